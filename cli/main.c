@@ -1,0 +1,6 @@
+#include <stdio.h>
+
+int main(void) {
+    puts("coffer " COFFER_VERSION);
+    return 0;
+}

@@ -1,0 +1,147 @@
+#include "runtime/base/fd.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void fd_close(int *fd) {
+    if (*fd >= 0) {
+        int saved = errno;
+        close(*fd);
+        *fd = -1;
+        errno = saved;
+    }
+}
+
+void fd_cleanup(int *fd) {
+    fd_close(fd);
+}
+
+int fd_take(int *fd) {
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+int fd_write_all(int fd, const void *data, size_t size) {
+    const char *at = data;
+    while (size > 0) {
+        ssize_t written = write(fd, at, size);
+        if (written < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return -1;
+        }
+        at += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+ssize_t fd_read_full(int fd, void *data, size_t size) {
+    char *at = data;
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read(fd, at + done, size - done);
+        if (got < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return -1;
+        }
+        if (got == 0) {
+            break;
+        }
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, size_t *ret_size, struct err *err) {
+    // One byte more than the file's size is asked for, so that the common case sees the end of file in two reads.
+    struct stat status;
+    size_t room = 4096;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+        if ((uintmax_t)status.st_size > max_bytes) {
+            return err_set(err, ERR_INPUT, "%s: is larger than %zu bytes", what, max_bytes);
+        }
+        room = (size_t)status.st_size + 2;
+    }
+    AUTO_FREE char *data = mem_resize(NULL, room, 1);
+    size_t used = 0;
+    for (;;) {
+        if (used + 1 >= room) {
+            room *= 2;
+            data = mem_resize(data, room, 1);
+        }
+        size_t wanted = room - used - 1;
+        ssize_t got = fd_read_full(fd, data + used, wanted);
+        if (got < 0) {
+            return err_sys(err, "read %s", what);
+        }
+        used += (size_t)got;
+        if (used > max_bytes) {
+            return err_set(err, ERR_INPUT, "%s: is larger than %zu bytes", what, max_bytes);
+        }
+        if ((size_t)got < wanted) {
+            break;
+        }
+    }
+    data[used] = '\0';
+    *ret_data = data;
+    *ret_size = used;
+    data = NULL;
+    return 0;
+}
+
+int fd_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct err *err) {
+    AUTO_FD int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(err, "open %s", path);
+    }
+    return fd_read_rest(fd, max_bytes, path, ret_data, ret_size, err);
+}
+
+int fd_write_file(int dir_fd, const char *path, const char *text, struct err *err) {
+    AUTO_FD int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(err, "open %s", path);
+    }
+    size_t size = strlen(text);
+    ssize_t written;
+    do {
+        written = write(fd, text, size);
+    } while (written < 0 && errno == EINTR);
+    if (written < 0 || (size_t)written != size) {
+        if (written >= 0) {
+            errno = EIO;
+        }
+        return err_sys(err, "write \"%s\" to %s", text, path);
+    }
+    return 0;
+}
+
+int fd_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) {
+    AUTO_FREE char *temporary = mem_format("%s.new", name);
+    AUTO_FD int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0) {
+        return err_sys(err, "create %s", temporary);
+    }
+    if (fd_write_all(fd, data, size) < 0) {
+        int saved = errno;
+        unlinkat(dir_fd, temporary, 0);
+        return err_num(err, saved, "write %s", temporary);
+    }
+    if (renameat(dir_fd, temporary, dir_fd, name) < 0) {
+        return err_sys(err, "rename %s to %s", temporary, name);
+    }
+    return 0;
+}
