@@ -1,0 +1,103 @@
+#include "runtime/kernel/process.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
+    int pidfd = -1;
+    struct clone_args args = {
+        .flags = namespaces | CLONE_PIDFD,
+        .pidfd = (uintptr_t)&pidfd,
+        .exit_signal = SIGCHLD,
+    };
+    if (cgroup_fd >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup_fd;
+    }
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+    if (pid > 0) {
+        if (ret_pidfd) {
+            *ret_pidfd = pidfd;
+        } else {
+            close(pidfd);
+        }
+    }
+    return pid;
+}
+
+static _Noreturn void become(char *const argv[], int output, int failure) {
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        char *const environment[] = {NULL};
+        execve(argv[0], argv, environment);
+    }
+    int saved = errno;
+    ssize_t written = write(failure, &saved, sizeof(saved));
+    (void)written;
+    _exit(127);
+}
+
+pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) {
+    int pipes[2], failure[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe for %s", argv[0]);
+    }
+    AUTO_FD int output = pipes[0];
+    AUTO_FD int output_end = pipes[1];
+    if (pipe2(failure, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe for %s", argv[0]);
+    }
+    AUTO_FD int failure_read = failure[0];
+    AUTO_FD int failure_end = failure[1];
+    pid_t child = process_clone(0, -1, NULL);
+    if (child < 0) {
+        return err_sys(err, "start %s", argv[0]);
+    }
+    if (child == 0) {
+        become(argv, output_end, failure_end);
+    }
+    fd_close(&output_end);
+    fd_close(&failure_end);
+    int errnum;
+    if (fd_read_full(failure_read, &errnum, sizeof(errnum)) == (ssize_t)sizeof(errnum)) {
+        return err_num(err, errnum, "start %s", argv[0]);
+    }
+    *ret_output = fd_take(&output);
+    return child;
+}
+
+uint64_t process_start_time(pid_t pid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t size = fd_read_full(fd, text, sizeof(text) - 1);
+    if (size <= 0) {
+        return 0;
+    }
+    text[size] = '\0';
+    // The command's name may hold anything, brackets too: the fields begin behind the last one.
+    char *fields = strrchr(text, ')');
+    char state = '\0';
+    unsigned long long start = 0;
+    if (!fields ||
+        sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state, &start) != 2) {
+        return 0;
+    }
+    return state == 'Z' || state == 'X' ? 0 : start;
+}

@@ -1,0 +1,25 @@
+// Making processes: clone3(2) with namespaces and a cgroup, and helper programs.
+#ifndef COFFER_KERNEL_PROCESS_H
+#define COFFER_KERNEL_PROCESS_H
+
+#include "runtime/base/attr.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+// fork(2) into new namespaces (CLONE_NEW* flags) and, when cgroup_fd >= 0, straight into that cgroup v2 directory (Linux 5.7).
+// The child has no threads and no atfork handlers run: for programs with one thread. Returns the pid, 0 in the child, -1 with errno.
+// *ret_pidfd, where wanted, is a close-on-exec descriptor of the child.
+pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) MUST_CHECK;
+
+// Starts a program of the host by its absolute path, with an empty environment, /dev/null as input and its output and errors as one
+// pipe, whose end to read is *ret_output. The caller waits for it.
+pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) MUST_CHECK;
+
+// The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat, proc_pid_stat(5)): with the boot id it tells a
+// process from a later one of the same number. 0 when there is no such process, or it is a zombie.
+uint64_t process_start_time(pid_t pid);
+
+#endif
