@@ -28,7 +28,8 @@ object  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 # Init has its own main() and is linked apart; everything else of its room is part of the program too.
 INIT_MAIN    := runtime/container/init/main.c
 PROGRAM_SRC  := $(filter-out $(INIT_MAIN),$(call sources,$(ROOMS)))
-INIT_SRC     := $(call sources,$(INIT_ROOMS))
+# A static program cannot load libraries.
+INIT_SRC     := $(filter-out runtime/base/library.c,$(call sources,$(INIT_ROOMS)))
 PROGRAM_OBJ  := $(call object,$(PROGRAM_SRC)) $(BUILD)/obj/init_image.o
 INIT_OBJ     := $(patsubst %,$(BUILD)/init-obj/%.o,$(basename $(INIT_SRC)))
 # What unit tests, fuzz targets and benches link with: all but the program's main.
