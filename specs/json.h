@@ -127,6 +127,9 @@ struct json_table {
 #define ROW_KEYS(name, type, member, flags) {JSON_ROW(name, type, member, const char **, KEYS, flags), JSON_COUNT(type, member)}
 #define ROW_OBJECT(name, type, member, sub_type, sub_table, flags)                                                                     \
     {JSON_ROW(name, type, member, sub_type, OBJECT, flags), .table = &(sub_table)}
+// An object of the document whose members are kept in the struct at hand: the sub-table is of that struct.
+#define ROW_FLAT(member_name, flat_table, row_flags)                                                                                   \
+    {.name = (member_name), .kind = JSON_KIND_OBJECT, .flags = (row_flags), .table = &(flat_table)}
 #define ROW_POINTER(name, type, member, sub_type, sub_table, flags)                                                                    \
     {JSON_ROW(name, type, member, sub_type *, POINTER, flags), .table = &(sub_table)}
 #define ROW_LIST(name, type, member, sub_type, sub_table, flags)                                                                       \
