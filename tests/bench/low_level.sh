@@ -1,0 +1,100 @@
+#!/bin/bash
+# tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration: coffer-oci against its
+# peers and the bare system calls, all on one bundle below FOLDER. BENCH_RUNS: rounds; BENCH_JSON: file for the figures.
+# --syscalls: count the system calls of each whole path instead.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd -P)
+if [ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ]; then
+    exec "$here/cgroup2.sh" "$0" "$@"
+fi
+syscalls=''
+if [ "$1" = --syscalls ]; then
+    syscalls=1
+    shift
+fi
+build=$(realpath "$1")
+mkdir -p "$2"
+folder=$(realpath "$2")/low-level
+bundle=$folder/bundle
+id=coffer-bench-$$
+
+rm -rf "$folder"
+mkdir -p "$bundle"/rootfs/{bin,dev,proc,sys,tmp} "$folder/state"
+cp "$build/bench/true" "$bundle/rootfs/bin/true"
+
+# A run that failed may have left its group, empty.
+clean_up() {
+    find /sys/fs/cgroup -maxdepth 1 -type d -name "$id-*" -exec rmdir {} \; || true
+}
+trap clean_up EXIT
+
+# The default document, but for what it runs. Ours and runc's agree; runc's serves where ours is not built.
+write_config() { # ARGUMENTS as a JSON array
+    rm -f "$bundle/config.json"
+    (cd "$bundle" && "$build/coffer-oci" spec > /dev/null 2>&1) || true
+    [ -f "$bundle/config.json" ] || runc spec --bundle "$bundle"
+    jq ".process.args = $1 | .process.terminal = false" "$bundle/config.json" > "$folder/config.json"
+    mv "$folder/config.json" "$bundle/config.json"
+}
+
+names=() commands=()
+# A contender joins only if it brings home the exit code of what it ran: something that fails early would look fast.
+# ARGUMENT is what a command line needs to run true with an argument; the OCI runtimes have that from the document.
+add() { # NAME COMMAND ARGUMENT
+    local status=0 command
+    read -ra command <<< "${2//%/probe} $3"
+    "${command[@]}" > /dev/null 2> "$folder/stderr" || status=$?
+    if [ "$status" = 42 ]; then
+        names+=("$1")
+        commands+=("$2")
+    else
+        echo "$1: left out: exit code $status, expected 42: $(head -n 1 "$folder/stderr")"
+    fi
+}
+
+write_config '["/bin/true", "42"]'
+add exec "$bundle/rootfs/bin/true" 42
+add floor "$build/bench/floor $bundle/rootfs /bin/true" 42
+add coffer-oci "$build/coffer-oci --root $folder/state/coffer run --bundle $bundle $id-%" ""
+add bubblewrap "bwrap --unshare-all --ro-bind $bundle/rootfs / --proc /proc --dev /dev --tmpfs /tmp /bin/true" 42
+add crun "crun --root $folder/state/crun run --bundle $bundle $id-%" ""
+add runc "runc --root $folder/state/runc run --bundle $bundle $id-%" ""
+write_config '["/bin/true"]'
+
+# One row a system call, one column a contender, the most called on top.
+count_syscalls() {
+    local i command
+    for i in "${!names[@]}"; do
+        read -ra command <<< "${commands[i]//%/$i}"
+        strace -qq -f -c -U calls,name -o "$folder/calls" "${command[@]}" > /dev/null
+        awk -v name="${names[i]}" '$1 ~ /^[0-9]+$/ { print name, $1, $2 }' "$folder/calls"
+    done | awk '
+        !($1 in seen) { seen[$1] = 1; order[++n] = $1 }
+        { count[$3, $1] = $2; if ($2 > most[$3]) most[$3] = $2 }
+        END {
+            printf "%-20s", "system calls"
+            for (i = 1; i <= n; i++) printf " %11s", order[i]
+            print ""
+            for (;;) {
+                best = ""
+                for (call in most) if (best == "" || most[call] > most[best]) best = call
+                if (best == "") break
+                printf "%-20s", best
+                for (i = 1; i <= n; i++) printf " %11s", count[best, order[i]] ? count[best, order[i]] : "."
+                print ""
+                delete most[best]
+            }
+        }'
+}
+
+if [ "$syscalls" ]; then
+    count_syscalls
+    exit
+fi
+contenders=()
+for i in "${!names[@]}"; do
+    contenders+=("${names[i]} | ${commands[i]}")
+done
+"$build/bench/interleave" --title "run of a static true, default configuration" --ours coffer-oci --floor floor \
+    --runs "${BENCH_RUNS:-200}" ${BENCH_JSON:+--json "$BENCH_JSON.low-level"} "${contenders[@]}"
