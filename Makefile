@@ -20,14 +20,14 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 
 # The rooms, in the one order they may include each other (tests/include_order.sh holds them to it).
 INIT_ROOMS  := runtime/base runtime/kernel runtime/container/init
-ROOMS       := runtime/base runtime/kernel specs runtime/container runtime/container/init images runtime/net runtime/engine cli cli/commands
+ROOMS       := runtime/base runtime/kernel specs runtime/container images runtime/net runtime/engine cli cli/commands
 
 sources = $(wildcard $(addsuffix /*.c,$(1)))
 object  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 
-# Init has its own main() and is linked apart; everything else of its room is part of the program too.
-INIT_MAIN    := runtime/container/init/main.c
-PROGRAM_SRC  := $(filter-out $(INIT_MAIN),$(call sources,$(ROOMS)))
+# Init is linked apart. The program shares with it what the two say to each other.
+INIT_SHARED  := runtime/container/init/plan.c runtime/container/init/channel.c
+PROGRAM_SRC  := $(call sources,$(ROOMS)) $(INIT_SHARED)
 # A static program cannot load libraries.
 INIT_SRC     := $(filter-out runtime/base/library.c,$(call sources,$(INIT_ROOMS)))
 PROGRAM_OBJ  := $(call object,$(PROGRAM_SRC)) $(BUILD)/obj/init_image.o

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
@@ -73,6 +74,8 @@ pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) {
     fd_close(&failure_end);
     int errnum;
     if (fd_read_full(failure_read, &errnum, sizeof(errnum)) == (ssize_t)sizeof(errnum)) {
+        while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+        }
         return err_num(err, errnum, "start %s", argv[0]);
     }
     *ret_output = fd_take(&output);

@@ -4,6 +4,7 @@
 #define COFFER_KERNEL_SYS_H
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>

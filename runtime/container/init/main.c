@@ -1,3 +1,172 @@
-int main(void) {
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/container/init/channel.h"
+#include "runtime/container/init/init.h"
+#include "runtime/container/init/plan.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+int init_fd(const struct init *init, int32_t place) {
+    return place >= 0 && (size_t)place < init->fd_count ? init->fds[place] : -1;
+}
+
+void init_send_error(const struct init *init, const struct err *err) {
+    struct err ignored;
+    if (channel_send(init->channel, CHANNEL_ERROR, err, sizeof(*err), NULL, 0, &ignored) < 0) {
+        return; // nobody is left to tell
+    }
+}
+
+static int wait_for_go(struct init *init, struct err *err) {
+    struct channel_message message;
+    if (channel_receive(init->channel, &message, err) < 0) {
+        return -1;
+    }
+    bool go = message.type == CHANNEL_GO;
+    channel_message_finish(&message);
+    return go ? 0 : err_set(err, ERR_STATE, "the runtime ended before the container was set up");
+}
+
+static int set_oom_score(const struct init_plan *plan, struct err *err) {
+    char text[16];
+    snprintf(text, sizeof(text), "%d", plan->oom_score);
+    return fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+}
+
+static int set_up_mounts(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    if (init_make_root(init, err) < 0 || init_make_mounts(init, err) < 0) {
+        return -1;
+    }
+    if (plan->make_devices && init_make_devices(init, err) < 0) {
+        return -1;
+    }
+    if (plan->process.terminal && init_open_console(init, err) < 0) {
+        return -1;
+    }
+    if (init_write_sysctls(init, err) < 0 || init_hide_paths(init, err) < 0) {
+        return -1;
+    }
     return 0;
+}
+
+static int set_up(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    if (init_join_namespaces(init, err) < 0) {
+        return -1;
+    }
+    // While the host's procfs is in reach; the container's may be masked or missing.
+    if (plan->set_oom_score && set_oom_score(plan, err) < 0) {
+        return -1;
+    }
+    if (plan->mount_namespace && set_up_mounts(init, err) < 0) {
+        return -1;
+    }
+    if (plan->ask_before_pivot) {
+        if (channel_send(init->channel, CHANNEL_NAMESPACES, NULL, 0, NULL, 0, err) < 0 || wait_for_go(init, err) < 0) {
+            return -1;
+        }
+    }
+    if (init_run_hooks(plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {
+        return err_in(err, "createContainer");
+    }
+    if (plan->mount_namespace && init_enter_root(init, err) < 0) {
+        return -1;
+    }
+    return init_name_host(init, err);
+}
+
+// Waits for `start`: a connection that says GO. From then on it is the channel, so that what goes wrong is told to `start`.
+static int await_start(struct init *init, struct err *err) {
+    if (channel_send(init->channel, CHANNEL_READY, NULL, 0, NULL, 0, err) < 0) {
+        return -1;
+    }
+    fd_close(&init->channel);
+    for (;;) {
+        AUTO_FD int peer = accept4(init_fd(init, init->plan->start_socket), NULL, NULL, SOCK_CLOEXEC);
+        if (peer < 0) {
+            if (errno == EINTR || errno == ECONNABORTED) {
+                continue;
+            }
+            return err_sys(err, "wait for start");
+        }
+        struct channel_message message;
+        if (channel_receive(peer, &message, err) == 0) {
+            bool go = message.type == CHANNEL_GO;
+            channel_message_finish(&message);
+            if (go) {
+                init->channel = fd_take(&peer);
+                return 0;
+            }
+        }
+    }
+}
+
+static int carry_out(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    char program[PATH_MAX];
+    if (set_up(init, err) < 0) {
+        return -1;
+    }
+    bool has_process = plan->process.arg_count > 0;
+    // Looked up before the wait, so that a missing command is an error of `create` already.
+    if (has_process && (init_resolve_user(init, err) < 0 || init_find_program(init, program, sizeof(program), err) < 0)) {
+        return -1;
+    }
+    if (plan->wait_for_start && await_start(init, err) < 0) {
+        return -1;
+    }
+    if (!has_process) {
+        return err_set(err, ERR_STATE, "the configuration has no process to start");
+    }
+    if (init_run_hooks(plan->start_hooks, plan->start_hook_count, plan->state_created, err) < 0) {
+        return err_in(err, "startContainer");
+    }
+    if (init_take_identity(init, err) < 0) {
+        return -1;
+    }
+    return plan->process.reaper ? init_reap(init, program, err) : init_exec(init, program, err);
+}
+
+// argv[1] is the number of the channel's descriptor.
+int main(int argc, char **argv) {
+    char *end = NULL;
+    long channel = argc == 2 ? strtol(argv[1], &end, 10) : -1;
+    if (channel < 3 || channel > INT_MAX || *end != '\0' || fcntl((int)channel, F_SETFD, FD_CLOEXEC) < 0) {
+        static const char message[] = "coffer-init is started by coffer, never by hand\n";
+        ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
+        (void)written;
+        return 125;
+    }
+    prctl(PR_SET_DUMPABLE, 0);
+    prctl(PR_SET_NAME, "coffer-init");
+    struct err err = {0};
+    struct channel_message message;
+    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1};
+    if (channel_receive(init.channel, &message, &err) < 0) {
+        init_send_error(&init, &err);
+        return 125;
+    }
+    if (message.type != CHANNEL_PLAN) {
+        return 125; // the parent went away, or refused before there was a plan
+    }
+    struct arena arena = {0};
+    struct init_plan plan = {0};
+    init.plan = &plan;
+    init.arena = &arena;
+    init.fds = message.fds;
+    init.fd_count = message.fd_count;
+    if (wire_decode(&init_plan_record, message.body, message.size, &arena, &plan, &err) < 0 || carry_out(&init, &err) < 0) {
+        init_send_error(&init, &err);
+    }
+    return 125;
 }

@@ -1,0 +1,286 @@
+#include "runtime/container/container.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/create.h"
+#include "runtime/container/document.h"
+#include "runtime/container/foreground.h"
+#include "runtime/container/snapshot.h"
+#include "runtime/container/state_dir.h"
+#include "runtime/container/sweep.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { REMOVE_TIMEOUT_MS = 10000 };
+
+int container_create(const struct container_options *options, struct err *err) {
+    AUTO_CREATION struct creation creation = CREATION_NONE;
+    const struct oci_process *process = options->config->process;
+    if (process && process->terminal && !options->console_socket) {
+        return err_set(err, ERR_INPUT, "create: process.terminal is true, so --console-socket is needed");
+    }
+    return creation_begin(&creation, options, true, false, err) < 0 ? err_in(err, "create container \"%s\"", options->id) : 0;
+}
+
+// --- start ---
+
+static int run_snapshot_hooks(struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
+                              enum oci_hook_kind kind, enum container_status status, struct err *err) {
+    AUTO_BUF struct buf state = {0};
+    if (config->hooks[kind].items_count == 0) {
+        return 0;
+    }
+    if (container_document(dir, record, config, status, &state, err) < 0) {
+        return -1;
+    }
+    return snapshot_run_hooks(config, kind, buf_string(&state), err);
+}
+
+// Tells init to go on, and waits until it has become the command or says why not.
+static int release_init(struct state_dir *dir, struct err *err) {
+    AUTO_FD int peer = state_dir_connect(dir, err);
+    if (peer < 0 || channel_send(peer, CHANNEL_GO, NULL, 0, NULL, 0, err) < 0) {
+        return -1;
+    }
+    for (;;) {
+        struct channel_message message;
+        if (channel_receive(peer, &message, err) < 0) {
+            return -1;
+        }
+        if (message.type == CHANNEL_END) {
+            return 0;
+        }
+        if (message.type == CHANNEL_WARNING) {
+            log_warn("%s", message.body);
+        }
+        bool failed = message.type == CHANNEL_ERROR && message.size == sizeof(*err);
+        if (failed) {
+            memcpy(err, message.body, sizeof(*err));
+            err->text[sizeof(err->text) - 1] = '\0';
+        }
+        channel_message_finish(&message);
+        if (failed) {
+            return -1;
+        }
+    }
+}
+
+static int stop_and_remove(struct state_dir *dir, const struct container_record *record, struct err *err);
+
+int container_start(const char *root, const char *id, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    struct oci_config *config = NULL;
+    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_lock(&dir, true, err) < 0 ||
+        state_dir_read(&dir, &arena, &record, err) < 0) {
+        return -1;
+    }
+    enum container_status status = state_dir_status(&dir, &record);
+    if (status != CONTAINER_CREATED) {
+        return err_set(err, ERR_STATE, "start container \"%s\": it is %s; only a created one can be started", id,
+                       container_status_name(status));
+    }
+    if (snapshot_read(&dir, &arena, &config, err) < 0 || release_init(&dir, err) < 0) {
+        return err_in(err, "start container \"%s\"", id);
+    }
+    if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, CONTAINER_RUNNING, err) < 0) {
+        // The specification since 1.3: a poststart hook that fails stops the container.
+        struct err ignored;
+        if (stop_and_remove(&dir, &record, &ignored) < 0) {
+            log_warn("%s", ignored.text);
+        }
+        return err_in(err, "start container \"%s\"", id);
+    }
+    return 0;
+}
+
+// --- run ---
+
+static int wait_in_foreground(struct creation *creation, const struct container_options *options, int *ret_status, struct err *err) {
+    const struct foreground foreground = {
+        .pidfd = creation->launched.pidfd,
+        .console = creation->console,
+        .input = options->interactive ? STDIN_FILENO : -1,
+        .output = STDOUT_FILENO,
+        .pass_signals = options->pass_signals,
+    };
+    return foreground_wait(&foreground, ret_status, err);
+}
+
+static int run_attached(const struct container_options *options, int *ret_status, struct err *err) {
+    AUTO_CREATION struct creation creation = CREATION_NONE;
+    if (creation_begin(&creation, options, false, true, err) < 0) {
+        return -1;
+    }
+    int result = creation_run_hooks(&creation, options, OCI_HOOK_POSTSTART, err);
+    if (result == 0) {
+        result = wait_in_foreground(&creation, options, ret_status, err);
+        if (result == 0) {
+            creation.launched.pid = -1; // reaped
+            fd_close(&creation.launched.pidfd);
+        }
+    }
+    creation_undo(&creation);
+    struct err hook_err;
+    if (creation_run_hooks(&creation, options, OCI_HOOK_POSTSTOP, &hook_err) < 0) {
+        log_warn("%s", hook_err.text);
+    }
+    return result;
+}
+
+int container_run(const struct container_options *options, bool detached, int *ret_status, struct err *err) {
+    if (detached) {
+        *ret_status = 0;
+        return container_create(options, err) < 0 || container_start(options->root, options->id, err) < 0 ? -1 : 0;
+    }
+    sigset_t before;
+    if (foreground_block(&before, err) < 0) {
+        return -1;
+    }
+    int result = run_attached(options, ret_status, err);
+    foreground_unblock(&before);
+    return result < 0 ? err_in(err, "run container \"%s\"", options->id) : 0;
+}
+
+// --- kill, delete ---
+
+// The container's own process as a descriptor that cannot mean another one: opened first, then compared.
+static int open_process(const struct container_record *record, struct err *err) {
+    AUTO_FD int pidfd = sys_pidfd_open((pid_t)record->pid, 0);
+    if (pidfd < 0 || process_start_time((pid_t)record->pid) != record->start_time) {
+        return err_set(err, ERR_STATE, "its process is not running any more");
+    }
+    return fd_take(&pidfd);
+}
+
+static int open_cgroup(const struct container_record *record, struct cgroup_host *host, struct cgroup *cgroup, struct err *err) {
+    return cgroup_detect(host, err) < 0 || cgroup_open_record(host, record->cgroup, cgroup, err) < 0 ? -1 : 0;
+}
+
+int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0) {
+        return -1;
+    }
+    if (state_dir_status(&dir, &record) == CONTAINER_STOPPED) {
+        return err_set(err, ERR_STATE, "kill container \"%s\": it is not running", id);
+    }
+    if (all && record.cgroup) {
+        AUTO_CGROUP_HOST struct cgroup_host host = {0};
+        AUTO_CGROUP struct cgroup cgroup = {0};
+        if (open_cgroup(&record, &host, &cgroup, err) < 0 || cgroup_signal(&cgroup, signal, err) < 0) {
+            return err_in(err, "kill container \"%s\"", id);
+        }
+        return 0;
+    }
+    AUTO_FD int pidfd = open_process(&record, err);
+    if (pidfd < 0) {
+        return err_in(err, "kill container \"%s\"", id);
+    }
+    return sys_pidfd_send_signal(pidfd, signal) < 0 ? err_sys(err, "kill container \"%s\"", id) : 0;
+}
+
+static int kill_processes(const struct container_record *record, struct err *err) {
+    struct err gone;
+    AUTO_FD int pidfd = record->pid > 0 ? open_process(record, &gone) : -1;
+    if (pidfd >= 0 && sys_pidfd_send_signal(pidfd, SIGKILL) < 0 && errno != ESRCH) {
+        return err_sys(err, "kill the container's process");
+    }
+    if (!record->cgroup) {
+        return 0;
+    }
+    AUTO_CGROUP_HOST struct cgroup_host host = {0};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    if (open_cgroup(record, &host, &cgroup, err) < 0) {
+        return -1;
+    }
+    if (cgroup.count > 0 && (cgroup_kill(&cgroup, err) < 0 || cgroup_remove(&cgroup, REMOVE_TIMEOUT_MS, err) < 0)) {
+        return -1;
+    }
+    return 0;
+}
+
+static int stop_and_remove(struct state_dir *dir, const struct container_record *record, struct err *err) {
+    return kill_processes(record, err) < 0 ? -1 : state_dir_remove(dir, err);
+}
+
+// A `run` in the foreground holds the lock and cleans up itself once its container is dead.
+static int kill_attached(struct state_dir *dir, const struct container_record *record, struct err *err) {
+    AUTO_FD int pidfd = open_process(record, err);
+    if (pidfd >= 0) {
+        sys_pidfd_send_signal(pidfd, SIGKILL);
+    }
+    if (state_dir_lock(dir, true, err) < 0) {
+        return err->kind == ERR_NOT_FOUND ? 0 : -1;
+    }
+    return stop_and_remove(dir, record, err);
+}
+
+static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    if (state_dir_read(dir, &arena, &record, err) < 0) {
+        // No state, and the lock is ours: its maker died. What it noted of a cgroup goes with it.
+        sweep_unfinished(dir);
+        return 0;
+    }
+    enum container_status status = state_dir_status(dir, &record);
+    if (status != CONTAINER_STOPPED && !force) {
+        return err_set(err, ERR_STATE, "delete container \"%s\": it is %s; stop it first, or use --force", dir->id,
+                       container_status_name(status));
+    }
+    struct oci_config *config = NULL;
+    struct err hook_err;
+    bool hooks = snapshot_read(dir, &arena, &config, &hook_err) == 0 && config;
+    AUTO_BUF struct buf state = {0};
+    if (hooks && container_document(dir, &record, config, CONTAINER_STOPPED, &state, &hook_err) < 0) {
+        hooks = false;
+    }
+    if (stop_and_remove(dir, &record, err) < 0) {
+        return err_in(err, "delete container \"%s\"", dir->id);
+    }
+    if (hooks && snapshot_run_hooks(config, OCI_HOOK_POSTSTOP, buf_string(&state), &hook_err) < 0) {
+        log_warn("%s", hook_err.text);
+    }
+    return 0;
+}
+
+int container_delete(const char *root, const char *id, bool force, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    if (state_dir_open(root, id, &dir, err) < 0) {
+        return force && err->kind == ERR_NOT_FOUND ? 0 : -1;
+    }
+    if (state_dir_lock(&dir, false, err) < 0) {
+        AUTO_ARENA struct arena arena = {0};
+        struct container_record record;
+        if (err->kind != ERR_STATE || !force || state_dir_read(&dir, &arena, &record, err) < 0) {
+            return err_in(err, "delete");
+        }
+        return kill_attached(&dir, &record, err);
+    }
+    return delete_locked(&dir, force, err);
+}
+
+int container_state(const char *root, const char *id, struct buf *document, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    struct oci_config *config = NULL;
+    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0 ||
+        snapshot_read(&dir, &arena, &config, err) < 0) {
+        return -1;
+    }
+    return container_document(&dir, &record, config, state_dir_status(&dir, &record), document, err);
+}

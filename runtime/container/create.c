@@ -1,0 +1,365 @@
+#include "runtime/container/create.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/container.h"
+#include "runtime/container/document.h"
+#include "runtime/container/launch.h"
+#include "runtime/container/plan.h"
+#include "runtime/container/snapshot.h"
+#include "runtime/container/state_dir.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+void creation_finish(struct creation *creation) {
+    fd_close(&creation->console);
+    launched_finish(&creation->launched);
+    cgroup_finish(&creation->cgroup);
+    cgroup_host_finish(&creation->cgroup_host);
+    container_plan_finish(&creation->plan);
+    state_dir_finish(&creation->dir);
+    arena_finish(&creation->arena);
+}
+
+// --- the cgroup ---
+
+// Without privilege and without limits a container runs where its user runs, if he may make no cgroup.
+static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
+    struct container_plan *plan = &creation->plan;
+    if (cgroup_detect(&creation->cgroup_host, err) < 0) {
+        return -1;
+    }
+    if (creation->cgroup_host.version == CGROUP_NONE && !plan->cgroup_required) {
+        return 0;
+    }
+    uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? CGROUP_ALL : 0;
+    if (state_dir_note_cgroup(&creation->dir, plan->cgroup_path, err) < 0) {
+        return -1;
+    }
+    if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0 ||
+        cgroup_apply(&creation->cgroup, &plan->limits, err) < 0) {
+        if (plan->privileged || !plan->cgroup_required) {
+            return plan->cgroup_required ? -1 : 0;
+        }
+        return err_in(err, "limits need a cgroup that is delegated to the user%s",
+                      options->limits_fix ? options->limits_fix : " (with systemd: systemd-run --user --scope -p Delegate=yes)");
+    }
+    return 0;
+}
+
+static int hand_over_v1_tasks(struct creation *creation, struct err *err) {
+    int fds[CGROUP_MAX_HIERARCHIES];
+    int count = cgroup_join_fds(&creation->cgroup, fds, ARRAY_LEN(fds), err);
+    if (count < 0) {
+        return -1;
+    }
+    int32_t *places = arena_array(&creation->plan.arena, (size_t)count, sizeof(*places));
+    int result = 0;
+    for (int i = 0; i < count; i++) {
+        if (result < 0) {
+            fd_close(&fds[i]);
+        } else {
+            result = container_plan_add_fd(&creation->plan, fds[i], &places[i], err);
+        }
+    }
+    creation->plan.init.cgroup_fds_bytes = places;
+    creation->plan.init.cgroup_fds_size = (size_t)count * sizeof(*places);
+    return result;
+}
+
+// --- what is written down ---
+
+static const char *now(struct arena *arena) {
+    struct timespec time;
+    struct tm parts;
+    clock_gettime(CLOCK_REALTIME, &time);
+    gmtime_r(&time.tv_sec, &parts);
+    char text[32];
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    return arena_format(arena, "%s.%09ldZ", text, time.tv_nsec);
+}
+
+static int write_record(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
+    AUTO_BUF struct buf cgroup = {0};
+    if (creation->cgroup.count > 0) {
+        cgroup_record(&creation->cgroup, &cgroup);
+    }
+    creation->record = (struct container_record){
+        .bundle = options->bundle,
+        .rootfs = creation->plan.init.root_path,
+        .created = now(&creation->arena),
+        .pid = creation->launched.pid,
+        .start_time = process_start_time(creation->launched.pid),
+        .owner = geteuid(),
+        .attached = attached,
+        .cgroup = creation->cgroup.count > 0 ? arena_copy_string(&creation->arena, buf_string(&cgroup)) : NULL,
+    };
+    if (options->config_text && fd_replace_file(creation->dir.fd, "config.json", options->config_text, options->config_size, 0600, err) < 0) {
+        return -1;
+    }
+    return state_dir_write(&creation->dir, &creation->record, err);
+}
+
+// The number as the host has it, without a newline, replaced as a whole: engines watch for the file.
+static int write_pid_file(const char *path, pid_t pid, struct err *err) {
+    char text[16];
+    int size = snprintf(text, sizeof(text), "%d", pid);
+    return fd_replace_file(AT_FDCWD, path, text, (size_t)size, 0644, err) < 0 ? err_in(err, "write the pid file") : 0;
+}
+
+// --- talking to init ---
+
+static int send_plan(struct creation *creation, struct err *err) {
+    AUTO_BUF struct buf message = {0};
+    wire_encode(&init_plan_record, &creation->plan.init, &message);
+    return channel_send(creation->launched.channel, CHANNEL_PLAN, message.data, message.size, creation->plan.fds,
+                        creation->plan.fd_count, err);
+}
+
+static int send_console(const char *path, int master, struct err *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >= (int)sizeof(address.sun_path)) {
+        return err_set(err, ERR_INPUT, "--console-socket %s: the path is longer than %zu bytes", path, sizeof(address.sun_path) - 1);
+    }
+    AUTO_FD int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (peer < 0 || connect(peer, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        return err_sys(err, "connect to console socket %s", path);
+    }
+    char name[] = "/dev/ptmx";
+    struct iovec part = {.iov_base = name, .iov_len = sizeof(name) - 1};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &master, sizeof(int));
+    return sendmsg(peer, &message, MSG_NOSIGNAL) < 0 ? err_sys(err, "send the terminal to console socket %s", path) : 0;
+}
+
+static int take_console(struct creation *creation, const struct container_options *options, struct channel_message *message,
+                        struct err *err) {
+    if (message->fd_count != 1) {
+        return err_set(err, ERR_STATE, "init did not send the terminal");
+    }
+    if (options->console_socket) {
+        return send_console(options->console_socket, message->fds[0], err);
+    }
+    fd_close(&creation->console);
+    creation->console = fd_take(&message->fds[0]);
+    return 0;
+}
+
+static int run_hooks(struct creation *creation, const struct container_options *options, enum oci_hook_kind kind,
+                     enum container_status status, struct err *err) {
+    const struct oci_hook_list *list = &options->config->hooks[kind];
+    if (list->items_count == 0) {
+        return 0;
+    }
+    AUTO_BUF struct buf state = {0};
+    if (container_document(&creation->dir, &creation->record, options->config, status, &state, err) < 0) {
+        return -1;
+    }
+    return snapshot_run_hooks(options->config, kind, buf_string(&state), err);
+}
+
+static int answer_namespaces(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (run_hooks(creation, options, OCI_HOOK_PRESTART, CONTAINER_CREATING, err) < 0 ||
+        run_hooks(creation, options, OCI_HOOK_CREATE_RUNTIME, CONTAINER_CREATING, err) < 0) {
+        return -1;
+    }
+    return channel_send(creation->launched.channel, CHANNEL_GO, NULL, 0, NULL, 0, err);
+}
+
+static int take_error(const struct channel_message *message, struct err *err) {
+    if (message->size != sizeof(*err)) {
+        return err_set(err, ERR_STATE, "init failed and sent an error of %zu bytes", message->size);
+    }
+    memcpy(err, message->body, sizeof(*err));
+    err->text[sizeof(err->text) - 1] = '\0';
+    if (err->kind <= ERR_NONE || err->kind >= ERR_KIND_COUNT) {
+        err->kind = ERR_SYSTEM;
+    }
+    return -1;
+}
+
+// Serves init until it waits for `start` (*ret_ended false) or has become the container's command (true).
+static int converse(struct creation *creation, const struct container_options *options, bool *ret_ended, struct err *err) {
+    for (;;) {
+        struct channel_message message;
+        if (channel_receive(creation->launched.channel, &message, err) < 0) {
+            return -1;
+        }
+        int result = 0;
+        switch (message.type) {
+        case CHANNEL_TERMINAL:
+            result = take_console(creation, options, &message, err);
+            break;
+        case CHANNEL_NAMESPACES:
+            result = answer_namespaces(creation, options, err);
+            break;
+        case CHANNEL_WARNING:
+            log_warn("%s", message.body);
+            break;
+        case CHANNEL_ERROR:
+            result = take_error(&message, err);
+            break;
+        case CHANNEL_READY:
+        case CHANNEL_END:
+            *ret_ended = message.type == CHANNEL_END;
+            channel_message_finish(&message);
+            return 0;
+        default:
+            result = err_set(err, ERR_STATE, "init sent a message of type %d", (int)message.type);
+            break;
+        }
+        channel_message_finish(&message);
+        if (result < 0) {
+            return -1;
+        }
+    }
+}
+
+// --- all together ---
+
+static int prepare_start(struct creation *creation, struct err *err) {
+    struct init_plan *init = &creation->plan.init;
+    int listener = state_dir_listen(&creation->dir, err);
+    if (listener < 0 || container_plan_add_fd(&creation->plan, listener, &init->start_socket, err) < 0) {
+        return -1;
+    }
+    int lock = state_dir_lock_created(&creation->dir, err);
+    if (lock < 0 || container_plan_add_fd(&creation->plan, lock, &init->created_lock, err) < 0) {
+        return -1;
+    }
+    init->wait_for_start = true;
+    return 0;
+}
+
+static int open_user_namespace(const struct creation *creation, struct err *err) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", creation->launched.pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, "open the container's user namespace") : fd;
+}
+
+static int launch(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
+    struct container_plan *plan = &creation->plan;
+    AUTO_FD int join_user = -1;
+    AUTO_FD int join_pid = -1;
+    if (plan->join_user && (join_user = container_plan_open_namespace(plan->join_user, CLONE_NEWUSER, err)) < 0) {
+        return -1;
+    }
+    if (plan->join_pid && (join_pid = container_plan_open_namespace(plan->join_pid, CLONE_NEWPID, err)) < 0) {
+        return -1;
+    }
+    const struct launch launch = {
+        .namespaces = plan->namespaces,
+        .uids = plan->uids,
+        .gids = plan->gids,
+        .cgroup_fd = creation->cgroup.count > 0 ? cgroup_v2_fd(&creation->cgroup) : -1,
+        .stdio = {options->input, -1, -1},
+        .join_user = join_user,
+        .join_pid = join_pid,
+        .die_with_parent = attached,
+    };
+    plan->init.die_with_parent = attached;
+    return launch_init(&launch, &creation->launched, err);
+}
+
+static int complete_plan(struct creation *creation, const struct container_options *options, struct err *err) {
+    struct container_plan *plan = &creation->plan;
+    AUTO_FD int userns = -1;
+    if (plan->needs_userns) {
+        userns = open_user_namespace(creation, err);
+        if (userns < 0) {
+            return -1;
+        }
+    }
+    if (container_plan_open_trees(options, plan, userns, err) < 0) {
+        return -1;
+    }
+    if (plan->init.create_hook_count > 0 || plan->init.start_hook_count > 0) {
+        AUTO_BUF struct buf creating = {0};
+        AUTO_BUF struct buf created = {0};
+        if (container_document(&creation->dir, &creation->record, options->config, CONTAINER_CREATING, &creating, err) < 0 ||
+            container_document(&creation->dir, &creation->record, options->config, CONTAINER_CREATED, &created, err) < 0) {
+            return -1;
+        }
+        plan->init.state_creating = arena_copy_string(&plan->arena, buf_string(&creating));
+        plan->init.state_created = arena_copy_string(&plan->arena, buf_string(&created));
+    }
+    return 0;
+}
+
+static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
+                  struct err *err) {
+    bool ended = false;
+    if (container_plan_build(options, &creation->plan, err) < 0 || container_plan_filter(options, &creation->plan, err) < 0 ||
+        state_dir_create(options->root, options->id, &creation->dir, err) < 0) {
+        return -1;
+    }
+    creation->dir_made = true;
+    if (container_plan_open_namespaces(&creation->plan, err) < 0 || make_cgroup(creation, options, err) < 0) {
+        return -1;
+    }
+    if ((creation->cgroup.count > 0 && hand_over_v1_tasks(creation, err) < 0) || (wait_for_start && prepare_start(creation, err) < 0)) {
+        return -1;
+    }
+    // The record is written before init gets its plan: whatever then kills us, the next command knows of the container.
+    if (launch(creation, options, attached, err) < 0 || write_record(creation, options, attached, err) < 0 ||
+        complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < creation->plan.fd_count; i++) {
+        fd_close(&creation->plan.fds[i]); // init has its own; ours would keep the lock on `created` and mounts alive
+    }
+    creation->plan.fd_count = 0;
+    if (converse(creation, options, &ended, err) < 0) {
+        return -1;
+    }
+    if (wait_for_start && ended) {
+        return err_set(err, ERR_STATE, "init ended before the container was created");
+    }
+    return options->pid_file ? write_pid_file(options->pid_file, creation->launched.pid, err) : 0;
+}
+
+void creation_undo(struct creation *creation) {
+    launch_abort(&creation->launched);
+    struct err err;
+    if (creation->cgroup.count > 0 && (cgroup_kill(&creation->cgroup, &err) < 0 || cgroup_remove(&creation->cgroup, 5000, &err) < 0)) {
+        log_warn("%s", err.text);
+    }
+    if (creation->dir_made && state_dir_remove(&creation->dir, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+int creation_begin(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
+                   struct err *err) {
+    if (create(creation, options, wait_for_start, attached, err) < 0) {
+        creation_undo(creation);
+        return -1;
+    }
+    return 0;
+}
+
+int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) {
+    return run_hooks(creation, options, (enum oci_hook_kind)kind, CONTAINER_RUNNING, err);
+}

@@ -1,0 +1,45 @@
+// creation: a container while it is being made, shared by create and run. Internal to the room.
+#ifndef COFFER_CONTAINER_CREATE_H
+#define COFFER_CONTAINER_CREATE_H
+
+#include "runtime/base/arena.h"
+#include "runtime/container/launch.h"
+#include "runtime/container/plan.h"
+#include "runtime/container/state_dir.h"
+#include "runtime/kernel/cgroup.h"
+
+struct container_options;
+struct err;
+
+struct creation {
+    struct arena arena;
+    struct state_dir dir;
+    bool dir_made;
+    struct container_plan plan;
+    struct cgroup_host cgroup_host;
+    struct cgroup cgroup;
+    struct launched launched;
+    struct container_record record;
+    int console; // the pty's master, -1
+};
+
+#define CREATION_NONE                                                                                                                   \
+    {                                                                                                                                   \
+        .dir = {.root_fd = -1, .fd = -1}, .launched = {.pidfd = -1, .channel = -1}, .console = -1                                       \
+    }
+
+// Makes the container up to where init waits for `start` (wait_for_start), or up to where its command runs. Attached: it dies with
+// this process. On an error everything is undone, but creation_finish() is still to be called.
+int creation_begin(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
+                   struct err *err) MUST_CHECK;
+
+// Runs the hooks of a kind (enum oci_hook_kind) with the state "running".
+int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) MUST_CHECK;
+
+// Kills and removes all that was made.
+void creation_undo(struct creation *creation);
+
+void creation_finish(struct creation *creation);
+#define AUTO_CREATION AUTO(creation_finish)
+
+#endif

@@ -1,0 +1,176 @@
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/container/init/channel.h"
+#include "runtime/container/init/init.h"
+#include "runtime/container/init/plan.h"
+#include "runtime/kernel/caps.h"
+#include "runtime/kernel/names.h"
+#include "runtime/kernel/seccomp.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+// v1: writing "0", one's own thread, spares the global lock that moving another process takes (since Linux 5.17).
+static int join_cgroups(const struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    for (size_t i = 0; i < plan->cgroup_fds_size / sizeof(int32_t); i++) {
+        if (write(init_fd(init, plan->cgroup_fds_bytes[i]), "0", 1) != 1) {
+            return err_sys(err, "join the container's cgroup");
+        }
+    }
+    return 0;
+}
+
+static int bring_up_loopback(struct err *err) {
+    AUTO_FD int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0) {
+        return err_sys(err, "bring up the loopback interface");
+    }
+    return 0;
+}
+
+int init_join_namespaces(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    if (join_cgroups(init, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < plan->join_count; i++) {
+        if (setns(init_fd(init, plan->joins[i].fd), (int)plan->joins[i].type) < 0) {
+            return err_sys(err, "join a namespace of the configuration");
+        }
+    }
+    // Only now, in the container's cgroup: the namespace's root is the cgroup its maker is in.
+    if (plan->new_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0) {
+        return err_sys(err, "create a cgroup namespace");
+    }
+    return plan->new_network ? bring_up_loopback(err) : 0;
+}
+
+int init_name_host(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0) {
+        return err_sys(err, "set the host name to %s", plan->hostname);
+    }
+    if (plan->domainname && setdomainname(plan->domainname, strlen(plan->domainname)) < 0) {
+        return err_sys(err, "set the domain name to %s", plan->domainname);
+    }
+    return 0;
+}
+
+static int set_limits(const struct plan_process *process, struct err *err) {
+    for (size_t i = 0; i < process->rlimit_count; i++) {
+        const struct plan_rlimit *limit = &process->rlimits[i];
+        struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+        if (setrlimit((int)limit->resource, &value) < 0) {
+            const char *why = errno == EPERM ? " (the hard limit of the caller is lower)" : "";
+            return err_sys(err, "set rlimit %s to %llu:%llu%s", name_of_rlimit((int)limit->resource),
+                           (unsigned long long)limit->soft, (unsigned long long)limit->hard, why);
+        }
+    }
+    return 0;
+}
+
+static int open_terminal(struct init *init, struct err *err) {
+    if (init->console_fd < 0) {
+        return 0;
+    }
+    if (ioctl(init->console_fd, TIOCSCTTY, 0) < 0) {
+        return err_sys(err, "make the pty the controlling terminal");
+    }
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (dup2(init->console_fd, fd) < 0) {
+            return err_sys(err, "put the terminal on descriptor %d", fd);
+        }
+    }
+    fd_close(&init->console_fd);
+    return 0;
+}
+
+static int set_ids(const struct plan_process *process, struct err *err) {
+    if (process->set_groups &&
+        syscall(SYS_setgroups, process->groups_size / sizeof(gid_t), process->groups_size ? process->groups_bytes : NULL) < 0) {
+        return err_sys(err, "set the additional groups");
+    }
+    // The bare calls: those of the C library would signal threads that are not there.
+    if (syscall(SYS_setresgid, process->gid, process->gid, process->gid) < 0) {
+        return err_sys(err, "become group %u (is it mapped in the user namespace?)", process->gid);
+    }
+    if (syscall(SYS_setresuid, process->uid, process->uid, process->uid) < 0) {
+        return err_sys(err, "become user %u (is it mapped in the user namespace?)", process->uid);
+    }
+    return 0;
+}
+
+static int load_filter(const struct plan_process *process, struct err *err) {
+    return process->seccomp_size > 0 ? seccomp_load(process->seccomp, process->seccomp_size, process->seccomp_flags, err) : 0;
+}
+
+// A capability that cannot be granted is a warning (runtime-spec 1.1, process.capabilities).
+static void warn_ungranted(const struct init *init, uint64_t ungranted) {
+    char text[512] = "capabilities that the caller does not have are not granted:";
+    size_t used = strlen(text);
+    for (int i = 0; i < CAPS_MAX; i++) {
+        const char *name = name_of_capability(i);
+        if (name && (ungranted >> i & 1)) {
+            used += (size_t)snprintf(text + used, sizeof(text) - used, " %s", name);
+            if (used >= sizeof(text)) {
+                break;
+            }
+        }
+    }
+    struct err ignored;
+    if (channel_send(init->channel, CHANNEL_WARNING, text, strlen(text), NULL, 0, &ignored) < 0) {
+        return; // nobody listens
+    }
+}
+
+int init_take_identity(struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
+    const struct caps caps = {
+        .bounding = process->caps.bounding,
+        .effective = process->caps.effective,
+        .permitted = process->caps.permitted,
+        .inheritable = process->caps.inheritable,
+        .ambient = process->caps.ambient,
+    };
+    setsid(); // fails only where init leads a session already
+    if (open_terminal(init, err) < 0 || set_limits(process, err) < 0) {
+        return -1;
+    }
+    if (process->set_umask) {
+        umask(process->umask);
+    }
+    // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes in before the capabilities go; with it, as late as can be.
+    if (!process->no_new_privileges && load_filter(process, err) < 0) {
+        return -1;
+    }
+    uint64_t ungranted = 0;
+    if (caps_before_ids(&caps, process->uid != 0, err) < 0 || set_ids(process, err) < 0 ||
+        caps_after_ids(&caps, &ungranted, err) < 0) {
+        return -1;
+    }
+    if (ungranted) {
+        warn_ungranted(init, ungranted);
+    }
+    // A changed identity makes the kernel forget this one (prctl(2), PR_SET_PDEATHSIG).
+    if (init->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, 9) < 0) {
+        return err_sys(err, "ask for the parent's death signal");
+    }
+    if (process->no_new_privileges) {
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+            return err_sys(err, "set no_new_privs");
+        }
+        return load_filter(process, err);
+    }
+    return 0;
+}

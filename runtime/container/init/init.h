@@ -1,0 +1,72 @@
+// The container's init: the steps between clone3(2) and the container's program, in the order of main.c.
+//
+// Theory of operation. Init is a small static program that the parent starts from a sealed copy in memory, with an empty
+// environment: neither the program's own file nor the caller's secrets can be reached through /proc from inside. It gets the whole
+// plan in one message, holds nothing open that it was not handed, and is not dumpable, so that processes already in the container
+// cannot look into it. It walks from most to least privilege: joins, mounts, pivot, identity, capabilities, system call filter,
+// exec; each step fails closed, with a sentence for the user that the parent prints.
+#ifndef COFFER_CONTAINER_INIT_INIT_H
+#define COFFER_CONTAINER_INIT_INIT_H
+
+#include "runtime/base/attr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct init_plan;
+struct plan_hook;
+
+struct init {
+    struct init_plan *plan;
+    struct arena *arena; // what the plan lives in
+    int channel;
+    const int *fds; // what came with the plan; a plan's *_fd is a place in it
+    size_t fd_count;
+    int root_fd;    // the container's root directory, once there is one
+    int console_fd; // the slave of the pty, -1 for none
+};
+
+// The descriptor at a place of the plan; -1 when the place is empty or a lie.
+int init_fd(const struct init *init, int32_t place) MUST_CHECK;
+
+// Tells the parent what failed; says nothing when the parent is gone.
+void init_send_error(const struct init *init, const struct err *err);
+
+// root.c
+int init_make_root(struct init *init, struct err *err) MUST_CHECK;  // bind or mount the root file system and step into it
+int init_enter_root(struct init *init, struct err *err) MUST_CHECK; // pivot_root(2), so that nothing of the host is left
+
+// mounts.c
+int init_make_mounts(struct init *init, struct err *err) MUST_CHECK;
+
+// devices.c
+int init_make_devices(struct init *init, struct err *err) MUST_CHECK;
+
+// masks.c
+int init_write_sysctls(struct init *init, struct err *err) MUST_CHECK;
+int init_hide_paths(struct init *init, struct err *err) MUST_CHECK;
+
+// console.c
+int init_open_console(struct init *init, struct err *err) MUST_CHECK; // makes the pty, binds /dev/console, sends the master
+
+// hooks.c: runs one after another, the state document on their standard input.
+int init_run_hooks(const struct plan_hook *hooks, size_t count, const char *state, struct err *err) MUST_CHECK;
+
+// identity.c
+int init_join_namespaces(struct init *init, struct err *err) MUST_CHECK;
+int init_name_host(struct init *init, struct err *err) MUST_CHECK;
+int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
+
+// user.c: fills uid, gid, groups and HOME of the plan from the container's own files.
+int init_resolve_user(struct init *init, struct err *err) MUST_CHECK;
+
+// exec.c
+int init_find_program(struct init *init, char *ret_path, size_t size, struct err *err) MUST_CHECK;
+int init_exec(struct init *init, const char *path, struct err *err) MUST_CHECK; // returns only with an error
+
+// reaper.c
+int init_reap(struct init *init, const char *path, struct err *err) MUST_CHECK; // process 1 for a child; returns only with an error
+
+#endif

@@ -1,0 +1,164 @@
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/container/init/copy_up.h"
+#include "runtime/container/init/init.h"
+#include "runtime/container/init/plan.h"
+#include "runtime/kernel/root.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+static int set_option(int fs, const char *option, struct err *err) {
+    const char *equals = strchr(option, '=');
+    if (!equals) {
+        return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0) < 0 ? err_sys(err, "option %s", option) : 0;
+    }
+    char key[64];
+    size_t length = (size_t)(equals - option);
+    if (length >= sizeof(key)) {
+        return err_set(err, ERR_INPUT, "option %s: the name is too long", option);
+    }
+    memcpy(key, option, length);
+    key[length] = '\0';
+    return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0) < 0 ? err_sys(err, "option %s", option) : 0;
+}
+
+static int make_new(const struct plan_mount *mount, struct err *err) {
+    AUTO_FD int fs = sys_fsopen(mount->fstype, FSOPEN_CLOEXEC);
+    if (fs < 0) {
+        if (errno == ENODEV) {
+            return err_num(err, ENODEV, "file system type %s is unknown to this kernel", mount->fstype);
+        }
+        return err_sys(err, "open file system %s", mount->fstype);
+    }
+    if (mount->source && *mount->source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", mount->source, 0) < 0) {
+        return err_sys(err, "source %s", mount->source);
+    }
+    for (size_t i = 0; i < mount->option_count; i++) {
+        if (set_option(fs, mount->options[i], err) < 0) {
+            return -1;
+        }
+    }
+    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+        return err_sys(err, "create file system %s", mount->fstype);
+    }
+    int tree = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)mount->attr_set);
+    return tree < 0 ? err_sys(err, "mount file system %s", mount->fstype) : tree;
+}
+
+static int make_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
+    if (mount->kind == PLAN_MOUNT_NEW) {
+        return make_new(mount, err);
+    }
+    if (mount->kind == PLAN_MOUNT_TREE) {
+        int given = init_fd(init, mount->tree_fd);
+        int copy = given < 0 ? -1 : fcntl(given, F_DUPFD_CLOEXEC, 3);
+        return copy < 0 ? err_sys(err, "take over the mount") : copy;
+    }
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0);
+    int tree = sys_open_tree(AT_FDCWD, mount->source, flags);
+    return tree < 0 ? err_sys(err, "open source %s", mount->source) : tree;
+}
+
+// Attributes first of the whole tree, then of its top: the top may say otherwise. Done before the tree is attached, so that it is
+// never seen with weaker ones.
+static int set_attributes(const struct plan_mount *mount, int tree, struct err *err) {
+    struct mount_attr below = {
+        .attr_set = mount->tree_attr_set, .attr_clr = mount->tree_attr_clear, .propagation = mount->tree_propagation};
+    if ((below.attr_set || below.attr_clr || below.propagation) &&
+        sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &below) < 0) {
+        return err_sys(err, "set the attributes of the mounted tree");
+    }
+    struct mount_attr top = {.attr_set = mount->attr_set, .attr_clr = mount->attr_clear, .propagation = mount->propagation};
+    if (mount->kind == PLAN_MOUNT_NEW) {
+        top.attr_set = 0; // fsmount(2) has set them
+        top.attr_clr = 0;
+    }
+    if ((top.attr_set || top.attr_clr || top.propagation) && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &top) < 0) {
+        return err_sys(err, "set the attributes of the mount");
+    }
+    return 0;
+}
+
+// The kernel's own views of processes and devices are never hidden below or placed outside what they stand for: a mount inside
+// /proc other than on the harmless files that container tools provide is refused (CVE-2019-16884, CVE-2019-19921).
+static int check_proc_target(const struct plan_mount *mount, int target, struct err *err) {
+    static const char *const allowed[] = {
+        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",          "/proc/swaps",
+        "/proc/uptime",  "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",      "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+    };
+    struct statfs status;
+    if (fstatfs(target, &status) < 0) {
+        return err_sys(err, "look at the target");
+    }
+    if (status.f_type != PROC_SUPER_MAGIC || (mount->kind == PLAN_MOUNT_NEW && strcmp(mount->fstype, "proc") == 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
+        if (strcmp(mount->target, allowed[i]) == 0) {
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT, "the target lies in /proc, where nothing may be mounted but on single files such as /proc/cpuinfo");
+}
+
+static int open_target(struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
+    struct stat status;
+    if (fstat(tree, &status) < 0) {
+        return err_sys(err, "look at the source");
+    }
+    if (mount->nofollow) {
+        int target = root_try_open(init->root_fd, mount->target, O_PATH | O_NOFOLLOW);
+        if (target >= 0) {
+            return target;
+        }
+    }
+    return S_ISDIR(status.st_mode) ? root_make_dir(init->root_fd, mount->target, 0755, err)
+                                   : root_make_file(init->root_fd, mount->target, err);
+}
+
+static int change_mount(struct init *init, const struct plan_mount *mount, struct err *err) {
+    AUTO_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
+    return target < 0 ? -1 : set_attributes(mount, target, err);
+}
+
+static int make_mount(struct init *init, const struct plan_mount *mount, struct err *err) {
+    if (mount->kind == PLAN_MOUNT_CHANGE) {
+        return change_mount(init, mount, err);
+    }
+    AUTO_FD int tree = make_tree(init, mount, err);
+    if (tree < 0 || set_attributes(mount, tree, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int target = open_target(init, mount, tree, err);
+    if (target < 0 || check_proc_target(mount, target, err) < 0) {
+        return -1;
+    }
+    if (mount->copy_up && copy_up_into(target, tree, err) < 0) {
+        return -1;
+    }
+    if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+        return err_sys(err, "attach the mount");
+    }
+    return 0;
+}
+
+int init_make_mounts(struct init *init, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    for (size_t i = 0; i < plan->mount_count; i++) {
+        const struct plan_mount *mount = &plan->mounts[i];
+        if (make_mount(init, mount, err) < 0) {
+            if (mount->may_fail) {
+                continue;
+            }
+            return err_in(err, "mount %s", mount->target);
+        }
+    }
+    return 0;
+}

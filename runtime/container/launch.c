@@ -1,0 +1,194 @@
+#include "runtime/container/launch.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/container/init/channel.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+extern const char init_image[];
+extern const char init_image_end[];
+
+void launched_finish(struct launched *launched) {
+    fd_close(&launched->pidfd);
+    fd_close(&launched->channel);
+}
+
+void launch_abort(struct launched *launched) {
+    if (launched->pidfd >= 0) {
+        sys_pidfd_send_signal(launched->pidfd, SIGKILL);
+        siginfo_t end;
+        while (waitid(P_PIDFD, (id_t)launched->pidfd, &end, WEXITED) < 0 && errno == EINTR) {
+        }
+    }
+    launched_finish(launched);
+}
+
+static int seal_image(struct err *err) {
+    // MFD_EXEC is known from 6.3 on, where a sysctl may forbid executing memfds that do not ask for it.
+    AUTO_FD int image = memfd_create("coffer-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+    if (image < 0 && errno == EINVAL) {
+        image = memfd_create("coffer-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (image < 0 || fd_write_all(image, init_image, (size_t)(init_image_end - init_image)) < 0 ||
+        fcntl(image, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+        return err_sys(err, "make a sealed copy of the init program");
+    }
+    return fd_take(&image);
+}
+
+static _Noreturn void give_up(int channel, const char *what) {
+    struct err err = {0}, ignored;
+    err_sys(&err, "%s", what);
+    if (channel_send(channel, CHANNEL_ERROR, &err, sizeof(err), NULL, 0, &ignored) < 0) {
+        _exit(125);
+    }
+    _exit(125);
+}
+
+static void place_stdio(const struct launch *launch, int channel) {
+    for (int i = 0; i < 3; i++) {
+        if (launch->stdio[i] >= 0 && dup2(launch->stdio[i], i) < 0) {
+            give_up(channel, "place the standard descriptors");
+        }
+    }
+}
+
+// In the child: waits for its id maps where it has a user namespace, becomes its root, and turns into the init program.
+static _Noreturn void become_init(const struct launch *launch, int image, int channel) {
+    if (launch->die_with_parent) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+    }
+    if (launch->namespaces & CLONE_NEWUSER) {
+        char mapped;
+        if (fd_read_full(channel, &mapped, 1) != 1) {
+            _exit(125); // the parent went away or failed to write the maps
+        }
+    }
+    if ((launch->namespaces & CLONE_NEWUSER) || launch->join_user >= 0) {
+        if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
+            give_up(channel, "become root of the user namespace (is id 0 mapped?)");
+        }
+    }
+    place_stdio(launch, channel);
+    char number[16];
+    snprintf(number, sizeof(number), "%d", channel);
+    char name[] = "coffer-init";
+    char *const args[] = {name, number, NULL};
+    char *const environment[] = {NULL};
+    if (fcntl(channel, F_SETFD, 0) == 0) {
+        sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
+    }
+    give_up(channel, "execute the init program");
+}
+
+// A user or pid namespace to join must be entered by the parent of init. A process between does that, and gives init to us as our
+// own child (CLONE_PARENT).
+static pid_t clone_joined(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
+    int report[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0) {
+        return err_sys(err, "make a socket pair");
+    }
+    AUTO_FD int ours = report[0];
+    AUTO_FD int theirs = report[1];
+    pid_t between = process_clone(0, -1, NULL);
+    if (between < 0) {
+        return err_sys(err, "create a process");
+    }
+    if (between == 0) {
+        prctl(PR_SET_DUMPABLE, 0);
+        // Its parent is to be dead before init's: only init itself asks for the death signal.
+        int32_t answer[2] = {-1, 0};
+        if ((launch->join_user < 0 || setns(launch->join_user, CLONE_NEWUSER) == 0) &&
+            (launch->join_pid < 0 || setns(launch->join_pid, CLONE_NEWPID) == 0)) {
+            answer[0] = process_clone(launch->namespaces | CLONE_PARENT, launch->cgroup_fd, NULL);
+            if (answer[0] == 0) {
+                become_init(launch, image, channel);
+            }
+        }
+        answer[1] = errno;
+        _exit(fd_write_all(theirs, answer, sizeof(answer)) < 0 ? 1 : 0);
+    }
+    fd_close(&theirs);
+    int32_t answer[2];
+    ssize_t got = fd_read_full(ours, answer, sizeof(answer));
+    while (waitpid(between, NULL, 0) < 0 && errno == EINTR) {
+    }
+    if (got != (ssize_t)sizeof(answer)) {
+        return err_set(err, ERR_SYSTEM, "the process that joins the namespaces died");
+    }
+    if (answer[0] < 0) {
+        return err_num(err, answer[1], "join the user or pid namespace of the configuration");
+    }
+    // Our child, not reaped yet: the number cannot have been used again.
+    int pidfd = sys_pidfd_open(answer[0], 0);
+    if (pidfd < 0) {
+        return err_sys(err, "open a descriptor of init");
+    }
+    *ret_pidfd = pidfd;
+    return answer[0];
+}
+
+static pid_t clone_child(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
+    if (launch->join_user >= 0 || launch->join_pid >= 0) {
+        return clone_joined(launch, image, channel, ret_pidfd, err);
+    }
+    pid_t pid = process_clone(launch->namespaces, launch->cgroup_fd, ret_pidfd);
+    if (pid == 0) {
+        become_init(launch, image, channel);
+    }
+    if (pid < 0) {
+        if ((launch->namespaces & CLONE_NEWUSER) && (errno == EPERM || errno == ENOSPC || errno == EUSERS)) {
+            err_sys(err, "create a user namespace");
+            return err_in(err, "this host does not allow user namespaces (see user.max_user_namespaces and "
+                               "kernel.unprivileged_userns_clone)");
+        }
+        return err_sys(err, "create the container's process and namespaces");
+    }
+    return pid;
+}
+
+int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) {
+    AUTO_FD int image = seal_image(err);
+    int pair[2];
+    if (image < 0) {
+        return -1;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        return err_sys(err, "make a channel to init");
+    }
+    AUTO_FD int theirs = pair[1];
+    struct launched launched = {.pidfd = -1, .channel = pair[0]};
+    launched.pid = clone_child(launch, image, theirs, &launched.pidfd, err);
+    if (launched.pid < 0) {
+        launched_finish(&launched);
+        return -1;
+    }
+    fd_close(&theirs);
+    if (launch->namespaces & CLONE_NEWUSER) {
+        int result = userns_write_maps(launched.pid, &launch->uids, &launch->gids, err);
+        if (result == 0 && send(launched.channel, "m", 1, MSG_NOSIGNAL) != 1) {
+            result = err_sys(err, "talk to the container's init");
+        }
+        if (result < 0) {
+            launch_abort(&launched);
+            return -1;
+        }
+    }
+    *ret_launched = launched;
+    return 0;
+}

@@ -1,0 +1,44 @@
+// launch: a process cloned into its namespaces and cgroup, running the init program from a sealed copy, with the channel to it.
+//
+// Theory of operation. The child never runs on the program's own file: /proc/PID/exe of a container's process would lead to it, and
+// a root process inside could write to it later (CVE-2019-5736). The init program is a small static binary carried in this one; it
+// is written to a memfd, sealed against any change, and executed from there. What it shares with the container is thus a copy.
+#ifndef COFFER_CONTAINER_LAUNCH_H
+#define COFFER_CONTAINER_LAUNCH_H
+
+#include "runtime/base/attr.h"
+#include "runtime/kernel/userns.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+struct launch {
+    uint64_t namespaces; // CLONE_NEW* to create
+    struct idmap uids;   // with CLONE_NEWUSER
+    struct idmap gids;
+    int cgroup_fd; // v2 directory to be born in, -1 for none
+    int stdio[3];  // descriptors for 0, 1, 2; -1: inherited
+    int join_user; // a user namespace to join first, -1 for none; the others are then created inside it
+    int join_pid;  // a pid namespace to be born in, -1 for none
+    bool die_with_parent;
+};
+
+struct launched {
+    pid_t pid;
+    int pidfd;
+    int channel; // to init, which waits for CHANNEL_PLAN
+};
+
+void launched_finish(struct launched *launched); // closes; does not kill
+
+// On success init runs, its id maps are written and it waits for the plan. On an error nothing is left.
+int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) MUST_CHECK;
+
+// Kills and reaps what launch_init made.
+void launch_abort(struct launched *launched);
+
+#endif

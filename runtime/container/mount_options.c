@@ -1,0 +1,151 @@
+#include "runtime/container/mount_options.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/kernel/sys.h"
+
+#include <string.h>
+
+enum option_kind {
+    ATTRIBUTE,      // set in or cleared from the mount, alone or with the tree (an "r" in front)
+    TIME,           // one of the kinds of access time, which exclude each other
+    PROPAGATION,    // set on the mount, or with "r" on the tree
+    BIND,           // the rest: one flag of struct mount_options
+    BIND_TREE,
+    REMOUNT,
+    COPY_UP,
+    NOFOLLOW_TARGET,
+    NOFOLLOW_SOURCE,
+    IDMAP,
+    IDMAP_TREE,
+    SUPERBLOCK, // a flag of the file system, given to it by this name
+    NOTHING,    // a default, or a word for mount(8) only
+};
+
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    uint64_t value; // MOUNT_ATTR_* or MS_*
+    bool clears;
+};
+
+// clang-format off
+static const struct option_row rows[] = {
+    {"ro",            ATTRIBUTE,   MOUNT_ATTR_RDONLY,      false}, {"rw",        ATTRIBUTE, MOUNT_ATTR_RDONLY,      true},
+    {"nosuid",        ATTRIBUTE,   MOUNT_ATTR_NOSUID,      false}, {"suid",      ATTRIBUTE, MOUNT_ATTR_NOSUID,      true},
+    {"nodev",         ATTRIBUTE,   MOUNT_ATTR_NODEV,       false}, {"dev",       ATTRIBUTE, MOUNT_ATTR_NODEV,       true},
+    {"noexec",        ATTRIBUTE,   MOUNT_ATTR_NOEXEC,      false}, {"exec",      ATTRIBUTE, MOUNT_ATTR_NOEXEC,      true},
+    {"nodiratime",    ATTRIBUTE,   MOUNT_ATTR_NODIRATIME,  false}, {"diratime",  ATTRIBUTE, MOUNT_ATTR_NODIRATIME,  true},
+    {"nosymfollow",   ATTRIBUTE,   MOUNT_ATTR_NOSYMFOLLOW, false}, {"symfollow", ATTRIBUTE, MOUNT_ATTR_NOSYMFOLLOW, true},
+    {"noatime",       TIME,        MOUNT_ATTR_NOATIME,     false}, {"atime",     TIME,      MOUNT_ATTR_NOATIME,     true},
+    {"relatime",      TIME,        MOUNT_ATTR_RELATIME,    false}, {"norelatime", TIME,     MOUNT_ATTR_RELATIME,    true},
+    {"strictatime",   TIME,        MOUNT_ATTR_STRICTATIME, false}, {"nostrictatime", TIME,  MOUNT_ATTR_STRICTATIME, true},
+    {"private",       PROPAGATION, MS_PRIVATE,             false}, {"shared",    PROPAGATION, MS_SHARED,            false},
+    {"slave",         PROPAGATION, MS_SLAVE,               false}, {"unbindable", PROPAGATION, MS_UNBINDABLE,       false},
+    {"bind",          BIND,            0, false}, {"rbind",           BIND_TREE,       0, false}, {"remount",   REMOUNT,    0, false},
+    {"tmpcopyup",     COPY_UP,         0, false}, {"copy-symlink",    NOTHING,         0, false},
+    {"dest-nofollow", NOFOLLOW_TARGET, 0, false}, {"src-nofollow",    NOFOLLOW_SOURCE, 0, false},
+    {"idmap",         IDMAP,           0, false}, {"ridmap",          IDMAP_TREE,      0, false},
+    {"sync",          SUPERBLOCK,      0, false}, {"dirsync",         SUPERBLOCK,      0, false}, {"lazytime",  SUPERBLOCK, 0, false},
+    {"mand",          SUPERBLOCK,      0, false}, {"async",           NOTHING,         0, false}, {"nomand",    NOTHING,    0, false},
+    {"nolazytime",    NOTHING,         0, false}, {"loud",            NOTHING,         0, false}, {"silent",    NOTHING,    0, false},
+    {"defaults",      NOTHING,         0, false}, {"iversion",        SUPERBLOCK,      0, false}, {"noiversion", NOTHING,   0, false},
+};
+// clang-format on
+
+static const struct option_row *find(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_attribute(uint64_t value, bool clears, uint64_t *set, uint64_t *clear) {
+    *(clears ? clear : set) |= value;
+    *(clears ? set : clear) &= ~value;
+}
+
+// The kinds of access time are values of one field: to set one, the field is cleared (mount_setattr(2)). "no" of one is relatime,
+// the kernel's default.
+static void set_time(uint64_t value, bool clears, uint64_t *set, uint64_t *clear) {
+    *set &= ~(uint64_t)MOUNT_ATTR__ATIME;
+    *set |= clears ? MOUNT_ATTR_RELATIME : value;
+    *clear |= MOUNT_ATTR__ATIME;
+}
+
+static void apply(const struct option_row *row, bool tree, struct mount_options *options) {
+    uint64_t *set = tree ? &options->tree_set : &options->set;
+    uint64_t *clear = tree ? &options->tree_clear : &options->clear;
+    switch (row->kind) {
+    case ATTRIBUTE:
+        set_attribute(row->value, row->clears, set, clear);
+        break;
+    case TIME:
+        set_time(row->value, row->clears, set, clear);
+        break;
+    case PROPAGATION:
+        *(tree ? &options->tree_propagation : &options->propagation) = row->value;
+        break;
+    case BIND:
+        options->bind = true;
+        break;
+    case BIND_TREE:
+        options->bind = options->recursive_bind = true;
+        break;
+    case REMOUNT:
+        options->remount = true;
+        break;
+    case COPY_UP:
+        options->copy_up = true;
+        break;
+    case NOFOLLOW_TARGET:
+        options->nofollow_target = true;
+        break;
+    case NOFOLLOW_SOURCE:
+        options->nofollow_source = true;
+        break;
+    case IDMAP:
+        options->idmap = true;
+        break;
+    case IDMAP_TREE:
+        options->idmap_tree = true;
+        break;
+    case SUPERBLOCK:
+        options->data[options->data_count++] = row->name;
+        break;
+    case NOTHING:
+        break;
+    }
+}
+
+static bool takes_tree_form(enum option_kind kind) {
+    return kind == ATTRIBUTE || kind == TIME || kind == PROPAGATION;
+}
+
+int mount_options_read(struct arena *arena, const char *const *options, size_t count, struct mount_options *ret, struct err *err) {
+    struct mount_options read = {.data = arena_array(arena, count + 1, sizeof(*read.data))};
+    for (size_t i = 0; i < count; i++) {
+        const char *name = options[i];
+        const struct option_row *row = find(name);
+        bool tree = false;
+        if (!row && name[0] == 'r') {
+            row = find(name + 1);
+            tree = row && takes_tree_form(row->kind);
+            if (!tree) {
+                row = NULL;
+            }
+        }
+        if (row) {
+            apply(row, tree, &read);
+        } else if (*name) {
+            read.data[read.data_count++] = name;
+        }
+    }
+    if (read.idmap && read.idmap_tree) {
+        return err_set(err, ERR_INPUT, "options: idmap and ridmap exclude each other");
+    }
+    *ret = read;
+    return 0;
+}

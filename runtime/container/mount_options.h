@@ -1,0 +1,33 @@
+// Mount options by name, as fstab(5), mount(8) and the runtime-spec write them, and what they mean to the new mount API.
+#ifndef COFFER_CONTAINER_MOUNT_OPTIONS_H
+#define COFFER_CONTAINER_MOUNT_OPTIONS_H
+
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+
+struct mount_options {
+    bool bind, recursive_bind;
+    bool remount;
+    uint64_t set, clear;           // MOUNT_ATTR_* of the mount
+    uint64_t tree_set, tree_clear; // the same of the mount and all below (rro, rnosuid, ...)
+    uint64_t propagation;          // MS_PRIVATE ... of the mount, 0: none
+    uint64_t tree_propagation;
+    bool copy_up;         // tmpcopyup
+    bool nofollow_target; // dest-nofollow
+    bool nofollow_source; // src-nofollow
+    bool idmap, idmap_tree; // idmap, ridmap
+    const char **data;    // what is left: for the file system itself
+    size_t data_count;
+};
+
+// Reads the options in order; a later one wins. Unknown ones are the file system's. The result lives in the arena.
+int mount_options_read(struct arena *arena, const char *const *options, size_t count, struct mount_options *ret,
+                       struct err *err) MUST_CHECK;
+
+#endif

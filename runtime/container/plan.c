@@ -1,0 +1,295 @@
+#include "runtime/container/plan.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/container/container.h"
+#include "runtime/kernel/sys.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+void container_plan_finish(struct container_plan *plan) {
+    for (size_t i = 0; i < plan->fd_count; i++) {
+        fd_close(&plan->fds[i]);
+    }
+    plan->fd_count = 0;
+    arena_finish(&plan->arena);
+}
+
+int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret_place, struct err *err) {
+    AUTO_FD int fd = give_fd;
+    if (plan->fd_count == CHANNEL_MAX_FDS) {
+        return err_set(err, ERR_INPUT, "the configuration needs more than %d descriptors at once; use fewer bind mounts or devices",
+                       CHANNEL_MAX_FDS);
+    }
+    *ret_place = (int32_t)plan->fd_count;
+    plan->fds[plan->fd_count++] = fd_take(&fd);
+    return 0;
+}
+
+// What this version does not do is refused by name, never passed over: a policy that is read but not enforced is the worst.
+static int refuse_unserved(const struct oci_config *config, struct err *err) {
+    const struct oci_process *process = config->process;
+    const struct {
+        bool there;
+        const char *name;
+    } unserved[] = {
+        {oci_config_namespace(config, CLONE_NEWTIME) != NULL, "linux.namespaces: a time namespace"},
+        {config->os.boottime_offset || config->os.monotonic_offset, "linux.timeOffsets"},
+        {config->os.net_devices_count > 0, "linux.netDevices"},
+        {config->os.intel_rdt != NULL, "linux.intelRdt"},
+        {config->os.memory_policy != NULL, "linux.memoryPolicy"},
+        {config->os.personality != NULL, "linux.personality"},
+        {config->os.seccomp && config->os.seccomp->listener_path, "linux.seccomp.listenerPath"},
+        {process && process->scheduler, "process.scheduler"},
+        {process && process->io_priority, "process.ioPriority"},
+        {process && process->selinux_label && *process->selinux_label, "process.selinuxLabel"},
+        {process && process->apparmor_profile && *process->apparmor_profile, "process.apparmorProfile"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(unserved); i++) {
+        if (unserved[i].there) {
+            return err_set(err, ERR_UNSUPPORTED, "config.json: %s is not supported by this version", unserved[i].name);
+        }
+    }
+    return 0;
+}
+
+struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count) {
+    struct id_range *ranges = arena_array(arena, count, sizeof(*ranges));
+    for (size_t i = 0; i < count; i++) {
+        ranges[i] = (struct id_range){mappings[i].container_id, mappings[i].host_id, mappings[i].size};
+    }
+    return (struct idmap){ranges, count};
+}
+
+static int plan_namespaces(const struct oci_config *config, struct container_plan *plan, struct err *err) {
+    const struct oci_linux *os = &config->os;
+    plan->init.joins = arena_array(&plan->arena, os->namespaces_count, sizeof(*plan->init.joins));
+    plan->join_paths = arena_array(&plan->arena, os->namespaces_count, sizeof(*plan->join_paths));
+    for (size_t i = 0; i < os->namespaces_count; i++) {
+        const struct oci_namespace *wanted = &os->namespaces[i];
+        if (wanted->path && wanted->type == CLONE_NEWUSER) {
+            plan->join_user = wanted->path;
+        } else if (wanted->path && wanted->type == CLONE_NEWPID) {
+            plan->join_pid = wanted->path;
+        } else if (wanted->path) {
+            plan->join_paths[plan->init.join_count] = wanted->path;
+            plan->init.joins[plan->init.join_count++] = (struct plan_namespace){.fd = -1, .type = wanted->type};
+        } else if (wanted->type == CLONE_NEWCGROUP) {
+            plan->init.new_cgroup_namespace = true; // unshared by init, once it is in its cgroup
+        } else {
+            plan->namespaces |= wanted->type;
+        }
+    }
+    plan->init.mount_namespace = plan->namespaces & CLONE_NEWNS;
+    plan->init.new_network = plan->namespaces & CLONE_NEWNET;
+    plan->uids = container_plan_map(&plan->arena, os->uid_mappings, os->uid_mappings_count);
+    plan->gids = container_plan_map(&plan->arena, os->gid_mappings, os->gid_mappings_count);
+    if ((plan->namespaces & CLONE_NEWUSER) && (plan->uids.count == 0 || plan->gids.count == 0)) {
+        return err_set(err, ERR_INPUT, "config.json: linux.uidMappings and linux.gidMappings: a new user namespace needs both");
+    }
+    if (!plan->init.mount_namespace && !oci_config_namespace(config, CLONE_NEWNS)) {
+        return err_set(err, ERR_INPUT, "config.json: linux.namespaces: a mount namespace is needed; without one the container's mounts "
+                       "would be the host's");
+    }
+    if ((config->hostname || config->domainname) && !oci_config_namespace(config, CLONE_NEWUTS)) {
+        return err_set(err, ERR_INPUT, "config.json: hostname: needs a namespace of type uts");
+    }
+    return 0;
+}
+
+static void plan_process(const struct container_options *options, struct container_plan *plan) {
+    const struct oci_process *from = options->config->process;
+    struct plan_process *to = &plan->init.process;
+    if (!from) {
+        return;
+    }
+    to->args = from->args;
+    to->arg_count = from->args_count;
+    to->env = from->env;
+    to->env_count = from->env_count;
+    to->cwd = from->cwd;
+    to->make_cwd = options->make_cwd;
+    to->user = options->user;
+    to->uid = from->user.uid;
+    to->gid = from->user.gid;
+    to->groups_bytes = from->user.additional_gids;
+    to->groups_size = from->user.additional_gids_count * sizeof(uint32_t);
+    // With a single mapped id the kernel denies setgroups(2); there are no other groups to lose then.
+    bool single = (plan->namespaces & CLONE_NEWUSER) && !plan->privileged && plan->gids.count == 1 && plan->gids.ranges[0].count == 1;
+    to->set_groups = !single;
+    to->set_umask = from->user.umask.set;
+    to->umask = from->user.umask.value;
+    to->no_new_privileges = from->no_new_privileges;
+    to->terminal = from->terminal;
+    to->reaper = options->reaper;
+    if (from->console_size && from->terminal) {
+        to->console_rows = from->console_size->height;
+        to->console_columns = from->console_size->width;
+    }
+    if (from->capabilities) {
+        to->caps = (struct plan_caps){
+            .bounding = from->capabilities->bounding,
+            .effective = from->capabilities->effective,
+            .permitted = from->capabilities->permitted,
+            .inheritable = from->capabilities->inheritable,
+            .ambient = from->capabilities->ambient,
+        };
+    }
+    to->rlimits = arena_array(&plan->arena, from->rlimits_count, sizeof(*to->rlimits));
+    to->rlimit_count = from->rlimits_count;
+    for (size_t i = 0; i < from->rlimits_count; i++) {
+        to->rlimits[i] = (struct plan_rlimit){from->rlimits[i].type, from->rlimits[i].soft, from->rlimits[i].hard};
+    }
+    plan->init.set_oom_score = from->oom_score_adj.set;
+    plan->init.oom_score = from->oom_score_adj.value;
+}
+
+// Only what a namespace of the container's own holds may be set: anything else is the host's (sysctl(8)).
+static int check_sysctl(const struct oci_config *config, const char *path, struct err *err) {
+    static const struct {
+        const char *prefix;
+        uint32_t type;
+        const char *name;
+    } owners[] = {
+        {"net/", CLONE_NEWNET, "network"},           {"fs/mqueue/", CLONE_NEWIPC, "ipc"},       {"kernel/msg", CLONE_NEWIPC, "ipc"},
+        {"kernel/sem", CLONE_NEWIPC, "ipc"},         {"kernel/shm", CLONE_NEWIPC, "ipc"},       {"kernel/auto_msgmni", CLONE_NEWIPC, "ipc"},
+        {"kernel/domainname", CLONE_NEWUTS, "uts"},  {"kernel/hostname", CLONE_NEWUTS, "uts"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
+        if (strncmp(path, owners[i].prefix, strlen(owners[i].prefix)) == 0) {
+            return oci_config_namespace(config, owners[i].type)
+                       ? 0
+                       : err_set(err, ERR_INPUT, "sysctl %s: the container shares the host's %s namespace; give it one of its own", path,
+                                 owners[i].name);
+        }
+    }
+    return err_set(err, ERR_INPUT, "sysctl %s: is not kept apart by a namespace; it would change the host", path);
+}
+
+static int plan_sysctls(const struct oci_config *config, struct container_plan *plan, struct err *err) {
+    plan->init.sysctls = arena_array(&plan->arena, config->os.sysctl_count, sizeof(*plan->init.sysctls));
+    for (size_t i = 0; i < config->os.sysctl_count; i++) {
+        char *path = arena_copy_string(&plan->arena, config->os.sysctl[i].name);
+        // As sysctl(8): the first separator decides; with dots, a slash stands for a dot in a name.
+        if (strcspn(path, ".") < strcspn(path, "/")) {
+            for (char *at = path; *at; at++) {
+                *at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
+            }
+        }
+        if (strstr(path, "..") || check_sysctl(config, path, err) < 0) {
+            return strstr(path, "..") ? err_set(err, ERR_INPUT, "sysctl %s: is no name of a sysctl", path) : -1;
+        }
+        plan->init.sysctls[plan->init.sysctl_count++] = (struct plan_setting){path, config->os.sysctl[i].value};
+    }
+    return 0;
+}
+
+static struct plan_hook *plan_hooks(struct arena *arena, const struct oci_hook_list *list, size_t *ret_count) {
+    struct plan_hook *hooks = arena_array(arena, list->items_count, sizeof(*hooks));
+    for (size_t i = 0; i < list->items_count; i++) {
+        const struct oci_hook *from = &list->items[i];
+        hooks[i] = (struct plan_hook){
+            .path = from->path,
+            .args = from->args,
+            .arg_count = from->args_count,
+            .env = from->env,
+            .env_count = from->env_count,
+            .timeout_s = from->timeout_s.set ? (uint32_t)from->timeout_s.value : 0,
+        };
+    }
+    *ret_count = list->items_count;
+    return hooks;
+}
+
+static void plan_all_hooks(const struct oci_config *config, struct container_plan *plan) {
+    const struct oci_hook_list *hooks = config->hooks;
+    plan->init.create_hooks = plan_hooks(&plan->arena, &hooks[OCI_HOOK_CREATE_CONTAINER], &plan->init.create_hook_count);
+    plan->init.start_hooks = plan_hooks(&plan->arena, &hooks[OCI_HOOK_START_CONTAINER], &plan->init.start_hook_count);
+    plan->init.ask_before_pivot = hooks[OCI_HOOK_PRESTART].items_count > 0 || hooks[OCI_HOOK_CREATE_RUNTIME].items_count > 0;
+}
+
+static void plan_root(const struct container_options *options, struct container_plan *plan) {
+    const struct oci_config *config = options->config;
+    struct init_plan *init = &plan->init;
+    uint32_t wanted = config->os.rootfs_propagation;
+    init->root_propagation = (wanted & MS_PRIVATE) ? MS_PRIVATE : MS_SLAVE;
+    init->final_propagation = wanted & (uint32_t)~MS_REC;
+    init->root_readonly = config->root.readonly;
+    init->no_pivot = options->no_pivot;
+    init->root_fd = -1;
+    const char *path = config->root.path ? config->root.path : "rootfs";
+    init->root_path = path[0] == '/' ? path : arena_format(&plan->arena, "%s/%s", options->bundle, path);
+    const struct container_layers *layers = options->layers;
+    if (!layers) {
+        init->root_kind = plan->privileged && (plan->namespaces & CLONE_NEWUSER) ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
+    } else if (plan->privileged) {
+        init->root_kind = PLAN_ROOT_TREE;
+        plan->needs_userns = plan->namespaces & CLONE_NEWUSER;
+    } else {
+        init->root_kind = PLAN_ROOT_OVERLAY;
+        init->overlay_base = layers->base;
+        init->overlay_lower = arena_array(&plan->arena, layers->lower_count + 1, sizeof(*init->overlay_lower));
+        memcpy(init->overlay_lower, layers->lower, layers->lower_count * sizeof(*init->overlay_lower));
+        init->overlay_lower_count = layers->lower_count;
+        init->overlay_upper = layers->upper;
+        init->overlay_work = layers->work;
+        init->overlay_directory = layers->directory;
+        init->overlay_volatile = layers->is_volatile;
+    }
+}
+
+int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) {
+    const struct oci_config *config = options->config;
+    plan->privileged = geteuid() == 0;
+    plan->init.start_socket = plan->init.created_lock = -1;
+    if (refuse_unserved(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
+        return -1;
+    }
+    plan_process(options, plan);
+    plan_root(options, plan);
+    plan_all_hooks(config, plan);
+    plan->init.hostname = config->hostname;
+    plan->init.domainname = config->domainname;
+    plan->init.masked_paths = config->os.masked_paths;
+    plan->init.masked_count = config->os.masked_paths_count;
+    plan->init.readonly_paths = config->os.readonly_paths;
+    plan->init.readonly_count = config->os.readonly_paths_count;
+    return container_plan_limits(options, plan, err) < 0 || plan_sysctls(config, plan, err) < 0 ||
+                   container_plan_mounts(options, plan, err) < 0
+               ? -1
+               : 0;
+}
+
+// NS_GET_NSTYPE, ioctl_ns(2), tells the type.
+int container_plan_open_namespace(const char *path, uint32_t type, struct err *err) {
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(err, "open namespace %s", path);
+    }
+    int found = ioctl(fd, NS_GET_NSTYPE);
+    if (found < 0 || (uint32_t)found != type) {
+        return err_set(err, ERR_INPUT, "namespace %s: is not of the type that the configuration gives it", path);
+    }
+    return fd_take(&fd);
+}
+
+int container_plan_open_namespaces(struct container_plan *plan, struct err *err) {
+    for (size_t i = 0; i < plan->init.join_count; i++) {
+        int fd = container_plan_open_namespace(plan->join_paths[i], plan->init.joins[i].type, err);
+        if (fd < 0 || container_plan_add_fd(plan, fd, &plan->init.joins[i].fd, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,84 @@
+// container_plan: what the parent of init does and what init does, worked out from the configuration before the first system call
+// that changes anything. Building it looks at nothing but the configuration and the options; whatever it refuses has had no effect.
+//
+// The parent's part: namespaces and id maps to clone with, the cgroup and its limits, trees of the host to open with the parent's
+// rights. Init's part is the init_plan inside, which the parent completes with descriptors as it opens them.
+#ifndef COFFER_CONTAINER_PLAN_H
+#define COFFER_CONTAINER_PLAN_H
+
+#include "runtime/base/arena.h"
+#include "runtime/container/init/channel.h"
+#include "runtime/container/init/plan.h"
+#include "runtime/kernel/cgroup_limits.h"
+#include "runtime/kernel/userns.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct container_options;
+struct err;
+struct oci_id_mapping;
+
+// A tree of the host that the parent opens for init: init, in a user namespace, may not be able to reach it.
+struct plan_tree {
+    bool is_device; // for devices[index], else for mounts[index]
+    size_t index;
+    const char *source;
+    bool recursive;
+    bool nofollow;
+    bool idmap;        // through the container's user namespace, or the maps below
+    struct idmap uids; // count 0: the container's
+    struct idmap gids;
+    uint64_t propagation; // 0: made private
+};
+
+struct container_plan {
+    struct arena arena;
+    struct init_plan init;
+
+    uint64_t namespaces; // CLONE_NEW* for the clone
+    struct idmap uids, gids;
+    const char *join_user; // paths; NULL for none
+    const char *join_pid;
+    const char **join_paths; // of init.joins[]
+    bool privileged;         // the parent is root: it opens what init is to mount
+    bool needs_userns;       // some tree is id-mapped through the container's user namespace
+
+    struct plan_tree *trees;
+    size_t tree_count;
+
+    const char *cgroup_path;
+    bool cgroup_required; // limits were asked for: no cgroup is an error then
+    struct cgroup_limits limits;
+
+    int fds[CHANNEL_MAX_FDS]; // what goes to init; owned
+    size_t fd_count;
+};
+
+// Fills the zeroed plan. The configuration must outlive it.
+int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+// Compiles the configuration's system call filter into the plan, or takes it from the cache.
+int container_plan_filter(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+// Opens a namespace; one of another type than CLONE_NEW* `type` is an error.
+int container_plan_open_namespace(const char *path, uint32_t type, struct err *err) MUST_CHECK;
+
+// Opens namespaces to join and, once init's user namespace is there (userns_fd, -1 for none), the trees and the root file system.
+int container_plan_open_namespaces(struct container_plan *plan, struct err *err) MUST_CHECK;
+int container_plan_open_trees(const struct container_options *options, struct container_plan *plan, int userns_fd,
+                              struct err *err) MUST_CHECK;
+
+// Adds a descriptor for init; returns its place.
+int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret_place, struct err *err) MUST_CHECK;
+
+// plan_mounts.c, plan_limits.c: parts of the building.
+struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);
+int container_plan_mounts(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+int container_plan_limits(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+void container_plan_finish(struct container_plan *plan);
+#define AUTO_CONTAINER_PLAN AUTO(container_plan_finish)
+
+#endif

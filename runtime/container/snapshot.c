@@ -1,0 +1,49 @@
+#include "runtime/container/snapshot.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/state_dir.h"
+#include "runtime/kernel/hook.h"
+#include "specs/json.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+
+int snapshot_read(const struct state_dir *dir, struct arena *arena, struct oci_config **ret, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (fd_read_file(dir->fd, "config.json", JSON_MAX_BYTES, &text, &size, err) < 0) {
+        if (err->errnum == ENOENT) {
+            *ret = NULL;
+            return 0;
+        }
+        return err_in(err, "container \"%s\"", dir->id);
+    }
+    const struct json_document document = {.name = "config.json", .text = text, .size = size};
+    return oci_config_decode(&document, arena, ret, err) < 0 ? err_in(err, "container \"%s\"", dir->id) : 0;
+}
+
+int snapshot_run_hooks(const struct oci_config *config, unsigned kind, const char *state, struct err *err) {
+    const struct oci_hook_list *list = &config->hooks[kind];
+    for (size_t i = 0; i < list->items_count; i++) {
+        const struct oci_hook *item = &list->items[i];
+        const struct hook hook = {
+            .path = item->path,
+            .args = item->args,
+            .env = item->env,
+            .timeout_s = item->timeout_s.set ? (uint32_t)item->timeout_s.value : 0,
+        };
+        if (hook_run(&hook, state, err) == 0) {
+            continue;
+        }
+        err_in(err, "%s", oci_hook_names[kind]);
+        if (kind != OCI_HOOK_POSTSTOP) {
+            return -1;
+        }
+        log_warn("%s", err->text);
+    }
+    return 0;
+}

@@ -1,0 +1,267 @@
+#include "runtime/container/state_dir.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/kernel/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void state_dir_finish(struct state_dir *dir) {
+    fd_close(&dir->fd);
+    fd_close(&dir->root_fd);
+}
+
+int container_id_check(const char *id, struct err *err) {
+    static const char first[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-";
+    static const char rest[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.";
+    size_t length = strlen(id);
+    if (length == 0 || length > CONTAINER_ID_MAX || !strchr(first, id[0]) || strspn(id, rest) != length) {
+        return err_set(err, ERR_INPUT, "container id \"%.64s\": expected 1 to %d letters, digits, _ + - or, not in front, .", id,
+                       CONTAINER_ID_MAX);
+    }
+    return 0;
+}
+
+// The root and its parents are made as needed, for the owner alone.
+static int open_root(const char *root, bool make, struct err *err) {
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && make) {
+        AUTO_FREE char *path = mem_copy_string(root);
+        for (char *at = path + 1;; at++) {
+            if (*at != '/' && *at != '\0') {
+                continue;
+            }
+            char kept = *at;
+            *at = '\0';
+            if (mkdir(path, 0711) < 0 && errno != EEXIST) {
+                return err_sys(err, "make directory %s", path);
+            }
+            *at = kept;
+            if (kept == '\0') {
+                break;
+            }
+        }
+        fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return fd < 0 ? err_sys(err, "open the run-time directory %s", root) : fd;
+}
+
+static int not_found(const char *id, struct err *err) {
+    return err_set(err, ERR_NOT_FOUND, "container \"%s\" does not exist", id);
+}
+
+int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    if (container_id_check(id, err) < 0) {
+        return -1;
+    }
+    dir.root_fd = open_root(root, true, err);
+    if (dir.root_fd < 0) {
+        return -1;
+    }
+    snprintf(dir.id, sizeof(dir.id), "%s", id);
+    while (dir.fd < 0) {
+        if (mkdirat(dir.root_fd, id, 0700) < 0) {
+            if (errno == EEXIST) {
+                return err_set(err, ERR_EXISTS, "container \"%s\" exists already; delete it or take another id", id);
+            }
+            return err_sys(err, "make directory %s/%s", root, id);
+        }
+        dir.fd = openat(dir.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat status;
+        if (dir.fd >= 0 && (flock(dir.fd, LOCK_EX) < 0 || fstat(dir.fd, &status) < 0)) {
+            return err_sys(err, "lock directory %s/%s", root, id);
+        }
+        // Between the two calls another command's sweep may have taken the empty folder for debris.
+        if (dir.fd >= 0 && status.st_nlink == 0) {
+            fd_close(&dir.fd);
+        } else if (dir.fd < 0 && errno != ENOENT) {
+            return err_sys(err, "open directory %s/%s", root, id);
+        }
+    }
+    *ret = dir;
+    dir.fd = dir.root_fd = -1;
+    return 0;
+}
+
+int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    if (container_id_check(id, err) < 0) {
+        return -1;
+    }
+    dir.root_fd = open_root(root, false, err);
+    if (dir.root_fd < 0) {
+        return err->errnum == ENOENT ? not_found(id, err) : -1;
+    }
+    snprintf(dir.id, sizeof(dir.id), "%s", id);
+    dir.fd = openat(dir.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir.fd < 0) {
+        return errno == ENOENT ? not_found(id, err) : err_sys(err, "open directory %s/%s", root, id);
+    }
+    *ret = dir;
+    dir.fd = dir.root_fd = -1;
+    return 0;
+}
+
+int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
+    int result;
+    do {
+        result = flock(dir->fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) {
+        return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "container \"%s\" is in use by another command", dir->id)
+                                    : err_sys(err, "lock container \"%s\"", dir->id);
+    }
+    // Whoever held the lock may have removed the folder.
+    struct stat status;
+    if (fstat(dir->fd, &status) < 0 || status.st_nlink == 0) {
+        return not_found(dir->id, err);
+    }
+    return 0;
+}
+
+int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) {
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:i, s:b, s:b, s:s?}", "id", dir->id, "bundle", record->bundle,
+                               "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
+                               (json_int_t)record->start_time, "bootId", record->boot_id, "owner", (int)record->owner, "attached",
+                               record->attached, "cgroupMade", record->cgroup_made, "cgroup", record->cgroup);
+    AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (!text) {
+        return err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id);
+    }
+    return fd_replace_file(dir->fd, "state.json", text, strlen(text), 0600, err) < 0 ? err_in(err, "container \"%s\"", dir->id) : 0;
+}
+
+static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? arena_copy_string(arena, text) : NULL;
+}
+
+int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (fd_read_file(dir->fd, "state.json", 1 << 20, &text, &size, err) < 0) {
+        if (err->errnum == ENOENT) {
+            return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
+        }
+        return err_in(err, "container \"%s\"", dir->id);
+    }
+    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return err_set(err, ERR_CORRUPT, "container \"%s\": state.json is damaged", dir->id);
+    }
+    *ret = (struct container_record){
+        .bundle = copy_member(arena, object, "bundle"),
+        .rootfs = copy_member(arena, object, "rootfs"),
+        .created = copy_member(arena, object, "created"),
+        .pid = json_integer_value(json_object_get(object, "pid")),
+        .start_time = (uint64_t)json_integer_value(json_object_get(object, "startTime")),
+        .boot_id = copy_member(arena, object, "bootId"),
+        .owner = (uint32_t)json_integer_value(json_object_get(object, "owner")),
+        .attached = json_is_true(json_object_get(object, "attached")),
+        .cgroup_made = json_is_true(json_object_get(object, "cgroupMade")),
+        .cgroup = copy_member(arena, object, "cgroup"),
+    };
+    json_decref(object);
+    return 0;
+}
+
+int state_dir_note_cgroup(const struct state_dir *dir, const char *path, struct err *err) {
+    if (symlinkat(path, dir->fd, "cgroup") < 0) {
+        return err_sys(err, "note the cgroup of container \"%s\"", dir->id);
+    }
+    return 0;
+}
+
+static void close_stream(DIR **stream) {
+    if (*stream) {
+        closedir(*stream);
+    }
+}
+
+// The folder is ours and flat.
+int state_dir_remove(struct state_dir *dir, struct err *err) {
+    int copy = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(close_stream) DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (!stream) {
+        fd_close(&copy);
+        return err_sys(err, "read the directory of container \"%s\"", dir->id);
+    }
+    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlinkat(copy, entry->d_name, 0) < 0 &&
+            errno != ENOENT) {
+            return err_sys(err, "remove %s of container \"%s\"", entry->d_name, dir->id);
+        }
+    }
+    if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        return err_sys(err, "remove the directory of container \"%s\"", dir->id);
+    }
+    return 0;
+}
+
+const char *container_status_name(enum container_status status) {
+    static const char *const names[] = {
+        [CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
+        [CONTAINER_PAUSED] = "paused",     [CONTAINER_STOPPED] = "stopped",
+    };
+    return names[status];
+}
+
+enum container_status state_dir_status(const struct state_dir *dir, const struct container_record *record) {
+    if (record->pid <= 0 || process_start_time((pid_t)record->pid) != record->start_time || record->start_time == 0) {
+        return CONTAINER_STOPPED;
+    }
+    AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (created >= 0 && flock(created, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        return CONTAINER_CREATED;
+    }
+    return CONTAINER_RUNNING;
+}
+
+// A path in sockaddr_un is short: the folder is named by its descriptor.
+static void socket_address(const struct state_dir *dir, struct sockaddr_un *address) {
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/init.sock", dir->fd);
+}
+
+int state_dir_listen(const struct state_dir *dir, struct err *err) {
+    struct sockaddr_un address;
+    socket_address(dir, &address);
+    AUTO_FD int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 4) < 0) {
+        return err_sys(err, "make the start socket of container \"%s\"", dir->id);
+    }
+    return fd_take(&listener);
+}
+
+int state_dir_connect(const struct state_dir *dir, struct err *err) {
+    struct sockaddr_un address;
+    socket_address(dir, &address);
+    AUTO_FD int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (peer < 0 || connect(peer, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        return err_sys(err, "reach the init of container \"%s\"", dir->id);
+    }
+    return fd_take(&peer);
+}
+
+int state_dir_lock_created(const struct state_dir *dir, struct err *err) {
+    AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (created < 0 || flock(created, LOCK_EX | LOCK_NB) < 0) {
+        return err_sys(err, "mark container \"%s\" as created", dir->id);
+    }
+    return fd_take(&created);
+}

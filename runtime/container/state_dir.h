@@ -1,0 +1,82 @@
+// state_dir: the folder of one container below the run-time root (/run/coffer/oci/ID), and what is known of the container in it.
+//
+//   state.json      what must outlive the process that made the container (struct container_record)
+//   config.json     the configuration as it was at create: later edits of the bundle's change nothing
+//   cgroup          a symbolic link whose text is the cgroup's path: written before the cgroup is made, in one system call
+//   init.sock       where init waits for `start`
+//   created         held locked by init until it executes the container's program: tells "created" from "running"
+//
+// The folder itself is the lock. Whoever makes, starts or deletes the container holds flock(2) on it; the kernel lets go when the
+// holder dies, however it dies. `coffer run` holds it for the container's whole life, so a folder of a `run` whose lock is free is
+// debris, and the next command removes it, its processes and its cgroup (state_dir_sweep).
+#ifndef COFFER_CONTAINER_STATE_DIR_H
+#define COFFER_CONTAINER_STATE_DIR_H
+
+#include "runtime/base/arena.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+enum { CONTAINER_ID_MAX = 255 };
+
+struct state_dir {
+    int root_fd; // the run-time root
+    int fd;      // the container's folder; its lock
+    char id[CONTAINER_ID_MAX + 1];
+};
+
+struct container_record {
+    const char *bundle;
+    const char *rootfs;
+    const char *created; // RFC 3339
+    int64_t pid;
+    uint64_t start_time; // of pid, clock ticks since boot; with the boot id it tells the process from a later one
+    const char *boot_id;
+    uint32_t owner; // uid of who made it
+    bool attached;  // made by a `run` in the foreground: ends with it
+    bool cgroup_made;
+    const char *cgroup; // as given by the configuration, or the default; NULL for none
+};
+
+void state_dir_finish(struct state_dir *dir); // closes, and so unlocks
+#define AUTO_STATE_DIR AUTO(state_dir_finish)
+
+// [a-zA-Z0-9_+-][a-zA-Z0-9_+.-]*, at most CONTAINER_ID_MAX.
+int container_id_check(const char *id, struct err *err) MUST_CHECK;
+
+// Makes the folder and locks it. A taken id is an error (ERR_EXISTS).
+int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err) MUST_CHECK;
+
+// Opens it without the lock; ERR_NOT_FOUND where there is none.
+int state_dir_open(const char *root, const char *id, struct state_dir *ret, struct err *err) MUST_CHECK;
+
+// Takes the lock; waits for whoever holds it when `wait`, else ERR_STATE. ERR_NOT_FOUND when the container was removed meanwhile.
+int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) MUST_CHECK;
+
+int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
+int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) MUST_CHECK;
+
+// Notes the cgroup before it is made.
+int state_dir_note_cgroup(const struct state_dir *dir, const char *path, struct err *err) MUST_CHECK;
+
+// Removes the folder with all that is in it.
+int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;
+
+enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
+const char *container_status_name(enum container_status status);
+
+// What the container is doing now, from the kernel: the process, its lock on `created`.
+enum container_status state_dir_status(const struct state_dir *dir, const struct container_record *record);
+
+// Makes the folder's init.sock and listens on it. Returns the socket.
+int state_dir_listen(const struct state_dir *dir, struct err *err) MUST_CHECK;
+int state_dir_connect(const struct state_dir *dir, struct err *err) MUST_CHECK;
+
+// Opens and locks `created`, for init to hold.
+int state_dir_lock_created(const struct state_dir *dir, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,96 @@
+#include "runtime/container/sweep.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/container/container.h"
+#include "runtime/container/state_dir.h"
+#include "runtime/kernel/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 5000 };
+
+// The noted path is removed only when its last name carries the container's id: such a group nobody else has made. One that the
+// configuration named may have been there before.
+static void remove_noted_cgroup(const struct state_dir *dir) {
+    char path[PATH_MAX];
+    ssize_t length = readlinkat(dir->fd, "cgroup", path, sizeof(path) - 1);
+    if (length <= 0) {
+        return;
+    }
+    path[length] = '\0';
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (!strstr(name, dir->id)) {
+        return;
+    }
+    struct err err;
+    AUTO_CGROUP_HOST struct cgroup_host host = {0};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    if (cgroup_detect(&host, &err) < 0 || cgroup_open(&host, path, CGROUP_ALL, &cgroup, &err) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < cgroup.count; i++) {
+        cgroup.dirs[i].made = 1;
+    }
+    if (cgroup_kill(&cgroup, &err) < 0 || cgroup_remove(&cgroup, WAIT_MS, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+void sweep_unfinished(struct state_dir *dir) {
+    remove_noted_cgroup(dir);
+    struct err err;
+    if (state_dir_remove(dir, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+static void sweep_one(const char *root, const char *id) {
+    struct state_dir dir = {.root_fd = -1, .fd = -1};
+    struct arena arena = {0};
+    struct container_record record;
+    struct err err;
+    if (state_dir_open(root, id, &dir, &err) < 0) {
+        return;
+    }
+    // Whoever holds the lock is alive and cares for it.
+    if (state_dir_lock(&dir, false, &err) == 0) {
+        if (state_dir_read(&dir, &arena, &record, &err) < 0) {
+            sweep_unfinished(&dir);
+        } else if (record.attached) {
+            state_dir_finish(&dir); // delete takes the lock itself
+            if (container_delete(root, id, true, &err) < 0) {
+                log_warn("%s", err.text);
+            }
+        }
+    }
+    arena_finish(&arena);
+    state_dir_finish(&dir);
+}
+
+static void close_stream(DIR **stream) {
+    if (*stream) {
+        closedir(*stream);
+    }
+}
+
+void container_sweep(const char *root) {
+    AUTO(close_stream) DIR *stream = opendir(root);
+    if (!stream) {
+        return;
+    }
+    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+        struct err ignored;
+        if (container_id_check(entry->d_name, &ignored) == 0) {
+            sweep_one(root, entry->d_name);
+        }
+    }
+}

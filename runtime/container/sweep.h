@@ -1,0 +1,11 @@
+// sweep: removing what a killed command left. Internal to the room; container_sweep() is the public face.
+#ifndef COFFER_CONTAINER_SWEEP_H
+#define COFFER_CONTAINER_SWEEP_H
+
+struct state_dir;
+
+// Removes a container whose folder is locked by us and whose maker died before it wrote the state: the cgroup it had noted, with
+// the processes in it, and the folder.
+void sweep_unfinished(struct state_dir *dir);
+
+#endif

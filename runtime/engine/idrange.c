@@ -1,0 +1,156 @@
+#include "runtime/engine/idrange.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DEFAULT_FIRST = 0x70000000, DEFAULT_END = 0x7ffe0000, GRANTS_MAX = 256 };
+
+struct span {
+    uint64_t first, end;
+};
+
+struct pool {
+    struct span span;
+    struct span taken[GRANTS_MAX]; // other subordinate ranges
+    size_t taken_count;
+};
+
+// Reads /etc/subuid: our own line moves the pool, the others are kept out of.
+static void read_pool(struct pool *pool) {
+    *pool = (struct pool){.span = {DEFAULT_FIRST, DEFAULT_END}};
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    struct err ignored = {0};
+    if (fd_read_file(AT_FDCWD, "/etc/subuid", 1 << 20, &text, &size, &ignored) < 0) {
+        return;
+    }
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        char name[64];
+        unsigned long long first, count;
+        if (sscanf(line, "%63[^:]:%llu:%llu", name, &first, &count) != 3 || first + count > UINT32_MAX) {
+            continue;
+        }
+        if (strcmp(name, "coffer") == 0 && count >= IDRANGE_SIZE) {
+            pool->span = (struct span){first, first + count};
+        } else if (pool->taken_count < GRANTS_MAX) {
+            pool->taken[pool->taken_count++] = (struct span){first, first + count};
+        }
+    }
+}
+
+static bool is_free_of_grants(const struct pool *pool, uint64_t first) {
+    for (size_t i = 0; i < pool->taken_count; i++) {
+        if (first < pool->taken[i].end && pool->taken[i].first < first + IDRANGE_SIZE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int open_ids(int store_fd, struct err *err) {
+    int fd = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && (mkdirat(store_fd, "ids", 0700) == 0 || errno == EEXIST)) {
+        fd = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    return fd < 0 ? err_sys(err, "open the store's directory of id ranges") : fd;
+}
+
+// Where the search begins: ids are random, so their first digits spread the containers over the pool.
+static uint64_t start_at(const char *container, uint64_t slots) {
+    char digits[9] = "";
+    strncpy(digits, container, sizeof(digits) - 1);
+    return strtoul(digits, NULL, 16) % slots;
+}
+
+int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struct err *err) {
+    AUTO_FD int ids = open_ids(store_fd, err);
+    if (ids < 0) {
+        return -1;
+    }
+    // Shared with other takers, against a sweep that would free by number what it has read by owner.
+    if (flock(ids, LOCK_SH) < 0) {
+        return err_sys(err, "lock the store's directory of id ranges");
+    }
+    struct pool pool;
+    read_pool(&pool);
+    uint64_t slots = (pool.span.end - pool.span.first) / IDRANGE_SIZE, start = start_at(container, slots);
+    for (uint64_t i = 0; i < slots; i++) {
+        uint64_t first = pool.span.first + (start + i) % slots * IDRANGE_SIZE;
+        if (!is_free_of_grants(&pool, first)) {
+            continue;
+        }
+        char name[16];
+        snprintf(name, sizeof(name), "%u", (uint32_t)first);
+        if (symlinkat(container, ids, name) == 0) {
+            *ret_first = (uint32_t)first;
+            return 0;
+        }
+        if (errno != EEXIST) {
+            return err_sys(err, "take a range of user ids");
+        }
+    }
+    return err_set(err, ERR_STATE, "all %llu ranges of user ids are taken; remove containers, or grant more with a line "
+                   "\"coffer:FIRST:COUNT\" in /etc/subuid", (unsigned long long)slots);
+}
+
+static bool belongs_to(int ids, const char *name, const char *container) {
+    char owner[NAME_MAX + 1];
+    ssize_t length = readlinkat(ids, name, owner, sizeof(owner) - 1);
+    if (length < 0) {
+        return false;
+    }
+    owner[length] = '\0';
+    return strcmp(owner, container) == 0;
+}
+
+void idrange_release(int store_fd, const char *container, uint32_t first) {
+    AUTO_FD int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char name[16];
+    snprintf(name, sizeof(name), "%u", first);
+    if (ids >= 0 && belongs_to(ids, name, container)) {
+        unlinkat(ids, name, 0);
+    }
+}
+
+static void close_stream(DIR **stream) {
+    if (*stream) {
+        closedir(*stream);
+    }
+}
+
+void idrange_sweep(int store_fd, int containers_fd) {
+    int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO(close_stream) DIR *stream = ids < 0 ? NULL : fdopendir(ids);
+    if (!stream) {
+        fd_close(&ids);
+        return;
+    }
+    if (flock(ids, LOCK_EX | LOCK_NB) < 0) {
+        return; // a container is just taking one; the next command sweeps
+    }
+    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+        char owner[NAME_MAX + 1];
+        ssize_t length = readlinkat(ids, entry->d_name, owner, sizeof(owner) - 1);
+        struct stat status;
+        if (length <= 0) {
+            continue;
+        }
+        owner[length] = '\0';
+        if (!strchr(owner, '/') && fstatat(containers_fd, owner, &status, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+            unlinkat(ids, entry->d_name, 0);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// Loading a ready system call filter (seccomp(2)). What it says is worked out elsewhere, by the parent; init only hands it over.
+#ifndef COFFER_KERNEL_SECCOMP_H
+#define COFFER_KERNEL_SECCOMP_H
+
+#include "runtime/base/attr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+// program: struct sock_filter[], size_bytes a multiple of 8. flags: SECCOMP_FILTER_FLAG_*. Needs no_new_privs or CAP_SYS_ADMIN.
+int seccomp_load(const void *program, size_t size_bytes, uint32_t flags, struct err *err) MUST_CHECK;
+
+#endif

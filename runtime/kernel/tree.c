@@ -1,0 +1,105 @@
+#include "runtime/kernel/tree.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/sys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static void close_stream(DIR **stream) {
+    if (*stream) {
+        closedir(*stream);
+    }
+}
+
+// RESOLVE_NO_XDEV: a mount in the way is not entered.
+static int open_directory(int dir_fd, const char *name) {
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV};
+    int fd = sys_openat2(dir_fd, name, &how);
+    if (fd < 0 && errno == EACCES && fchmodat(dir_fd, name, 0700, 0) == 0) {
+        fd = sys_openat2(dir_fd, name, &how);
+    }
+    return fd;
+}
+
+static int remove_directory(int dir_fd, const char *name, struct err *err);
+
+static int remove_entry(int dir_fd, const struct dirent *entry, struct err *err) {
+    if (entry->d_type != DT_DIR) {
+        if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT) {
+            return 0;
+        }
+        if (errno != EISDIR && errno != EPERM && errno != EACCES) {
+            return err_sys(err, "remove %s", entry->d_name);
+        }
+        struct stat status;
+        if (fstatat(dir_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode)) {
+            return err_num(err, EPERM, "remove %s", entry->d_name);
+        }
+    }
+    return remove_directory(dir_fd, entry->d_name, err);
+}
+
+static bool is_dots(const char *name) {
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static int empty_directory(int fd, struct err *err) {
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(close_stream) DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (!stream) {
+        fd_close(&copy);
+        return err_sys(err, "read a directory");
+    }
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(stream);
+        if (!entry) {
+            return errno ? err_sys(err, "read a directory") : 0;
+        }
+        if (!is_dots(entry->d_name) && remove_entry(copy, entry, err) < 0) {
+            return -1;
+        }
+    }
+}
+
+static int remove_directory(int dir_fd, const char *name, struct err *err) {
+    // Most directories left at the end are empty: one call then.
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES) {
+        return err_sys(err, "remove directory %s", name);
+    }
+    AUTO_FD int fd = open_directory(dir_fd, name);
+    if (fd < 0) {
+        return err_sys(err, "open directory %s", name);
+    }
+    // Without write permission for its owner nothing in it could be removed by an ordinary user.
+    struct stat status;
+    if (geteuid() != 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0) {
+        return err_sys(err, "open up directory %s", name);
+    }
+    if (empty_directory(fd, err) < 0) {
+        return -1;
+    }
+    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? err_sys(err, "remove directory %s", name) : 0;
+}
+
+int tree_remove(int dir_fd, const char *name, struct err *err) {
+    struct stat status;
+    if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    if (errno == ENOTDIR) {
+        return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(err, "remove %s", name) : 0;
+    }
+    if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        return errno == ENOENT ? 0 : err_sys(err, "remove %s", name);
+    }
+    return remove_directory(dir_fd, name, err);
+}

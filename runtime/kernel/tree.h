@@ -1,0 +1,13 @@
+// Removing a directory tree whose contents belong to a stranger.
+#ifndef COFFER_KERNEL_TREE_H
+#define COFFER_KERNEL_TREE_H
+
+#include "runtime/base/attr.h"
+
+struct err;
+
+// Removes name below dir_fd with all that is in it. Links are removed, never followed; other file systems mounted below are an error,
+// never emptied. A name that is not there is no error. Directories without permission for their owner are opened up first.
+int tree_remove(int dir_fd, const char *name, struct err *err) MUST_CHECK;
+
+#endif
