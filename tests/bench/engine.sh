@@ -17,6 +17,7 @@ podman_in "$folder/podman"
 
 clean_up() {
     stop_dockerd
+    remove_cgroups
     remove_podman "$folder/podman"
     rm -rf --one-file-system "$folder"
 }
@@ -49,7 +50,8 @@ start_dockerd "$folder/docker"
 add docker "$(docker_servers)" "${docker[@]}" run --rm --network none "$image"
 "${podman[@]}" load -q -i "$folder/tiny.docker.tar" > /dev/null || true
 # The limits: podman raises them to what a machine without CAP_SYS_RESOURCE does not grant.
-add podman "" "${podman[@]}" run --rm --network none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$image"
+add podman "" "${podman[@]}" run --rm --network none --cgroup-parent "/$bench_cgroup" \
+    --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 "$image"
 
 "$build/bench/interleave" --title "run --rm --network none IMAGE true" --ours coffer --runs "${BENCH_RUNS:-30}" \
     ${BENCH_JSON:+--json "$BENCH_JSON.engine"} "${contenders[@]}"

@@ -20,6 +20,7 @@ podman_in "$folder/podman"
 
 clean_up() {
     stop_dockerd
+    remove_cgroups
     remove_podman "$folder/podman"
     rm -rf --one-file-system "$folder"
 }

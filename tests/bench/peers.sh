@@ -4,11 +4,12 @@
 # shellcheck disable=SC2034 # docker and podman: the command lines, for the caller
 
 dockerd_pid=''
+bench_cgroup=coffer-bench-$$
 
 start_dockerd() { # FOLDER
     mkdir -p "$1"
     setpriv --pdeathsig TERM dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" -H "unix://$1/socket" \
-        --iptables=false --ip6tables=false --bridge=none --cgroup-parent=/coffer-bench > "$1/log" 2>&1 &
+        --iptables=false --ip6tables=false --bridge=none --cgroup-parent="/$bench_cgroup" > "$1/log" 2>&1 &
     dockerd_pid=$!
     docker=(docker -H "unix://$1/socket")
     local i
@@ -32,6 +33,11 @@ stop_dockerd() {
         wait "$dockerd_pid" || true
         dockerd_pid=''
     fi
+}
+
+# The peers take away their containers' groups, but not the one above, nor on every hierarchy.
+remove_cgroups() {
+    find /sys/fs/cgroup -maxdepth 4 -depth -type d -path "*/$bench_cgroup*" -exec rmdir {} \; 2> /dev/null || true
 }
 
 # dockerd and the containerd that it starts.
