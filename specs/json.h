@@ -166,9 +166,11 @@ void json_push_index(struct json_reader *reader, size_t index);
 void json_push_name(struct json_reader *reader, const char *name);
 void json_pop(struct json_reader *reader);
 int json_fail(struct json_reader *reader, const char *format, ...) PRINTF_LIKE(2, 3); // returns -1
-int json_expected(struct json_reader *reader, const char *what, const json_t *found); // "expected what, found ..."; returns -1
-void json_warn(struct json_reader *reader, const char *format, ...) PRINTF_LIKE(2, 3);
+int json_expected(struct json_reader *reader, const char *what, const json_t *found);       // "expected WHAT, found a number"
+int json_expected_exact(struct json_reader *reader, const char *what, const json_t *found); // "expected WHAT, found 5"
+void json_warn(struct json_reader *reader, const json_t *found, const char *what);          // "\"CAP_FLY\" WHAT"
 int json_take_table(struct json_reader *reader, const struct json_table *table, json_t *value, void *into) MUST_CHECK;
+int json_take_name(struct json_reader *reader, const struct json_name *names, const json_t *value, uint32_t *ret) MUST_CHECK;
 int json_take_string(struct json_reader *reader, const json_t *value, const char **ret) MUST_CHECK;
 int json_take_strings(struct json_reader *reader, const json_t *value, const char ***ret, size_t *ret_count) MUST_CHECK;
 

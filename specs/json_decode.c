@@ -90,34 +90,17 @@ static void add_place(struct buf *buf, const struct json_reader *reader) {
     }
 }
 
-static void add_varied(struct buf *buf, const char *format, va_list args) {
-    char text[ERR_TEXT_SIZE];
-    if (vsnprintf(text, sizeof(text), format, args) >= 0) {
-        buf_add_string(buf, text);
-    }
-}
-
 int json_fail(struct json_reader *reader, const char *format, ...) {
     AUTO_BUF struct buf text = {0};
     add_place(&text, reader);
+    char what[ERR_TEXT_SIZE];
     va_list args;
     va_start(args, format);
-    add_varied(&text, format, args);
+    if (vsnprintf(what, sizeof(what), format, args) >= 0) {
+        buf_add_string(&text, what);
+    }
     va_end(args);
     return err_set(reader->err, ERR_INPUT, "%s", text.data);
-}
-
-void json_warn(struct json_reader *reader, const char *format, ...) {
-    if (!reader->document->warn) {
-        return;
-    }
-    AUTO_BUF struct buf text = {0};
-    add_place(&text, reader);
-    va_list args;
-    va_start(args, format);
-    add_varied(&text, format, args);
-    va_end(args);
-    reader->document->warn(reader->document->warn_context, text.data);
 }
 
 // An integer above INT64_MAX, as json_parse() hands it on.
@@ -155,6 +138,21 @@ int json_expected(struct json_reader *reader, const char *what, const json_t *fo
     return fail_expected(reader, what, found, false);
 }
 
+int json_expected_exact(struct json_reader *reader, const char *what, const json_t *found) {
+    return fail_expected(reader, what, found, true);
+}
+
+void json_warn(struct json_reader *reader, const json_t *found, const char *what) {
+    if (reader->document->warn) {
+        AUTO_BUF struct buf text = {0};
+        add_place(&text, reader);
+        add_found(&text, found, true);
+        buf_add_char(&text, ' ');
+        buf_add_string(&text, what);
+        reader->document->warn(reader->document->warn_context, text.data);
+    }
+}
+
 // Integers: the range of each kind, and the words for it.
 static const struct {
     int64_t min;
@@ -188,7 +186,7 @@ static int take_integer(struct json_reader *reader, enum json_kind kind, const j
     return 0;
 }
 
-static int take_name(struct json_reader *reader, const struct json_name *names, const json_t *value, uint32_t *ret) {
+int json_take_name(struct json_reader *reader, const struct json_name *names, const json_t *value, uint32_t *ret) {
     int64_t found = json_is_string(value) && !is_big(value) ? json_value_of(names, json_string_value(value)) : -1;
     if (found >= 0) {
         *ret = (uint32_t)found;
@@ -253,7 +251,7 @@ static int take_u32s(struct json_reader *reader, const struct json_row *row, con
         json_push_index(reader, i);
         uint64_t integer = 0;
         int result = row->kind == JSON_KIND_U32S ? take_integer(reader, JSON_KIND_U32, item, &integer)
-                                                 : take_name(reader, row->names, item, &items[i]);
+                                                 : json_take_name(reader, row->names, item, &items[i]);
         if (result < 0) {
             return -1;
         }
@@ -433,7 +431,7 @@ static int take_value(struct json_reader *reader, const struct json_row *row, js
     case JSON_KIND_STRING:
         return json_take_string(reader, value, into);
     case JSON_KIND_ENUM:
-        return take_name(reader, row->names, value, into);
+        return json_take_name(reader, row->names, value, into);
     case JSON_KIND_MASK:
         return take_mask(reader, row, value, into);
     case JSON_KIND_STRINGS:
@@ -480,7 +478,7 @@ static int fail_missing(struct json_reader *reader, const struct json_row *row) 
         [JSON_KIND_CUSTOM] = "a value",
     };
     uint32_t unused;
-    return row->kind == JSON_KIND_ENUM ? take_name(reader, row->names, NULL, &unused) : json_expected(reader, words[row->kind], NULL);
+    return row->kind == JSON_KIND_ENUM ? json_take_name(reader, row->names, NULL, &unused) : json_expected(reader, words[row->kind], NULL);
 }
 
 static bool is_empty(const json_t *value) {

@@ -307,7 +307,7 @@ struct oci_linux {
     struct oci_resources resources;
     struct oci_intel_rdt *intel_rdt;
     struct oci_memory_policy *memory_policy;
-    struct text_pair *sysctl;
+    struct text_pair *sysctl; // names as paths below /proc/sys, checked to belong to a namespace the container has
     size_t sysctl_count;
     struct oci_seccomp *seccomp;
     uint32_t rootfs_propagation; // MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on; 0: absent

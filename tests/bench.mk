@@ -1,7 +1,8 @@
 # Benches: every figure stands beside its peers' of the same interleaved run.
 #   make bench            all: bench-low (the OCI runtime), bench-engine (coffer run), bench-load (coffer load)
 #   make bench-syscalls   the system calls of the low level
-#   BENCH_RUNS=N          measured rounds          BENCH_IMAGE=DIR   OCI layout for bench-load (default: made from Debian's packages)
+#   BENCH_RUNS=N          measured rounds
+#   BENCH_IMAGE=DIR       OCI layout for bench-load (default: made from Debian's packages)
 #   BENCH_DIR=DIR         where stores and images lie, some 4 GB
 #   BENCH_JSON=PREFIX     also writes PREFIX.low-level, .engine, .load-gzip, .load-plain: all figures as JSON
 BENCH_DIR ?= $(BUILD)/bench

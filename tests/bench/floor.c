@@ -1,5 +1,5 @@
-// floor [-d] ROOTFS COMMAND [ARGUMENT...]: runs COMMAND as any OCI runtime must with the default configuration (what `spec` writes),
-// by the bare system calls and nothing else: no document read, no checks, no state, no messages between processes. What a
+// floor [-d] ROOTFS COMMAND [ARGUMENT...]: runs COMMAND as any OCI runtime must with the default configuration (what `spec`
+// writes), by the bare system calls and nothing else: no document read, no checks, no state, no messages between processes. What a
 // runtime takes beyond this program's time is its own; less is impossible without leaving out something the document asks for.
 // Wants cgroup2 on /sys/fs/cgroup (tests/bench/cgroup2.sh). The exit code is COMMAND's; 99: a call failed, said on standard error.
 //
@@ -230,8 +230,8 @@ static void attach_device_program(int cgroup_fd) {
 static int spawn(int cgroup_fd, const char *rootfs, char **command) {
     int pidfd = -1;
     struct clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                 CLONE_NEWNS | CLONE_NEWCGROUP,
+        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                 CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWCGROUP,
         .pidfd = (uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
         .cgroup = (uint64_t)cgroup_fd,

@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/bench/image.sh tiny FILE: a docker archive with one layer, busybox, named bench/tiny:1
 # tests/bench/image.sh app LAYOUT: an OCI layout of six gzip layers like those of a usual application image: a Debian base, an
-# interpreter, servers, a compiler, many small files, and one that removes. From the packages that apt fetches; nothing is installed.
+# interpreter, servers, a compiler, many small files, and one that removes. From packages that apt fetches; nothing is installed.
 set -euo pipefail
 
 kind=$1 target=$2
@@ -38,7 +38,8 @@ make_tiny() {
         history: [{created_by: "tests/bench/image.sh"}]}' > "$work/config"
     config=$(sha256_of "$work/config").json
     mv "$work/config" "$work/archive/$config"
-    jq -n --arg config "$config" '[{Config: $config, RepoTags: ["bench/tiny:1"], Layers: ["layer.tar"]}]' > "$work/archive/manifest.json"
+    jq -n --arg config "$config" '[{Config: $config, RepoTags: ["bench/tiny:1"], Layers: ["layer.tar"]}]' \
+        > "$work/archive/manifest.json"
     tar -C "$work/archive" -cf "$work/tar" "$config" layer.tar manifest.json
     mv "$work/tar" "$target"
 }

@@ -69,7 +69,8 @@ static struct {
 extern char **environ;
 
 static _Noreturn void die(const char *what, const char *which) {
-    fprintf(stderr, "interleave: %s %s: %s\n", what, which, errno ? strerror(errno) : "expected something else (see the head of its source)");
+    fprintf(stderr, "interleave: %s %s: %s\n", what, which,
+            errno ? strerror(errno) : "expected something else (see the head of its source)");
     exit(2);
 }
 
@@ -117,7 +118,8 @@ static void parse_contender(char *text) {
     if (n == 0) {
         die("no command of", contender->name);
     }
-    for (word = pids ? strtok_r(pids, " ", &save) : NULL; word && contender->n_servers < SERVERS_MAX; word = strtok_r(NULL, " ", &save)) {
+    for (word = pids ? strtok_r(pids, " ", &save) : NULL; word && contender->n_servers < SERVERS_MAX;
+         word = strtok_r(NULL, " ", &save)) {
         contender->servers[contender->n_servers++] = (pid_t)atoi(word);
     }
 }
@@ -128,7 +130,7 @@ static void parse_arguments(char **argv) {
         size_t *number;
         const char **text;
     } options[] = {
-        {"--runs", &bench.runs, NULL},  {"--warmups", &bench.warmups, NULL}, {"--ours", NULL, &bench.ours},
+        {"--runs", &bench.runs, NULL},   {"--warmups", &bench.warmups, NULL}, {"--ours", NULL, &bench.ours},
         {"--floor", NULL, &bench.floor}, {"--title", NULL, &bench.title},     {"--json", NULL, &bench.json},
     };
     for (argv++; *argv; argv++) {
@@ -177,9 +179,10 @@ static void read_server(pid_t pid, double *ret_cpu_ms, long *ret_peak_kb) {
         const char *after_name = strrchr(text, ')');
         unsigned long user, system;
         long children_user, children_system;
-        if (after_name && sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &system, &children_user,
-                                 &children_system) == 4) {
-            *ret_cpu_ms = (double)(user + system + (unsigned long)(children_user + children_system)) * 1e3 / (double)sysconf(_SC_CLK_TCK);
+        if (after_name && sscanf(after_name, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &user, &system,
+                                 &children_user, &children_system) == 4) {
+            *ret_cpu_ms =
+                (double)(user + system + (unsigned long)(children_user + children_system)) * 1e3 / (double)sysconf(_SC_CLK_TCK);
         }
     }
     snprintf(path, sizeof(path), "/proc/%d/status", pid);
@@ -428,7 +431,8 @@ static void write_json(const struct summary *summaries) {
         if (contender->skipped) {
             continue;
         }
-        fprintf(file, "%s  {\"name\": \"%s\", \"min_ms\": %.4f, \"median_ms\": %.4f, \"cpu_ms\": %.4f, \"peak_mb\": %.3f, \"wall_ms\": [",
+        fprintf(file,
+                "%s  {\"name\": \"%s\", \"min_ms\": %.4f, \"median_ms\": %.4f, \"cpu_ms\": %.4f, \"peak_mb\": %.3f, \"wall_ms\": [",
                 separator, contender->name, summaries[i].min_ms, summaries[i].median_ms, summaries[i].cpu_ms, summaries[i].peak_mb);
         for (size_t run = 0; run < bench.runs; run++) {
             fprintf(file, "%s%.4f", run ? ", " : "", contender->samples[run].wall_ms);
