@@ -67,14 +67,15 @@ int caps_before_ids(const struct caps *caps, bool leaves_root, struct err *err) 
 
 // An ambient capability must be permitted and inheritable (Linux 4.3). capset has already taken out what is not both.
 static int set_ambient(const struct caps *caps, struct err *err) {
-    if ((caps->permitted & caps->inheritable & ~caps->ambient) != 0
-        && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) {
+    if ((caps->permitted & caps->inheritable & ~caps->ambient) != 0 &&
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) {
         return err_sys(err, "clear the ambient capabilities");
     }
     for (int capability = 0; capability < CAPS_MAX; capability++) {
         if ((caps->ambient >> capability & 1) != 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0) {
             char room[32];
-            return err_sys(err, "raise %s in the ambient set (it must be permitted and inheritable too)", describe(capability, room));
+            return err_sys(err, "raise %s in the ambient set (it must be permitted and inheritable too)",
+                           describe(capability, room));
         }
     }
     return 0;

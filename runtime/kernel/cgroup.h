@@ -1,19 +1,19 @@
 // Control groups (cgroups(7)): one handle for a group of processes, whatever the host has below /sys/fs/cgroup.
 //
 // Hosts are of three kinds. Version 2 alone: one hierarchy, its controllers enabled level by level in cgroup.subtree_control.
-// Version 1: one hierarchy for each controller or set of controllers, a group is a directory of the same path in each. Hybrid: version 1
-// with a version 2 hierarchy beside it that has few controllers or none; here it is one more hierarchy, CGROUP_UNIFIED, worth having
-// because it joins at clone time, kills and freezes in one write and takes device programs.
+// Version 1: one hierarchy for each controller or set of controllers, a group is a directory of the same path in each. Hybrid:
+// version 1 with a version 2 hierarchy beside it that has few controllers or none; here it is one more hierarchy, CGROUP_UNIFIED,
+// worth having because it joins at clone time, kills and freezes in one write and takes device programs.
 //
-// Paths are below the mounts as this process sees them and are checked strictly; all work is done below a descriptor of the mount by
-// openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_XDEV.
+// Paths are below the mounts as this process sees them and are checked strictly; all work is done below a descriptor of the mount
+// by openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS.
 //
-// Ownership: a cgroup borrows the cgroup_host it was made with, and holds one descriptor for each hierarchy. Finishing it closes those and
-// removes nothing; cgroup_remove() removes directories, and never one that cgroup_create() did not make.
+// Ownership: a cgroup borrows the cgroup_host it was made with, and holds one descriptor for each hierarchy. Finishing it closes
+// those and removes nothing; cgroup_remove() removes directories, and never one that cgroup_create() did not make.
 //
 // Joining: on version 2 give cgroup_v2_fd() to process_clone(), which starts the child inside. On version 1 the child itself writes
-// "0" to the descriptors of cgroup_join_fds(): moving one's own thread takes no lock over all threads of the host and waits for no RCU
-// grace period (Linux 5.17), where moving another process takes milliseconds.
+// "0" to the descriptors of cgroup_join_fds(): moving one's own thread takes no lock over all threads of the host and waits for no
+// RCU grace period (Linux 5.17), where moving another process takes milliseconds.
 #ifndef COFFER_KERNEL_CGROUP_H
 #define COFFER_KERNEL_CGROUP_H
 
@@ -66,13 +66,13 @@ uint32_t cgroup_controller_mask(const char *name);
 
 struct cgroup_hierarchy {
     uint32_t controllers; // in version 1; the unified one has CGROUP_UNIFIED only
-    int fd;               // O_PATH of the mount
-    char *mount;          // "/sys/fs/cgroup/cpu,cpuacct"
+    char *name;           // of the mount below /sys/fs/cgroup: "cpu,cpuacct"; "" on version 2
     char *root;           // which directory of the hierarchy is mounted there: "/" but in a container without a cgroup namespace
 };
 
 struct cgroup_host {
     enum cgroup_version version;
+    int fd; // O_PATH of /sys/fs/cgroup, for all work below it; -1 with CGROUP_NONE
     size_t count;
     struct cgroup_hierarchy hierarchies[CGROUP_MAX_HIERARCHIES];
 };
@@ -83,14 +83,16 @@ int cgroup_detect(struct cgroup_host *ret_host, struct err *err) MUST_CHECK;
 void cgroup_host_finish(struct cgroup_host *host);
 #define AUTO_CGROUP_HOST AUTO(cgroup_host_finish)
 
-// All controllers that could be had on the host: of all hierarchies mounted on version 1, of the root's cgroup.controllers on version 2.
+// All controllers that could be had on the host: of all hierarchies mounted on version 1, of the root's cgroup.controllers on
+// version 2.
 uint32_t cgroup_host_controllers(const struct cgroup_host *host);
 
 struct cgroup_dir {
     const struct cgroup_hierarchy *hierarchy;
     int fd;     // O_PATH of the group's directory
     int made;   // how many directories at the end of path cgroup_create() made here; 0: the group was there
-    char *path; // below the mount, without a slash in front: "coffer/4f1a"; "" is the mount itself
+    bool fresh; // made by this very handle: no program can be attached to it yet
+    char *path; // below /sys/fs/cgroup: "memory/coffer/4f1a", or "coffer/4f1a" on version 2
 };
 
 struct cgroup {
@@ -100,15 +102,15 @@ struct cgroup {
     struct cgroup_dir dirs[CGROUP_MAX_HIERARCHIES];
 };
 
-// Whether path can name a group: "/a/b" below the mounts, or "a/b" below the group of the caller. Components are at most NAME_MAX bytes,
-// none empty, ".", "..", or with a newline; no more than CGROUP_MAX_DEPTH.
+// Whether path can name a group: "/a/b" below the mounts, or "a/b" below the group of the caller. Components are at most NAME_MAX
+// bytes, none empty, ".", "..", or with a newline; no more than CGROUP_MAX_DEPTH.
 int cgroup_check_path(const char *path, struct err *err) MUST_CHECK;
 
-// Makes the group, or takes the existing one (its `made` is 0 then). A relative path begins at the caller's own group in each hierarchy of
-// version 1, and beside it on version 2, where a group with processes can have no children with controllers.
+// Makes the group, or takes the existing one (its `made` is 0 then). A relative path begins at the caller's own group in each
+// hierarchy of version 1, and beside it on version 2, where a group with processes can have no children with controllers.
 //
-// `controllers` on version 1: the hierarchies to have the group in; one that is not mounted is passed over. On version 2: what to enable
-// for the group beyond what its limits will need, as far as it is available; 0 costs nothing, more makes stats complete.
+// `controllers` on version 1: the hierarchies to have the group in; one that is not mounted is passed over. On version 2: what to
+// enable for the group beyond what its limits will need, as far as it is available; 0 costs nothing, more makes stats complete.
 int cgroup_create(const struct cgroup_host *host, const char *path, uint32_t controllers, struct cgroup *ret_cgroup,
                   struct err *err) MUST_CHECK;
 
@@ -116,8 +118,9 @@ int cgroup_create(const struct cgroup_host *host, const char *path, uint32_t con
 int cgroup_open(const struct cgroup_host *host, const char *path, uint32_t controllers, struct cgroup *ret_cgroup,
                 struct err *err) MUST_CHECK;
 
-// What was made, as a line of text to keep in a state file, and the group opened again from it: "1 memory=2 cpu=2 /coffer/4f1a".
-// Hierarchies where the directory is gone are left out; all gone is no error, count is 0.
+// What was made, as text to keep in a state file, and the group opened again from it. A line for each directory, "2
+// memory/coffer/4f1a": how many levels were made, and the path. Directories that are gone are left out; all gone is no error, count
+// is 0.
 void cgroup_record(const struct cgroup *cgroup, struct buf *record);
 int cgroup_open_record(const struct cgroup_host *host, const char *record, struct cgroup *ret_cgroup, struct err *err) MUST_CHECK;
 
@@ -133,18 +136,19 @@ int cgroup_dir_fd(const struct cgroup *cgroup, enum cgroup_controller controller
 // The directory to give to process_clone(): version 2, or the unified hierarchy of a hybrid host. -1 when there is none. Borrowed.
 int cgroup_v2_fd(const struct cgroup *cgroup);
 
-// Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, none on version 2.
-// Returns how many, at most CGROUP_MAX_HIERARCHIES; they are the caller's.
+// Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, none on
+// version 2. Returns how many, at most CGROUP_MAX_HIERARCHIES; they are the caller's.
 int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct err *err) MUST_CHECK;
 
 // Moves a process into the group in all hierarchies: slow, for processes that cannot do it themselves.
 int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct err *err) MUST_CHECK;
 
-// Sets limits; on version 2 their controllers are enabled in the parents first. A limit whose controller the host lacks, or that the version
-// cannot express, is an error that names it. See runtime/kernel/cgroup_limits.h.
-int cgroup_apply(const struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
+// Sets limits; on version 2 their controllers are enabled in the parents first. A limit whose controller the host lacks, or that
+// the version cannot express, is an error that names it. See runtime/kernel/cgroup_limits.h.
+int cgroup_apply(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
 
-// Gives the group to a user: its directory and the files that /sys/kernel/cgroup/delegate lists (version 2 only; cgroups(7), delegation).
+// Gives the group to a user: its directory and the files that /sys/kernel/cgroup/delegate lists (version 2 only; cgroups(7),
+// delegation).
 int cgroup_delegate(const struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err) MUST_CHECK;
 
 // All processes of the group and of the groups below it, as this process's pid namespace numbers them. *ret_pids is malloc'd.
@@ -153,8 +157,8 @@ int cgroup_pids(const struct cgroup *cgroup, pid_t **ret_pids, size_t *ret_count
 // Sends a signal to all processes of the group and below, once each.
 int cgroup_signal(const struct cgroup *cgroup, int signal, struct err *err) MUST_CHECK;
 
-// Kills all processes of the group and below, those that are just being forked too: cgroup.kill (Linux 5.14), else the group is frozen,
-// signalled and thawed. Returns when the signals are sent.
+// Kills all processes of the group and below, those that are just being forked too: cgroup.kill (Linux 5.14), else the group is
+// frozen, signalled and thawed. Returns when the signals are sent.
 int cgroup_kill(const struct cgroup *cgroup, struct err *err) MUST_CHECK;
 
 // Waits until no process is left. 0 when empty, 1 when the time is over.
@@ -165,8 +169,8 @@ int cgroup_freeze(const struct cgroup *cgroup, int timeout_ms, struct err *err) 
 int cgroup_thaw(const struct cgroup *cgroup, struct err *err) MUST_CHECK;
 bool cgroup_is_frozen(const struct cgroup *cgroup);
 
-// Removes what cgroup_create() made, and groups that were made below by others; waits up to timeout_ms for processes that are just ending.
-// Parents it made are removed when they are empty. What is gone already is no error.
+// Removes what cgroup_create() made, and groups that were made below by others; waits up to timeout_ms for processes that are just
+// ending. Parents it made are removed when they are empty. What is gone already is no error.
 int cgroup_remove(struct cgroup *cgroup, int timeout_ms, struct err *err) MUST_CHECK;
 
 #define CGROUP_UNKNOWN UINT64_MAX // the controller is not there, or the kernel is too old

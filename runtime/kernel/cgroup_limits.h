@@ -1,5 +1,5 @@
-// The limits of a control group, as plain values with the meaning that the OCI runtime specification gives them (config-linux.md, "Control
-// groups"), which is version 1's; the conversion to version 2 is done here.
+// The limits of a control group, as plain values with the meaning that the OCI runtime specification gives them (config-linux.md,
+// "Control groups"), which is version 1's; the conversion to version 2 is done here.
 //
 // A zeroed struct has no limits. All pointers are borrowed.
 #ifndef COFFER_KERNEL_CGROUP_LIMITS_H
@@ -64,8 +64,8 @@ enum {
 // The last rule that matches a device decides, for each kind of access by itself. What no rule matches is denied.
 struct cgroup_device_rule {
     bool allow;
-    char type;      // 'c', 'b', or 'a' for both
-    int64_t major;  // or CGROUP_DEVICE_ANY
+    char type;     // 'c', 'b', or 'a' for both
+    int64_t major; // or CGROUP_DEVICE_ANY
     int64_t minor;
     unsigned access; // CGROUP_DEVICE_READ | ...
 };
@@ -79,14 +79,14 @@ struct cgroup_limits {
     bool memory_disable_oom_killer;               // version 1 only
     bool memory_check_before_update;              // a limit below what is in use is an error, not a reason to kill
 
-    struct cgroup_value cpu_shares; // 2..262144, 1024 is usual
+    struct cgroup_value cpu_shares;   // 2..262144, 1024 is usual
     struct cgroup_value cpu_quota_us; // in each period; -1 is without limit
     struct cgroup_value cpu_period_us;
-    struct cgroup_value cpu_burst_us; // Linux 5.14
-    struct cgroup_value cpu_idle;     // 1: only when nothing else wants to run; Linux 5.15
+    struct cgroup_value cpu_burst_us;            // Linux 5.14
+    struct cgroup_value cpu_idle;                // 1: only when nothing else wants to run; Linux 5.15
     struct cgroup_value cpu_realtime_runtime_us; // version 1 only
     struct cgroup_value cpu_realtime_period_us;  // version 1 only
-    const char *cpuset_cpus; // "0-3,8"
+    const char *cpuset_cpus;                     // "0-3,8"
     const char *cpuset_mems;
 
     struct cgroup_value pids; // -1 is without limit
@@ -104,7 +104,7 @@ struct cgroup_limits {
     size_t hugetlb_count;
     const struct cgroup_rdma_limit *rdma;
     size_t rdma_count;
-    struct cgroup_value network_class; // version 1 only
+    struct cgroup_value network_class;                        // version 1 only
     const struct cgroup_network_priority *network_priorities; // version 1 only
     size_t network_priority_count;
     const struct cgroup_key *unified; // version 2 only
@@ -114,10 +114,13 @@ struct cgroup_limits {
     size_t device_count; // 0: devices are left as they are
 };
 
-// What every container may do with devices, last in a list of rules: make any node, and use those of the runtime specification's default
-// devices, the pseudo terminals and their master.
+// What every container may do with devices, last in a list of rules: make any node, and use those of the runtime specification's
+// default devices, the pseudo terminals and their master.
 extern const struct cgroup_device_rule cgroup_device_defaults[];
 extern const size_t cgroup_device_default_count;
+
+// The hierarchies of version 1 that these limits need: for cgroup_create().
+uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits) MUST_CHECK;
 
 // 2..262144 -> 1..10000, the default 1024 -> 100: the curve that all runtimes share since 2025, as the straight line before it gave
 // the default of version 1 only 39.

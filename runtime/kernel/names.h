@@ -1,7 +1,7 @@
 // Names of the kernel's small numbers, as documents and people write them: capabilities(7), getrlimit(2), signal(7).
 //
-// Names are taken with or without their prefix (CAP_, RLIMIT_, SIG) and in any case, as docker takes them; what is given back is the
-// canonical form. Unknown names are -1, unknown numbers NULL. Nothing here allocates or fails otherwise.
+// Names are taken with or without their prefix (CAP_, RLIMIT_, SIG) and in any case, as docker takes them; what is given back is
+// the canonical form. Unknown names are -1, unknown numbers NULL. Nothing here allocates or fails otherwise.
 #ifndef COFFER_KERNEL_NAMES_H
 #define COFFER_KERNEL_NAMES_H
 

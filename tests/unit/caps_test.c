@@ -42,15 +42,16 @@ static bool same(const struct caps *a, const struct caps *b) {
            a->inheritable == b->inheritable && a->ambient == b->ambient;
 }
 
-// Runs the whole sequence of an init in a child. The child's exit code: 0 all as wanted, 1 a call failed, 2 other sets than expected.
+// Runs the whole sequence of an init in a child. The child's exit code: 0 all as wanted, 1 a call failed, 2 other sets than
+// expected.
 static int in_child(const struct caps *caps, uid_t uid, const struct caps *expected, uint64_t expected_ungranted) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
         struct err err = {0};
         uint64_t ungranted = 0;
-        if (caps_before_ids(caps, uid != 0, &err) < 0 || (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
-                                                                       setresuid(uid, uid, uid) < 0)) ||
+        if (caps_before_ids(caps, uid != 0, &err) < 0 ||
+            (uid != 0 && (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)) ||
             caps_after_ids(caps, &ungranted, &err) < 0) {
             printf("# %s\n", err.text);
             fflush(stdout);

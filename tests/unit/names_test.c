@@ -57,10 +57,10 @@ CASE(signals_are_written_in_many_ways) {
         const char *name;
         int signal;
     } rows[] = {
-        {"term", SIGTERM},  {"SigKill", SIGKILL}, {"IOT", SIGABRT},     {"SIGCLD", SIGCHLD}, {"poll", SIGIO},     {"RTMIN", 34},
-        {"RTMIN+30", 64},   {"SIGRTMIN+3", 37},   {"rtmax", 64},        {"SIGRTMAX-30", 34}, {"RTMIN+31", -1},    {"RTMAX+1", -1},
-        {"RTMIN-1", -1},    {"RTMIN+", -1},       {"RTMIN+1x", -1},     {"0", -1},           {"65", -1},          {"015", -1},
-        {"-9", -1},         {"+9", -1},           {" 9", -1},           {"9 ", -1},          {"", -1},            {"SIG", -1},
+        {"term", SIGTERM},  {"SigKill", SIGKILL}, {"IOT", SIGABRT},    {"SIGCLD", SIGCHLD}, {"poll", SIGIO},  {"RTMIN", 34},
+        {"RTMIN+30", 64},   {"SIGRTMIN+3", 37},   {"rtmax", 64},       {"SIGRTMAX-30", 34}, {"RTMIN+31", -1}, {"RTMAX+1", -1},
+        {"RTMIN-1", -1},    {"RTMIN+", -1},       {"RTMIN+1x", -1},    {"0", -1},           {"65", -1},       {"015", -1},
+        {"-9", -1},         {"+9", -1},           {" 9", -1},          {"9 ", -1},          {"", -1},         {"SIG", -1},
         {"SIGSIGTERM", -1}, {"RTMIN +1", -1},     {"99999999999", -1},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {

@@ -1,0 +1,297 @@
+#include "runtime/kernel/cgroup_plan.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/kernel/cgroup_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cgroup_plan_finish(struct cgroup_plan *plan) {
+    arena_finish(&plan->arena);
+    free(plan->items);
+    *plan = (struct cgroup_plan){0};
+}
+
+void cgroup_plan_add(struct cgroup_plan *plan, enum cgroup_controller controller, unsigned flags, const char *file,
+                     const char *format, ...) {
+    if (plan->count == plan->room) {
+        plan->room = plan->room ? plan->room * 2 : 16;
+        plan->items = mem_resize(plan->items, plan->room, sizeof(*plan->items));
+    }
+    char text[CGROUP_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    plan->items[plan->count++] = (struct cgroup_write){
+        .controller = controller,
+        .flags = flags,
+        .file = file,
+        .text = arena_copy_string(&plan->arena, text),
+    };
+}
+
+void cgroup_plan_common(const struct cgroup_limits *limits, uint32_t controllers, struct cgroup_plan *plan) {
+    if ((controllers & CGROUP_MASK(CGROUP_CPUSET)) != 0 && limits->cpuset_cpus && *limits->cpuset_cpus) {
+        cgroup_plan_add(plan, CGROUP_CPUSET, 0, "cpuset.cpus", "%s", limits->cpuset_cpus);
+    }
+    if ((controllers & CGROUP_MASK(CGROUP_CPUSET)) != 0 && limits->cpuset_mems && *limits->cpuset_mems) {
+        cgroup_plan_add(plan, CGROUP_CPUSET, 0, "cpuset.mems", "%s", limits->cpuset_mems);
+    }
+    if ((controllers & CGROUP_MASK(CGROUP_PIDS)) != 0 && limits->pids.set) {
+        if (limits->pids.value < 0) {
+            cgroup_plan_add(plan, CGROUP_PIDS, 0, "pids.max", "max");
+        } else {
+            cgroup_plan_add(plan, CGROUP_PIDS, 0, "pids.max", "%" PRId64, limits->pids.value);
+        }
+    }
+    for (size_t i = 0; (controllers & CGROUP_MASK(CGROUP_RDMA)) != 0 && i < limits->rdma_count; i++) {
+        const struct cgroup_rdma_limit *limit = &limits->rdma[i];
+        char handles[48] = "", objects[48] = "";
+        if (limit->handles.set) {
+            snprintf(handles, sizeof(handles), " hca_handle=%" PRId64, limit->handles.value);
+        }
+        if (limit->objects.set) {
+            snprintf(objects, sizeof(objects), " hca_object=%" PRId64, limit->objects.value);
+        }
+        cgroup_plan_add(plan, CGROUP_RDMA, 0, "rdma.max", "%s%s%s", limit->device, handles, objects);
+    }
+}
+
+// Limits that are a plain number: what they may be. Files refuse more by themselves, but with "Invalid argument" alone.
+static const struct {
+    size_t offset;
+    const char *name;
+    int64_t least;
+    int64_t most;
+} ranges[] = {
+    {offsetof(struct cgroup_limits, memory_bytes), "memory limit", -1, INT64_MAX},
+    {offsetof(struct cgroup_limits, memory_reservation_bytes), "memory reservation", -1, INT64_MAX},
+    {offsetof(struct cgroup_limits, memory_swap_bytes), "limit of memory and swap", -1, INT64_MAX},
+    {offsetof(struct cgroup_limits, memory_swappiness), "memory swappiness", 0, 100},
+    {offsetof(struct cgroup_limits, cpu_shares), "cpu shares", 0, INT64_MAX},
+    {offsetof(struct cgroup_limits, cpu_quota_us), "cpu quota", -1, INT64_MAX},
+    {offsetof(struct cgroup_limits, cpu_period_us), "cpu period", 1, INT64_MAX},
+    {offsetof(struct cgroup_limits, cpu_burst_us), "cpu burst", 0, INT64_MAX},
+    {offsetof(struct cgroup_limits, cpu_idle), "cpu idle", 0, 1},
+    {offsetof(struct cgroup_limits, pids), "limit of processes", -1, INT64_MAX},
+    {offsetof(struct cgroup_limits, io_weight), "io weight", 10, 1000},
+    {offsetof(struct cgroup_limits, io_leaf_weight), "io leaf weight", 10, 1000},
+    {offsetof(struct cgroup_limits, network_class), "network class", 0, UINT32_MAX},
+};
+
+// A name that becomes part of a file's name or of a line in it.
+static int check_word(const char *what, const char *word, struct err *err) {
+    if (!*word || strpbrk(word, "/ \n") || strlen(word) > 64) {
+        return err_set(err, ERR_INPUT, "%s \"%s\" is not a single word", what, word);
+    }
+    return 0;
+}
+
+static int check_words(const struct cgroup_limits *limits, struct err *err) {
+    for (size_t i = 0; i < limits->hugetlb_count; i++) {
+        if (check_word("huge page size", limits->hugetlb[i].page_size, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < limits->rdma_count; i++) {
+        if (check_word("rdma device", limits->rdma[i].device, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < limits->network_priority_count; i++) {
+        if (check_word("network interface", limits->network_priorities[i].interface, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < limits->unified_count; i++) {
+        const char *file = limits->unified[i].file;
+        if (check_word("cgroup file", file, err) < 0) {
+            return -1;
+        }
+        if (!strchr(file, '.') || file[0] == '.') {
+            return err_set(err, ERR_INPUT, "cgroup file \"%s\" has no controller in front of a dot", file);
+        }
+        if (strlen(limits->unified[i].value) >= CGROUP_TEXT_SIZE) {
+            return err_set(err, ERR_INPUT, "cgroup file %s: the value is longer than %d bytes", file, CGROUP_TEXT_SIZE - 1);
+        }
+    }
+    return 0;
+}
+
+int cgroup_check_limits(const struct cgroup_limits *limits, struct err *err) {
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        const struct cgroup_value *value = (const struct cgroup_value *)(const void *)((const char *)limits + ranges[i].offset);
+        if (value->set && (value->value < ranges[i].least || value->value > ranges[i].most)) {
+            return err_set(err, ERR_INPUT, "%s is %" PRId64 ", expected %" PRId64 " to %" PRId64, ranges[i].name, value->value,
+                           ranges[i].least, ranges[i].most);
+        }
+    }
+    const struct cgroup_value *swap = &limits->memory_swap_bytes;
+    const struct cgroup_value *memory = &limits->memory_bytes;
+    if (swap->set && swap->value >= 0 && memory->set && (memory->value < 0 || swap->value < memory->value)) {
+        return err_set(err, ERR_INPUT, "limit of memory and swap together (%" PRId64 ") is below the limit of memory (%" PRId64 ")",
+                       swap->value, memory->value);
+    }
+    const struct cgroup_value *quota = &limits->cpu_quota_us;
+    if (limits->cpu_burst_us.set && quota->set && quota->value > 0 && limits->cpu_burst_us.value > quota->value) {
+        return err_set(err, ERR_INPUT, "cpu burst (%" PRId64 " us) is above the cpu quota (%" PRId64 " us)",
+                       limits->cpu_burst_us.value, quota->value);
+    }
+    return check_words(limits, err);
+}
+
+uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits) {
+    struct err unused;
+    AUTO_CGROUP_PLAN struct cgroup_plan plan = {0};
+    struct cgroup_limits copy = *limits;
+    copy.unified_count = 0;
+    uint32_t mask = limits->device_count > 0 ? CGROUP_MASK(CGROUP_DEVICES) : 0;
+    if (cgroup_plan_v1(&copy, CGROUP_ALL, &plan, &unused) == 0) {
+        for (size_t i = 0; i < plan.count; i++) {
+            mask |= CGROUP_MASK(plan.items[i].controller);
+        }
+    }
+    return mask;
+}
+
+// One pass over a plan on one group.
+struct run {
+    const struct cgroup *cgroup;
+    const struct cgroup_plan *plan;
+    uint32_t controllers; // of the whole plan, for cgroup_enable()
+    bool unified;         // the files are version 2's
+    bool enabled;         // what could be done so that version 2 files appear is done
+};
+
+static int missing(const struct run *run, const struct cgroup_write *item, struct err *err) {
+    const char *name = cgroup_controller_name(item->controller);
+    if (cgroup_dir_fd(run->cgroup, item->controller) < 0 && !run->unified) {
+        bool mounted = (cgroup_host_controllers(run->cgroup->host) & CGROUP_MASK(item->controller)) != 0;
+        return err_set(err, ERR_UNSUPPORTED,
+                       mounted ? "cgroup controller %s, needed for %s, is mounted but cgroup %s was made without it"
+                               : "cgroup controller %s, needed for %s, is not mounted below /sys/fs/cgroup (cgroup %s)",
+                       name, item->file, run->cgroup->path);
+    }
+    return err_set(err, ERR_UNSUPPORTED, "cgroup %s has no file %s: the kernel is too old or built without it", run->cgroup->path,
+                   item->file);
+}
+
+static int set_item(struct run *run, size_t at, size_t *ret_next, struct err *err) {
+    const struct cgroup_write *item = &run->plan->items[at];
+    int dir_fd = run->unified ? cgroup_v2_fd(run->cgroup) : cgroup_dir_fd(run->cgroup, item->controller);
+    int result = dir_fd < 0 ? -1 : cgroup_write_text(dir_fd, item->file, item->text);
+    if (result < 0 && dir_fd >= 0 && errno == ENOENT && run->unified && !run->enabled) {
+        const struct cgroup_dir *dir = NULL;
+        for (size_t i = 0; i < run->cgroup->count; i++) {
+            dir = run->cgroup->dirs[i].fd == dir_fd ? &run->cgroup->dirs[i] : dir;
+        }
+        if (cgroup_enable(dir, run->cgroup->host->fd, run->controllers, err) < 0) {
+            return -1;
+        }
+        run->enabled = true;
+        result = cgroup_write_text(dir_fd, item->file, item->text);
+    }
+    *ret_next = at + 1 + (item->flags & CGROUP_WRITE_OR_NEXT ? 1 : 0);
+    if (result == 0) {
+        return 0;
+    }
+    if (dir_fd < 0 || errno == ENOENT) {
+        if (dir_fd >= 0 && (item->flags & (CGROUP_WRITE_OR_NEXT | CGROUP_WRITE_OPTIONAL)) != 0) {
+            *ret_next = at + 1;
+            return 0;
+        }
+        return missing(run, item, err);
+    }
+    if (errno == EINVAL && (item->flags & CGROUP_WRITE_AFTER_NEXT) != 0) {
+        size_t next;
+        if (set_item(run, at + 1, &next, err) < 0) {
+            return -1;
+        }
+        *ret_next = next;
+        if (cgroup_write_text(dir_fd, item->file, item->text) == 0) {
+            return 0;
+        }
+    }
+    return err_sys(err, "set %s of cgroup %s to \"%s\"", item->file, run->cgroup->path, item->text);
+}
+
+static int run_plan(const struct cgroup *cgroup, const struct cgroup_plan *plan, bool unified, struct err *err) {
+    struct run run = {.cgroup = cgroup, .plan = plan, .unified = unified};
+    for (size_t i = 0; i < plan->count; i++) {
+        run.controllers |= CGROUP_MASK(plan->items[i].controller);
+    }
+    for (size_t i = 0; i < plan->count;) {
+        if (set_item(&run, i, &i, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int set_devices(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) {
+    enum cgroup_controller where =
+        cgroup->host->version == CGROUP_V1 && cgroup_dir_fd(cgroup, CGROUP_DEVICES) >= 0 ? CGROUP_DEVICES : CGROUP_UNIFIED;
+    int dir_fd = cgroup_dir_fd(cgroup, where);
+    for (size_t i = 0; i < cgroup->count; i++) {
+        struct cgroup_dir *dir = &cgroup->dirs[i];
+        if (dir->fd != dir_fd) {
+            continue;
+        }
+        bool fresh = dir->fresh;
+        dir->fresh = false;
+        int result = where == CGROUP_DEVICES ? cgroup_set_devices_v1(dir->fd, limits->devices, limits->device_count, err)
+                                             : cgroup_set_devices_v2(dir->fd, fresh, limits->devices, limits->device_count, err);
+        return result < 0 ? err_in(err, "limit the devices of cgroup %s", cgroup->path) : 0;
+    }
+    return err_set(err, ERR_UNSUPPORTED, "device rules need cgroup version 2 or the controller devices, and cgroup %s has neither",
+                   cgroup->path);
+}
+
+// A limit below what is in use makes the kernel kill on version 2; version 1 refuses it.
+static int check_memory_in_use(const struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) {
+    if (!limits->memory_check_before_update || !limits->memory_bytes.set || limits->memory_bytes.value < 0 ||
+        cgroup->host->version != CGROUP_V2) {
+        return 0;
+    }
+    uint64_t used = cgroup_read_number(cgroup_v2_fd(cgroup), "memory.current");
+    if (used != CGROUP_UNKNOWN && used > (uint64_t)limits->memory_bytes.value) {
+        return err_set(err, ERR_STATE, "memory limit of %" PRId64 " bytes is below the %" PRIu64 " bytes in use",
+                       limits->memory_bytes.value, used);
+    }
+    return 0;
+}
+
+int cgroup_apply(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) {
+    if (cgroup->count == 0) {
+        return err_set(err, ERR_STATE, "the cgroup to limit is in no hierarchy");
+    }
+    if (cgroup_check_limits(limits, err) < 0 || check_memory_in_use(cgroup, limits, err) < 0) {
+        return -1;
+    }
+    // On a hybrid host a controller that no version 1 hierarchy has may be in the unified one.
+    uint32_t v1 = 0;
+    for (size_t i = 0; i < cgroup->host->count; i++) {
+        v1 |= cgroup->host->hierarchies[i].controllers & ~CGROUP_MASK(CGROUP_UNIFIED);
+    }
+    uint32_t v2 = CGROUP_ALL;
+    if (cgroup->host->version == CGROUP_V1) {
+        v2 = cgroup_v2_fd(cgroup) >= 0 ? cgroup_limits_controllers(limits) & ~v1 & ~CGROUP_MASK(CGROUP_DEVICES) : 0;
+        v2 = v2 ? v2 & cgroup_host_controllers(cgroup->host) : 0;
+    }
+    AUTO_CGROUP_PLAN struct cgroup_plan plan_v1 = {0};
+    AUTO_CGROUP_PLAN struct cgroup_plan plan_v2 = {0};
+    if ((cgroup->host->version == CGROUP_V1 && cgroup_plan_v1(limits, ~v2, &plan_v1, err) < 0) ||
+        (v2 != 0 && cgroup_plan_v2(limits, v2, &plan_v2, err) < 0)) {
+        return -1;
+    }
+    if (run_plan(cgroup, &plan_v1, false, err) < 0 || run_plan(cgroup, &plan_v2, true, err) < 0) {
+        return -1;
+    }
+    return limits->device_count > 0 ? set_devices(cgroup, limits, err) : 0;
+}
