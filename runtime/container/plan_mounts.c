@@ -110,8 +110,7 @@ static void plan_v1_cgroups(const struct oci_mount *from, const struct mount_opt
     tmpfs->options[tmpfs->option_count++] = "mode=0755";
     for (size_t i = 0; i < host->count; i++) {
         const struct cgroup_hierarchy *hierarchy = &host->hierarchies[i];
-        const char *name = strrchr(hierarchy->mount, '/');
-        struct plan_mount *mount = add_mount(plan, arena_format(&plan->arena, "%s%s", from->destination, name));
+        struct plan_mount *mount = add_mount(plan, arena_format(&plan->arena, "%s/%s", from->destination, hierarchy->name));
         set_attributes(mount, read);
         mount->kind = PLAN_MOUNT_NEW;
         mount->source = "cgroup";
