@@ -143,7 +143,8 @@ static void plan_process(const struct container_options *options, struct contain
             .effective = from->capabilities->effective,
             .permitted = from->capabilities->permitted,
             .inheritable = from->capabilities->inheritable,
-            .ambient = from->capabilities->ambient,
+            // The kernel takes only what is permitted and inheritable too; documents of older tools ask for more.
+            .ambient = from->capabilities->ambient & from->capabilities->permitted & from->capabilities->inheritable,
         };
     }
     to->rlimits = arena_array(&plan->arena, from->rlimits_count, sizeof(*to->rlimits));
