@@ -1,0 +1,51 @@
+// run_request: what a user wants of a new container, with docker's meanings, as plain values. Filled by the CLI (later by compose).
+//
+// Strings are borrowed. Nothing here has been looked up or checked against an image yet.
+#ifndef COFFER_ENGINE_REQUEST_H
+#define COFFER_ENGINE_REQUEST_H
+
+#include "runtime/base/strv.h"
+#include "specs/values.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum pull_policy { PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
+
+struct run_request {
+    const char *image;
+    const char *const *command; // behind the image; NULL-terminated
+    size_t command_count;
+
+    const char *name;
+    const char *hostname;
+    const char *user;
+    const char *workdir;
+    const char *entrypoint; // "": none; NULL: the image's
+    struct strv env;        // NAME=VALUE, or NAME: the caller's value, which the CLI has filled in
+    struct strv labels;     // NAME=VALUE
+    bool interactive, tty, remove, init;
+    int pull; // enum pull_policy
+
+    const char *network; // "none" or "host"
+    const char *userns;  // "host", "auto" or NULL: the default
+    struct strv volumes; // source:target[:options]
+    struct strv mounts;  // type=...,source=...,target=...
+    struct strv tmpfs;   // target[:options]
+    bool read_only;
+    struct opt_i64 shm_size_bytes;
+
+    struct opt_i64 memory_bytes;
+    struct opt_i64 memory_swap_bytes;
+    struct opt_i64 nano_cpus;
+    struct opt_i64 cpu_shares;
+    const char *cpuset_cpus;
+    struct opt_i64 pids_limit;
+
+    struct strv cap_add, cap_drop;
+    struct strv security; // no-new-privileges, seccomp=FILE|unconfined, ...
+    bool privileged;
+    bool pass_signals;
+};
+
+#endif
