@@ -1,0 +1,100 @@
+#include "cli/commands.h"
+
+#include "cli/commands/all.h"
+#include "cli/context.h"
+
+#include <stddef.h>
+#include <string.h>
+
+// In the order help shows them, group by group.
+static const struct command *const commands[] = {
+    &command_version,
+    &command_help,
+    &command_oci,
+    NULL,
+};
+
+static const struct command *const oci_commands[] = {
+    NULL,
+};
+
+static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const rootless_wishes[] = {"auto", "true", "false", NULL};
+
+static const struct option_row global_options[] = {
+    OPTION_STRING("root", 0, "DIR", struct context, root_dir,
+                  "Keep run-time state in DIR [default /run/coffer, or COFFER_ROOT]", .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("store", 0, "DIR", struct context, store_dir,
+                  "Keep images, volumes and records in DIR [default /var/lib/coffer, or COFFER_STORE]", .complete = COMPLETE_DIRECTORY),
+    OPTION_CHOICE("log-level", 'l', "LEVEL", log_levels, struct context, log_level,
+                  "Say what is an error, warning, info or debug, and all before it [default warning]"),
+    OPTION_FLAG("debug", 'D', struct context, debug, "The same as --log-level debug"),
+    OPTION_FLAG("version", 'v', struct context, version, "Print the version"),
+    {0},
+};
+
+static const struct option_row oci_options[] = {
+    OPTION_STRING("root", 0, "DIR", struct context, oci_dir,
+                  "Keep run-time state in DIR [default /run/coffer/oci]", .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("log", 0, "FILE", struct context, log_path, "Write messages to FILE, errors there too", .complete = COMPLETE_FILE),
+    OPTION_CHOICE("log-format", 0, "FORMAT", log_formats, struct context, log_format, "Write messages as text or json [default text]"),
+    OPTION_CHOICE("log-level", 0, "LEVEL", log_levels, struct context, log_level,
+                  "Say what is an error, warning, info or debug, and all before it [default warning]"),
+    OPTION_FLAG("debug", 0, struct context, debug, "The same as --log-level debug"),
+    OPTION_FLAG("systemd-cgroup", 0, struct context, systemd_cgroup, "Let systemd make the control groups: cgroupsPath is slice:prefix:name"),
+    OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager, "cgroupfs, systemd or disabled [default cgroupfs]"),
+    OPTION_CHOICE("rootless", 0, "WISH", rootless_wishes, struct context, rootless_wish,
+                  "Whether to ignore what only root can do: auto, true or false [default auto]"),
+    OPTION_FLAG("version", 'v', struct context, version, "Print the version"),
+    {0},
+};
+
+const struct command command_coffer = {
+    .name = "coffer",
+    .summary = "Run containers without a daemon",
+    .options = global_options,
+    .commands = commands,
+};
+
+const struct command command_oci = {
+    .name = "oci",
+    .summary = "Run OCI bundles: the low level, with the command line of runc",
+    .description = "An OCI runtime for other tools: coffer-oci is the same program and begins here.",
+    .group = COMMAND_GROUP_OTHER,
+    .flags = COMMAND_LOW_LEVEL,
+    .options = oci_options,
+    .commands = oci_commands,
+};
+
+const char *command_group_title(enum command_group group) {
+    static const char *const titles[COMMAND_GROUP_COUNT] = {
+        [COMMAND_GROUP_COMMON] = "Common commands",
+        [COMMAND_GROUP_CONTAINERS] = "Containers",
+        [COMMAND_GROUP_IMAGES] = "Images",
+        [COMMAND_GROUP_OTHER] = "Other commands",
+    };
+    return titles[group];
+}
+
+static bool has_word(const char *words, const char *word) {
+    size_t length = strlen(word);
+    for (; words && *words; words += strcspn(words, " "), words += *words == ' ') {
+        if (strncmp(words, word, length) == 0 && (words[length] == ' ' || words[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct command *command_find(const struct command *parent, const char *name) {
+    if (!name[0] || strchr(name, ' ')) {
+        return NULL;
+    }
+    for (const struct command *const *command = parent->commands; command && *command; command++) {
+        if (strcmp((*command)->name, name) == 0 || has_word((*command)->aliases, name)) {
+            return *command;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,125 @@
+#include "cli/messages.h"
+
+#include "cli/context.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// A process has one place for its messages; log.h hands its sink nothing but the line.
+static struct {
+    int log_fd; // 0 while there is none: standard input is no log
+    bool json;
+} messages;
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+void messages_add_visible(struct buf *buf, const char *text) {
+    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+        // U+0080 to U+009F are control characters too: in UTF-8 they begin with C2.
+        bool upper_control = byte[0] == 0xc2 && byte[1] >= 0x80 && byte[1] < 0xa0;
+        if (*byte < 0x20 || *byte == 0x7f || upper_control) {
+            buf_add_format(buf, "\\x%02x", *byte);
+            if (upper_control) {
+                buf_add_format(buf, "\\x%02x", *++byte);
+            }
+        } else {
+            buf_add_char(buf, (char)*byte);
+        }
+    }
+}
+
+static void add_time(struct buf *buf, long long now_s) {
+    time_t now = (time_t)now_s;
+    struct tm parts;
+    char text[32];
+    gmtime_r(&now, &parts);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    buf_add_string(buf, text);
+}
+
+static void add_quoted(struct buf *buf, const char *text) {
+    buf_add_char(buf, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') {
+            buf_add_char(buf, '\\');
+            buf_add_char(buf, *text);
+        } else if (*text == '\n') {
+            buf_add_string(buf, "\\n");
+        } else if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            buf_add_format(buf, "\\u%04x", *text);
+        } else {
+            buf_add_char(buf, *text);
+        }
+    }
+    buf_add_char(buf, '"');
+}
+
+void messages_format_json(struct buf *buf, enum log_level level, const char *text, long long now_s) {
+    buf_add_format(buf, "{\"level\":\"%s\",\"msg\":", level_names[level]);
+    add_quoted(buf, text);
+    buf_add_string(buf, ",\"time\":\"");
+    add_time(buf, now_s);
+    buf_add_string(buf, "\"}\n");
+}
+
+void messages_format_text(struct buf *buf, enum log_level level, const char *text, long long now_s) {
+    buf_add_string(buf, "time=\"");
+    add_time(buf, now_s);
+    buf_add_format(buf, "\" level=%s msg=", level_names[level]);
+    add_quoted(buf, text);
+    buf_add_char(buf, '\n');
+}
+
+static void write_line(int fd, const struct buf *buf) {
+    // There is nowhere left to say that a message could not be written.
+    int ignored = fd_write_all(fd, buf->data, buf->size);
+    (void)ignored;
+}
+
+static void write_to_log(enum log_level level, const char *line) {
+    AUTO_BUF struct buf buf = {0};
+    (messages.json ? messages_format_json : messages_format_text)(&buf, level, line, (long long)time(NULL));
+    write_line(messages.log_fd ? messages.log_fd : STDERR_FILENO, &buf);
+}
+
+static void write_to_stderr(enum log_level level, const char *line) {
+    AUTO_BUF struct buf buf = {0};
+    buf_add_format(&buf, "coffer: %s: ", level_names[level]);
+    messages_add_visible(&buf, line);
+    buf_add_char(&buf, '\n');
+    write_line(STDERR_FILENO, &buf);
+}
+
+int messages_open(const struct context *context, struct err *err) {
+    messages.json = context->log_format == LOG_FORMAT_JSON;
+    if (context->log_path) {
+        int fd = open(context->log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0) {
+            return err_sys(err, "--log: open %s", context->log_path);
+        }
+        messages.log_fd = fd; // open until the process ends
+    }
+    log_set_sink(messages.log_fd || messages.json ? write_to_log : write_to_stderr,
+                 context->debug ? LOG_LEVEL_DEBUG : (enum log_level)context->log_level);
+    return 0;
+}
+
+void messages_error(const char *who, const char *text) {
+    if (messages.log_fd || messages.json) {
+        write_to_log(LOG_LEVEL_ERROR, text);
+        if (!messages.log_fd) {
+            return;
+        }
+    }
+    AUTO_BUF struct buf buf = {0};
+    buf_add_format(&buf, "%s: ", who);
+    messages_add_visible(&buf, text);
+    buf_add_char(&buf, '\n');
+    write_line(STDERR_FILENO, &buf);
+}
