@@ -1,0 +1,13 @@
+// Takes away from the calling process what a worker has no use for. Private to the room.
+#ifndef COFFER_IMAGES_UNPACK_JAIL_H
+#define COFFER_IMAGES_UNPACK_JAIL_H
+
+#include "runtime/base/attr.h"
+
+struct err;
+
+// Keeps the three descriptors and closes all others; the directory becomes the root; capabilities, privileges and system calls go.
+// There is no way back.
+int unpack_jail_enter(int input_fd, int dir_fd, int output_fd, struct err *err) MUST_CHECK;
+
+#endif
