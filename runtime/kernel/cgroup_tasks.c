@@ -213,7 +213,11 @@ int cgroup_signal(const struct cgroup *cgroup, int signal, struct err *err) {
 int cgroup_kill(const struct cgroup *cgroup, struct err *err) {
     int v2 = cgroup_v2_fd(cgroup);
     if (v2 >= 0 && cgroup_write_text(v2, "cgroup.kill", "1") == 0) {
-        return 0;
+        // Version 1's freezer holds even the killed, should somebody have used that one.
+        int freezer = cgroup->host->version == CGROUP_V1 ? cgroup_dir_fd(cgroup, CGROUP_FREEZER) : -1;
+        return freezer >= 0 && cgroup_write_text(freezer, "freezer.state", "THAWED") < 0
+                   ? err_sys(err, "thaw cgroup %s", cgroup->path)
+                   : 0;
     }
     // While they are frozen they cannot fork; without a freezer, children that appear are caught in the next rounds.
     struct err unused;
