@@ -15,6 +15,13 @@ static const struct command *const commands[] = {
 };
 
 static const struct command *const oci_commands[] = {
+    &command_oci_create,
+    &command_oci_start,
+    &command_oci_run,
+    &command_oci_state,
+    &command_oci_kill,
+    &command_oci_delete,
+    &command_oci_spec,
     NULL,
 };
 

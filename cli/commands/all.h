@@ -7,4 +7,12 @@
 extern const struct command command_help;
 extern const struct command command_version;
 
+extern const struct command command_oci_create;
+extern const struct command command_oci_delete;
+extern const struct command command_oci_kill;
+extern const struct command command_oci_run;
+extern const struct command command_oci_spec;
+extern const struct command command_oci_start;
+extern const struct command command_oci_state;
+
 #endif

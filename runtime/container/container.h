@@ -45,7 +45,7 @@ struct container_options {
     bool no_pivot;
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)
-    int seccomp_cache_fd;       // directory of compiled filters, -1: none is kept
+    const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
     const char *limits_fix;     // what to tell a user who asked for limits this host cannot give; NULL: the general word
 
     // run in the foreground

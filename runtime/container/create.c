@@ -81,14 +81,19 @@ static int hand_over_v1_tasks(struct creation *creation, struct err *err) {
 
 // --- what is written down ---
 
+// RFC 3339 in UTC. gmtime_r(3) would open and read the time zone file.
 static const char *now(struct arena *arena) {
     struct timespec time;
-    struct tm parts;
     clock_gettime(CLOCK_REALTIME, &time);
-    gmtime_r(&time.tv_sec, &parts);
-    char text[32];
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    return arena_format(arena, "%s.%09ldZ", text, time.tv_nsec);
+    int64_t days = time.tv_sec / 86400, seconds = time.tv_sec % 86400;
+    // Days since 1970 to a date: eras of 400 years that begin in March, so that the leap day comes last.
+    int64_t shifted = days + 719468, era = shifted / 146097, day_of_era = shifted % 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t march_month = (5 * day_of_year + 2) / 153, month = march_month < 10 ? march_month + 3 : march_month - 9;
+    return arena_format(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(year_of_era + era * 400 + (month <= 2)), (int)month,
+                        (int)(day_of_year - (153 * march_month + 2) / 5 + 1), (int)(seconds / 3600), (int)(seconds / 60 % 60),
+                        (int)(seconds % 60), time.tv_nsec);
 }
 
 static int write_record(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
@@ -106,7 +111,7 @@ static int write_record(struct creation *creation, const struct container_option
         .attached = attached,
         .cgroup = creation->cgroup.count > 0 ? arena_copy_string(&creation->arena, buf_string(&cgroup)) : NULL,
     };
-    if (options->config_text && fd_replace_file(creation->dir.fd, "config.json", options->config_text, options->config_size, 0600, err) < 0) {
+    if (options->config_text && state_dir_write_config(&creation->dir, options->config_text, options->config_size, err) < 0) {
         return -1;
     }
     return state_dir_write(&creation->dir, &creation->record, err);

@@ -132,6 +132,16 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
     return 0;
 }
 
+// Each file is written once, while the folder is locked; a reader who comes too early sees a document that ends early and takes the
+// container as being created. So no rename is needed.
+static int write_once(const struct state_dir *dir, const char *name, const char *text, size_t size, struct err *err) {
+    AUTO_FD int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || fd_write_all(fd, text, size) < 0) {
+        return err_sys(err, "write %s of container \"%s\"", name, dir->id);
+    }
+    return 0;
+}
+
 int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) {
     json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:i, s:b, s:b, s:s?}", "id", dir->id, "bundle", record->bundle,
                                "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
@@ -142,7 +152,11 @@ int state_dir_write(const struct state_dir *dir, const struct container_record *
     if (!text) {
         return err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id);
     }
-    return fd_replace_file(dir->fd, "state.json", text, strlen(text), 0600, err) < 0 ? err_in(err, "container \"%s\"", dir->id) : 0;
+    return write_once(dir, "state.json", text, strlen(text), err);
+}
+
+int state_dir_write_config(const struct state_dir *dir, const char *text, size_t size, struct err *err) {
+    return write_once(dir, "config.json", text, size, err);
 }
 
 static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {
@@ -162,7 +176,7 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
     json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
-        return err_set(err, ERR_CORRUPT, "container \"%s\": state.json is damaged", dir->id);
+        return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
     }
     *ret = (struct container_record){
         .bundle = copy_member(arena, object, "bundle"),
@@ -193,8 +207,15 @@ static void close_stream(DIR **stream) {
     }
 }
 
-// The folder is ours and flat.
+// The folder is ours and flat. What it holds is known: looking is only for what an older or newer version put there.
 int state_dir_remove(struct state_dir *dir, struct err *err) {
+    static const char *const files[] = {"state.json", "config.json", "cgroup"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        unlinkat(dir->fd, files[i], 0);
+    }
+    if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+        return 0;
+    }
     int copy = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO(close_stream) DIR *stream = copy < 0 ? NULL : fdopendir(copy);
     if (!stream) {

@@ -58,6 +58,7 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
 int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) MUST_CHECK;
 
 int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
+int state_dir_write_config(const struct state_dir *dir, const char *text, size_t size, struct err *err) MUST_CHECK;
 int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) MUST_CHECK;
 
 // Notes the cgroup before it is made.

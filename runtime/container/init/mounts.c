@@ -109,8 +109,8 @@ static int check_proc_target(const struct plan_mount *mount, int target, struct 
 }
 
 static int open_target(struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
-    struct stat status;
-    if (fstat(tree, &status) < 0) {
+    struct stat status = {.st_mode = S_IFDIR}; // the root of a new file system
+    if (mount->kind != PLAN_MOUNT_NEW && fstat(tree, &status) < 0) {
         return err_sys(err, "look at the source");
     }
     if (mount->nofollow) {

@@ -1,0 +1,70 @@
+#include "cli/commands/oci_bundle.h"
+
+#include "cli/context.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/container.h"
+#include "specs/json.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct option_row oci_make_rows[] = {
+    OPTION_STRING("bundle", 'b', "DIR", struct oci_make_options, bundle, "The bundle's folder [default: the current one]",
+                  .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("console-socket", 0, "SOCKET", struct oci_make_options, console_socket,
+                  "Send the terminal's other end to this unix socket", .complete = COMPLETE_FILE),
+    OPTION_STRING("pid-file", 0, "FILE", struct oci_make_options, pid_file, "Write the process id to FILE", .complete = COMPLETE_FILE),
+    OPTION_FLAG("no-pivot", 0, struct oci_make_options, no_pivot, "Move the root file system over / in place of pivot_root, for a host on a ramdisk"),
+    {0},
+};
+
+int oci_bundle_read(struct context *context, const struct oci_make_options *make, struct container_options *ret_options,
+                    struct err *err) {
+    char bundle[PATH_MAX];
+    if (!realpath(make->bundle ? make->bundle : ".", bundle)) {
+        return err_sys(err, "bundle %s", make->bundle ? make->bundle : ".");
+    }
+    const char *path = arena_format(&context->arena, "%s/config.json", bundle);
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, &text, &size, err) < 0) {
+        if (err->errnum == ENOENT) {
+            return err_set(err, ERR_NOT_FOUND, "%s does not exist; coffer-oci spec writes one to start from", path);
+        }
+        return -1;
+    }
+    const char *kept = arena_copy(&context->arena, text, size);
+    const struct json_document document = {.name = "config.json", .text = kept, .size = size};
+    struct oci_config *config;
+    if (oci_config_decode(&document, &context->arena, &config, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < config->warnings_count; i++) {
+        log_warn("%s", config->warnings[i]);
+    }
+    *ret_options = (struct container_options){
+        .root = context->oci_dir,
+        .id = context->operands[0],
+        .bundle = arena_copy_string(&context->arena, bundle),
+        .config = config,
+        .config_text = kept,
+        .config_size = size,
+        .no_pivot = make->no_pivot,
+        .pid_file = make->pid_file,
+        .console_socket = make->console_socket,
+        .make_cwd = true,
+        .seccomp_cache = arena_format(&context->arena, "%s/.seccomp", context->oci_dir),
+        .input = -1,
+        .interactive = true,
+        .pass_signals = true,
+    };
+    return 0;
+}

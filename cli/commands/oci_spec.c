@@ -1,0 +1,49 @@
+#include "cli/commands/all.h"
+#include "cli/context.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "specs/oci_default.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+struct spec_request {
+    const char *bundle;
+    bool rootless;
+};
+
+static int run(struct context *context, struct err *err) {
+    const struct spec_request *request = context->request;
+    const char *bundle = request->bundle ? request->bundle : ".";
+    AUTO_FD int dir = open(bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return err_sys(err, "bundle %s", bundle);
+    }
+    const struct oci_default wish = {.rootless = request->rootless, .uid = geteuid(), .gid = getegid()};
+    AUTO_BUF struct buf text = {0};
+    oci_config_default_text(&wish, &text);
+    AUTO_FD int file = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0) {
+        return errno == EEXIST ? err_set(err, ERR_EXISTS, "%s/config.json exists already; remove it first", bundle)
+                               : err_sys(err, "create %s/config.json", bundle);
+    }
+    return fd_write_all(file, text.data, text.size) < 0 ? err_sys(err, "write %s/config.json", bundle) : 0;
+}
+
+static const struct option_row options[] = {
+    OPTION_STRING("bundle", 'b', "DIR", struct spec_request, bundle, "The bundle's folder [default: the current one]",
+                  .complete = COMPLETE_DIRECTORY),
+    OPTION_FLAG("rootless", 0, struct spec_request, rootless, "For an ordinary user: with a user namespace"),
+    {0},
+};
+
+const struct command command_oci_spec = {
+    .name = "spec",
+    .summary = "Write a config.json to start from",
+    .flags = COMMAND_STATELESS,
+    .options = options,
+    .request_size = sizeof(struct spec_request),
+    .run = run,
+};
