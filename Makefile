@@ -20,7 +20,7 @@ VERSION := $(shell cat VERSION 2>/dev/null || echo 0)
 
 # The rooms, in the one order they may include each other (tests/include_order.sh holds them to it).
 INIT_ROOMS  := runtime/base runtime/kernel runtime/container/init
-ROOMS       := runtime/base runtime/kernel specs runtime/container images runtime/net runtime/engine cli cli/commands
+ROOMS       := runtime/base runtime/kernel specs specs/profiles runtime/container images runtime/net runtime/engine cli cli/commands
 
 sources = $(wildcard $(addsuffix /*.c,$(1)))
 object  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))

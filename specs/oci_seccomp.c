@@ -67,13 +67,13 @@ static const struct json_row arg_rows[] = {
     ROW_U64("valueTwo", struct oci_seccomp_arg, value_two, 0),
     ROW_ENUM("op", struct oci_seccomp_arg, op, oci_seccomp_op_names, JSON_NEEDED),
 };
-static const struct json_table arg_table = JSON_TABLE(struct oci_seccomp_arg, arg_rows);
+const struct json_table oci_seccomp_arg_table = JSON_TABLE(struct oci_seccomp_arg, arg_rows);
 
 static const struct json_row rule_rows[] = {
     ROW_STRINGS("names", struct oci_seccomp_rule, names, JSON_NEEDED | JSON_NOT_EMPTY),
     ROW_ENUM("action", struct oci_seccomp_rule, action, oci_seccomp_action_names, JSON_NEEDED),
     ROW_OPT_U32("errnoRet", struct oci_seccomp_rule, errno_ret, 0),
-    ROW_LIST("args", struct oci_seccomp_rule, args, struct oci_seccomp_arg, arg_table, 0),
+    ROW_LIST("args", struct oci_seccomp_rule, args, struct oci_seccomp_arg, oci_seccomp_arg_table, 0),
 };
 static const struct json_table rule_table = JSON_TABLE(struct oci_seccomp_rule, rule_rows);
 

@@ -14,6 +14,7 @@ extern const struct json_table oci_process_table;
 extern const struct json_table oci_linux_table;
 extern const struct json_table oci_resources_table;
 extern const struct json_table oci_seccomp_table;
+extern const struct json_table oci_seccomp_arg_table;
 
 extern const struct json_name oci_namespace_names[];
 extern const struct json_name oci_seccomp_action_names[];
