@@ -1,0 +1,51 @@
+// The store: a directory of images that share unpacked layers.
+//
+//     version                        what this page describes is "1"
+//     lock                           flock(2): exclusive while things are put in place or taken away, for moments
+//     blobs/sha256/HEX               manifests and configurations as they came, byte for byte
+//     layers/KEY/fs                  an unpacked layer, as overlayfs takes it; KEY is the hex of its diff id, or of its chain id
+//     layers/KEY/layer.json          if it needed the layers below it to be complete
+//     images/HEX.json                one image: its record, named by its id (the configuration's digest, as docker has it)
+//     tags/REPOSITORY/TAG            a link to an image's record; "/" in the repository is "+". Digest references look the same.
+//     staging/RANDOM                 what is being made or taken away; flock'ed by the process that does so
+//
+// Theory of operation. Nothing is ever changed in place: all work is done in a staging directory, synced, and renamed to where it
+// belongs under the exclusive lock, layers first, tags last; so a tag always leads to a whole image. A process that dies leaves
+// its staging directory, whose lock died with it: whoever opens the store to change or list it takes those away. Running an
+// image takes no lock of the store: it opens the tag, which leads to the record, and holds a shared lock on the record. An image is
+// removed only by who gets the exclusive lock on its record; a layer, when no record names it and nobody who is about to
+// publish an image holds a shared lock on its directory.
+//
+// The directory belongs to root, or to the rootless user, and to nobody else (0700): names in it are trusted.
+#ifndef COFFER_IMAGES_STORE_H
+#define COFFER_IMAGES_STORE_H
+
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+struct store {
+    const char *path; // absolute; owned
+    int fd;           // the directory
+    int layers_fd;    // its layers/: base of what images name as their layers
+    bool user_xattr;  // overlay's marks are in user.overlay.*: everything here is done inside a user namespace
+};
+
+enum store_flag {
+    STORE_CREATE = 1, // make it where it is missing
+    STORE_SWEEP = 2,  // clean up behind processes that died
+    STORE_USER_XATTR = 4,
+};
+
+// Opens the store. Without STORE_CREATE one that is not there is ERR_NOT_FOUND. A store of another version is ERR_UNSUPPORTED.
+// flags: enum store_flag, or-ed.
+int store_open(const char *path, unsigned flags, struct store **ret_store, struct err *err) MUST_CHECK;
+
+void store_close(struct store *store); // NULL is fine
+void store_cleanup(struct store **store);
+#define AUTO_STORE AUTO(store_cleanup)
+
+#endif
