@@ -71,4 +71,17 @@ int unpack_layer(struct input *input, int dir_fd, const struct unpack_options *o
 
 void unpack_result_finish(struct unpack_result *result);
 
+struct unpack_stack {
+    const int *lower_fds; // directories of the layers below, the next one first; all unpacked and settled
+    size_t lower_count;
+    bool userxattr; // overlayfs is mounted with that option: its attributes are user.overlay.* (in user namespaces)
+    bool single_id;
+};
+
+// What an unpacked layer waits for its lower layers for, in one go: marks opaque directories, gives implied directories the
+// attributes they have below, and makes hard links to files of lower layers, which are copied up into this one. Runs in the caller's
+// process: it reads no stream, only paths and our own layers. A layer whose result lists nothing but the root as implied, no
+// directory as opaque and no links comes out the same on any stack. Needs CAP_SYS_ADMIN for opaque directories without userxattr.
+int unpack_settle(int layer_fd, const struct unpack_result *result, const struct unpack_stack *stack, struct err *err) MUST_CHECK;
+
 #endif

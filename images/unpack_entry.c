@@ -1,6 +1,7 @@
 // The entries themselves. Everything is made under its parent's descriptor by calls that neither follow links nor replace what is
 // there, and gets its attributes in the one order that works: owner (which takes set-id bits and capabilities away), mode, extended
 // attributes, times. Calls whose effect is there already are left out: most files cost open, write, utimensat and close.
+#include "images/layer_xattr.h"
 #include "images/unpack_state.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -15,21 +16,6 @@
 
 enum { SPECIAL_BITS = S_ISUID | S_ISGID | S_ISVTX };
 
-// What a tar may set. The others belong to overlayfs (trusted.overlay, user.overlay: they would be orders to it), to the host's
-// security modules, or take privilege that this process lacks.
-static bool is_wanted_xattr(const char *name) {
-    static const char *const whole[] = {"security.capability", "system.posix_acl_access", "system.posix_acl_default"};
-    if (strncmp(name, "user.", 5) == 0) {
-        return strncmp(name, "user.overlay.", 13) != 0;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
-        if (strcmp(name, whole[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // On an open file, or by name for what cannot be opened: then the working directory is its parent.
 static int set_xattr(int fd, const char *name, const struct tar_xattr *xattr) {
     return fd >= 0 ? fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0)
@@ -39,7 +25,7 @@ static int set_xattr(int fd, const char *name, const struct tar_xattr *xattr) {
 static int set_xattrs(struct unpack_state *state, int fd, const char *name, const struct tar_entry *entry, struct err *err) {
     for (size_t i = 0; i < entry->xattr_count; i++) {
         const struct tar_xattr *xattr = &entry->xattrs[i];
-        if (!is_wanted_xattr(xattr->name)) {
+        if (!layer_xattr_is_wanted(xattr->name)) {
             state->result->dropped_xattrs++;
             continue;
         }
