@@ -8,7 +8,7 @@
 #include <linux/seccomp.h>
 #include <string.h>
 
-int seccomp_load(const void *program, size_t size_bytes, uint32_t flags, struct err *err) {
+int seccomp_load_program(const void *program, size_t size_bytes, uint32_t flags, struct err *err) {
     size_t count = size_bytes / sizeof(struct sock_filter);
     if (count == 0 || size_bytes % sizeof(struct sock_filter) != 0 || count > BPF_MAXINSNS) {
         return err_set(err, ERR_INPUT, "the system call filter has %zu bytes: expected 1 to %d instructions of 8", size_bytes,
@@ -16,8 +16,13 @@ int seccomp_load(const void *program, size_t size_bytes, uint32_t flags, struct 
     }
     struct sock_fprog filter = {.len = (unsigned short)count};
     memcpy(&filter.filter, &program, sizeof(program)); // the kernel only reads it
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter) < 0) {
+    int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    if (result < 0) {
         return err_sys(err, "load the system call filter");
     }
-    return 0;
+    if (result > 0 && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) == 0) {
+        return err_set(err, ERR_STATE, "load the system call filter: thread %d has another one",
+                       result); // SECCOMP_FILTER_FLAG_TSYNC
+    }
+    return result;
 }

@@ -9,7 +9,9 @@
 
 struct err;
 
-// program: struct sock_filter[], size_bytes a multiple of 8. flags: SECCOMP_FILTER_FLAG_*. Needs no_new_privs or CAP_SYS_ADMIN.
-int seccomp_load(const void *program, size_t size_bytes, uint32_t flags, struct err *err) MUST_CHECK;
+// (libseccomp has a seccomp_load of its own.) program: struct sock_filter[], size_bytes a multiple of 8. flags:
+// SECCOMP_FILTER_FLAG_*. Needs no_new_privs or CAP_SYS_ADMIN. Returns 0, or with SECCOMP_FILTER_FLAG_NEW_LISTENER the listener's
+// descriptor, which is the caller's (Linux 5.0).
+int seccomp_load_program(const void *program, size_t size_bytes, uint32_t flags, struct err *err) MUST_CHECK;
 
 #endif

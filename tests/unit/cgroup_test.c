@@ -196,7 +196,8 @@ CASE(what_was_there_is_not_removed) {
     AUTO_CGROUP struct cgroup none = {0};
     CHECK_INT(cgroup_open(&host, base, CGROUP_ALL, &none, &err), -1);
     CHECK_INT(err.kind, ERR_NOT_FOUND);
-    CHECK_STR(err.text, mem_format("there is no cgroup %s", base));
+    AUTO_FREE char *expected = mem_format("there is no cgroup %s", base);
+    CHECK_STR(err.text, expected);
 }
 
 CASE(groups_made_below_by_others_go_too) {

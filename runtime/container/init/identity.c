@@ -112,7 +112,8 @@ static int set_ids(const struct plan_process *process, struct err *err) {
 }
 
 static int load_filter(const struct plan_process *process, struct err *err) {
-    return process->seccomp_size > 0 ? seccomp_load(process->seccomp, process->seccomp_size, process->seccomp_flags, err) : 0;
+    return process->seccomp_size > 0 ? seccomp_load_program(process->seccomp, process->seccomp_size, process->seccomp_flags, err)
+                                     : 0;
 }
 
 // A capability that cannot be granted is a warning (runtime-spec 1.1, process.capabilities).
