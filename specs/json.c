@@ -158,6 +158,10 @@ int json_parse(const struct json_document *document, json_t **ret, struct err *e
     json_t *root = marked.size > 0 ? json_loadb(marked.data, marked.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)
                                    : json_loadb(document->text, document->size, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
+        // jansson shows the bytes it stumbled over; they must not act on a terminal.
+        for (char *at = error.text; *at; at++) {
+            *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+        }
         int column = marked.size > 0 ? unmarked_column(&marked, &error) : error.column;
         return err_set(err, ERR_INPUT, "%s: line %d, column %d: %s", document->name, error.line, column, error.text);
     }

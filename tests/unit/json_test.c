@@ -161,6 +161,8 @@ CASE(syntax_errors_name_line_and_column) {
     CHECK_STR(complaint("{\"rings\":18446744073709551615 ]"), "tree.json: line 1, column 31: '}' expected near ']'");
     CHECK_STR(complaint("{\"label\":\"a\",\"label\":\"b\"}"), "tree.json: line 1, column 20: duplicate object key near '\"label\"'");
     CHECK_STR(complaint("{\"label\":\"a\\u0000b\"}"), "tree.json: line 1, column 12: a string holds \\u0000");
+    CHECK_STR(complaint("{\"a\x1b[2J\":1}"), "tree.json: line 1, column 3: control character 0x1b near '\"a'");
+    CHECK_STR(complaint("{\x1b[2J}"), "tree.json: line 1, column 2: string or '}' expected near '?'");
     CHECK_STR(complaint("{} x"), "tree.json: line 1, column 4: end of file expected near 'x'");
     CHECK_STR(complaint(""), "tree.json: line 1, column 0: '[' or '{' expected near end of file");
 }
