@@ -148,11 +148,10 @@ CASE(what_is_mounted_is_found) {
     printf("# version %d, %zu hierarchies, controllers %#x\n", host.version, host.count, cgroup_host_controllers(&host));
 }
 
-CASE(a_group_is_made_joined_killed_and_removed) {
-    NEED_CGROUPS();
+static void check_life(uint32_t controllers) {
     struct err err = {0};
     AUTO_CGROUP struct cgroup cgroup = {0};
-    must(cgroup_create(&host, path_below("/a/b"), CGROUP_ALL, &cgroup, &err), &err);
+    must(cgroup_create(&host, path_below("/a/b"), controllers, &cgroup, &err), &err);
     CHECK(!cgroup_was_there(&cgroup));
     for (size_t i = 0; i < cgroup.count; i++) {
         CHECK_INT(cgroup.dirs[i].made, 3);
@@ -177,6 +176,20 @@ CASE(a_group_is_made_joined_killed_and_removed) {
     for (size_t i = 0; i < host.count; i++) {
         CHECK(!exists(&host.hierarchies[i], base));
     }
+}
+
+CASE(a_group_is_made_joined_killed_and_removed) {
+    NEED_CGROUPS();
+    check_life(CGROUP_ALL);
+}
+
+CASE(a_group_is_killed_without_help_from_version_2) {
+    NEED_CGROUPS();
+    if (host.version != CGROUP_V1) {
+        SKIP("this is version 2");
+    }
+    check_life(CGROUP_MASK(CGROUP_FREEZER) | CGROUP_MASK(CGROUP_PIDS)); // frozen first
+    check_life(CGROUP_MASK(CGROUP_PIDS));                               // in rounds
 }
 
 CASE(what_was_there_is_not_removed) {
@@ -452,6 +465,7 @@ static bool version_2_alone(void) {
 static void run_all(void) {
     RUN(what_is_mounted_is_found);
     RUN(a_group_is_made_joined_killed_and_removed);
+    RUN(a_group_is_killed_without_help_from_version_2);
     RUN(what_was_there_is_not_removed);
     RUN(groups_made_below_by_others_go_too);
     RUN(a_record_brings_the_group_back);
