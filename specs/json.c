@@ -11,7 +11,8 @@
 // Theory of operation. Before jansson sees a foreign document, one pass over its bytes, which only tells strings from the rest,
 //   - bounds the depth (jansson's own bound, 2048, is its stack's, not ours),
 //   - refuses the NUL escape in strings, which C strings cannot hold,
-//   - finds integers above INT64_MAX, which jansson cannot represent but unsigned fields may hold (RLIM_INFINITY is the common one).
+//   - finds integers above INT64_MAX, which jansson cannot represent but unsigned fields may hold (RLIM_INFINITY is the common
+//   one).
 //     They are handed on as strings that begin with the NUL escape just refused, so that no document can forge one.
 // The length of lists is bounded by the decoder, before it allocates.
 
@@ -64,8 +65,8 @@ static bool is_digit(char byte) {
     return byte >= '0' && byte <= '9';
 }
 
-// Skips digits; if they are an integer above INT64_MAX, it is copied marked. The digits of a fraction or an exponent are no integer,
-// and a negative one is not ours to save.
+// Skips digits; if they are an integer above INT64_MAX, it is copied marked. The digits of a fraction or an exponent are no
+// integer, and a negative one is not ours to save.
 static size_t take_digits(struct scan *scan, size_t start) {
     size_t end = start;
     uint64_t value = 0;
@@ -131,8 +132,8 @@ static int unmarked_column(const struct buf *marked, const json_error_t *error) 
     return column > 0 ? column : 1;
 }
 
-// The seed of jansson's hash tables, against documents made to collide. jansson would open /dev/urandom for it, three system calls in
-// each start; the kernel has put 16 random bytes beside our arguments. They also make the stack's canary, hence the mixing.
+// The seed of jansson's hash tables, against documents made to collide. jansson would open /dev/urandom for it, three system calls
+// in each start; the kernel has put 16 random bytes beside our arguments. They also make the stack's canary, hence the mixing.
 static void seed_hashes(void) {
     uint64_t words[2] = {1, 1};
     unsigned long at = getauxval(AT_RANDOM);

@@ -1,4 +1,4 @@
-// Decoding JSON documents by tables: a row says which member of an object goes where in a plain struct, and of what type it must be.
+// Decoding JSON documents by tables: a row says which member of an object goes where in a plain struct, and of what type it is.
 //
 //     struct point { const char *label; const char **tags; size_t tags_count; struct opt_u32 x; };
 //     static const struct json_row point_rows[] = {
@@ -9,13 +9,13 @@
 //     static const struct json_table point_table = JSON_TABLE(struct point, point_rows);
 //
 // Everything decoded is copied into the caller's arena; the document's text is not needed afterwards. Members without a row are
-// ignored, as the OCI documents want it; null counts as absent (other tools write it for empty lists); a name twice in one object is
-// an error. An absent string is NULL, an absent list NULL with count 0, everything else absent is zero. Arrays have one zeroed item
-// behind the last one, so a list of strings ends in NULL.
+// ignored, as the OCI documents want it; null counts as absent (other tools write it for empty lists); a name twice in one object
+// is an error. An absent string is NULL, an absent list NULL with count 0, everything else absent is zero. Arrays have one zeroed
+// item behind the last one, so a list of strings ends in NULL.
 //
 // Errors are one sentence that begins with the document's name and the way to the field:
 //     config.json: linux.namespaces[1].type: expected one of cgroup, ipc, ..., found "mnt"
-// They have the kind ERR_INPUT. Documents are foreign bytes: size, depth and the length of lists are bounded before they are decoded.
+// They have the kind ERR_INPUT. Documents are foreign bytes: size, depth and the length of lists are bounded before decoding.
 //
 // The macros check at compile time that a row's kind fits the type of the member it fills.
 #ifndef COFFER_SPECS_JSON_H
@@ -93,14 +93,14 @@ struct json_table {
     const struct json_row *rows;
 };
 
+// clang-format off
 #define JSON_TABLE(type, row_array) {.size = sizeof(type), .count = ARRAY_LEN(row_array), .rows = (row_array)}
 
 // offsetof, for a member of this type and no other.
-#define JSON_MEMBER(type, member, member_type)                                                                                          \
-    ((uint32_t)(offsetof(type, member) + 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->member), member_type)     \
-                                                             ? 1                                                                        \
-                                                             : -1])))
-#define JSON_ROW(member_name, type, member, member_type, row_kind, row_flags)                                                          \
+#define JSON_MEMBER(type, member, member_type)                                                                                     \
+    ((uint32_t)(offsetof(type, member) +                                                                                           \
+                0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->member), member_type) ? 1 : -1])))
+#define JSON_ROW(member_name, type, member, member_type, row_kind, row_flags)                                                      \
     .name = (member_name), .kind = JSON_KIND_##row_kind, .flags = (row_flags), .offset = JSON_MEMBER(type, member, member_type)
 #define JSON_COUNT(type, member) .count_offset = JSON_MEMBER(type, member##_count, size_t)
 
@@ -118,26 +118,28 @@ struct json_table {
 #define ROW_ENUM(name, type, member, name_table, flags) {JSON_ROW(name, type, member, uint32_t, ENUM, flags), .names = (name_table)}
 #define ROW_MASK(name, type, member, name_table, flags) {JSON_ROW(name, type, member, uint32_t, MASK, flags), .names = (name_table)}
 // Lists: the count is the member of the same name with _count behind it.
-#define ROW_STRINGS(name, type, member, flags) {JSON_ROW(name, type, member, const char **, STRINGS, flags), JSON_COUNT(type, member)}
-#define ROW_ENUMS(name, type, member, name_table, flags)                                                                               \
+#define ROW_STRINGS(name, type, member, flags)                                                                                     \
+    {JSON_ROW(name, type, member, const char **, STRINGS, flags), JSON_COUNT(type, member)}
+#define ROW_ENUMS(name, type, member, name_table, flags)                                                                           \
     {JSON_ROW(name, type, member, uint32_t *, ENUMS, flags), JSON_COUNT(type, member), .names = (name_table)}
 #define ROW_U32S(name, type, member, flags) {JSON_ROW(name, type, member, uint32_t *, U32S, flags), JSON_COUNT(type, member)}
-#define ROW_PAIRS(name, type, member, flags)                                                                                           \
+#define ROW_PAIRS(name, type, member, flags)                                                                                       \
     {JSON_ROW(name, type, member, struct text_pair *, PAIRS, flags), JSON_COUNT(type, member)}
 #define ROW_KEYS(name, type, member, flags) {JSON_ROW(name, type, member, const char **, KEYS, flags), JSON_COUNT(type, member)}
-#define ROW_OBJECT(name, type, member, sub_type, sub_table, flags)                                                                     \
+#define ROW_OBJECT(name, type, member, sub_type, sub_table, flags)                                                                 \
     {JSON_ROW(name, type, member, sub_type, OBJECT, flags), .table = &(sub_table)}
 // An object of the document whose members are kept in the struct at hand: the sub-table is of that struct.
-#define ROW_FLAT(member_name, flat_table, row_flags)                                                                                   \
+#define ROW_FLAT(member_name, flat_table, row_flags)                                                                               \
     {.name = (member_name), .kind = JSON_KIND_OBJECT, .flags = (row_flags), .table = &(flat_table)}
-#define ROW_POINTER(name, type, member, sub_type, sub_table, flags)                                                                    \
+#define ROW_POINTER(name, type, member, sub_type, sub_table, flags)                                                                \
     {JSON_ROW(name, type, member, sub_type *, POINTER, flags), .table = &(sub_table)}
-#define ROW_LIST(name, type, member, sub_type, sub_table, flags)                                                                       \
+#define ROW_LIST(name, type, member, sub_type, sub_table, flags)                                                                   \
     {JSON_ROW(name, type, member, sub_type *, LIST, flags), JSON_COUNT(type, member), .table = &(sub_table)}
-#define ROW_BY_NAME(name, type, member, sub_type, sub_table, flags)                                                                    \
+#define ROW_BY_NAME(name, type, member, sub_type, sub_table, flags)                                                                \
     {JSON_ROW(name, type, member, sub_type *, BY_NAME, flags), JSON_COUNT(type, member), .table = &(sub_table)}
-#define ROW_CUSTOM(name, type, member, member_type, function, flags)                                                                   \
+#define ROW_CUSTOM(name, type, member, member_type, function, flags)                                                               \
     {JSON_ROW(name, type, member, member_type, CUSTOM, flags), .custom = (function)}
+// clang-format on
 
 // Told what is odd but no error, as a sentence like those of errors.
 typedef void json_warn_fn(void *context, const char *text);
@@ -156,8 +158,8 @@ struct json_document {
 int json_decode(const struct json_document *document, const struct json_table *table, struct arena *arena, void *into,
                 struct err *err) MUST_CHECK;
 
-// Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it, of a
-// NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
+// Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it,
+// of a NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) MUST_CHECK;
 
 // For custom decoders. The reader's way to the value is kept by whoever descends into it: push before, pop after.

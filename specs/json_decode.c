@@ -110,9 +110,9 @@ static bool is_big(const json_t *value) {
 
 // `exact` shows the value itself, where its type is right and its value wrong.
 static void add_found(struct buf *buf, const json_t *value, bool exact) {
-    static const char *const types[] = {[JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",  [JSON_STRING] = "a string",
-                                        [JSON_INTEGER] = "a number", [JSON_REAL] = "a number",   [JSON_TRUE] = "true",
-                                        [JSON_FALSE] = "false",      [JSON_NULL] = "null"};
+    static const char *const types[] = {
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array", [JSON_STRING] = "a string", [JSON_INTEGER] = "a number",
+        [JSON_REAL] = "a number",    [JSON_TRUE] = "true",      [JSON_FALSE] = "false",     [JSON_NULL] = "null"};
     if (!value) {
         buf_add_string(buf, "nothing");
     } else if (is_big(value)) {
@@ -237,7 +237,8 @@ int json_take_strings(struct json_reader *reader, const json_t *value, const cha
 }
 
 // Arrays of numbers and of names of numbers.
-static int take_u32s(struct json_reader *reader, const struct json_row *row, const json_t *value, uint32_t **ret, size_t *ret_count) {
+static int take_u32s(struct json_reader *reader, const struct json_row *row, const json_t *value, uint32_t **ret,
+                     size_t *ret_count) {
     if (!json_is_array(value)) {
         return json_expected(reader, row->kind == JSON_KIND_U32S ? "an array of integers" : "an array of strings", value);
     }
@@ -478,7 +479,8 @@ static int fail_missing(struct json_reader *reader, const struct json_row *row) 
         [JSON_KIND_CUSTOM] = "a value",
     };
     uint32_t unused;
-    return row->kind == JSON_KIND_ENUM ? json_take_name(reader, row->names, NULL, &unused) : json_expected(reader, words[row->kind], NULL);
+    return row->kind == JSON_KIND_ENUM ? json_take_name(reader, row->names, NULL, &unused)
+                                       : json_expected(reader, words[row->kind], NULL);
 }
 
 static bool is_empty(const json_t *value) {

@@ -42,7 +42,8 @@ void json_add_quoted(struct buf *buf, const char *text) {
     while (*at) {
         size_t plain = 0;
         size_t length = 0;
-        while (at[plain] >= 0x20 && at[plain] != '"' && at[plain] != '\\' && at[plain] != 0x7f && (length = utf8_length(at + plain)) > 0) {
+        while (at[plain] >= 0x20 && at[plain] != '"' && at[plain] != '\\' && at[plain] != 0x7f &&
+               (length = utf8_length(at + plain)) > 0) {
             plain += length;
         }
         buf_add(buf, at, plain);

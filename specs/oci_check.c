@@ -99,7 +99,8 @@ static int check_mappings(const struct oci_place *place, const char *field, cons
             return oci_fail(place, "%s[%zu]: the range goes beyond the highest id", field, i);
         }
         for (size_t k = 0; k < i; k++) {
-            bool meets_inside = inside < (uint64_t)mappings[k].container_id + mappings[k].size && mappings[k].container_id < inside + size;
+            bool meets_inside =
+                inside < (uint64_t)mappings[k].container_id + mappings[k].size && mappings[k].container_id < inside + size;
             bool meets_outside = outside < (uint64_t)mappings[k].host_id + mappings[k].size && mappings[k].host_id < outside + size;
             if (meets_inside || meets_outside) {
                 return oci_fail(place, "%s[%zu]: overlaps %s[%zu]", field, i, field, k);
@@ -117,7 +118,8 @@ static int check_mounts(const struct oci_config *config, const struct oci_place 
             return oci_fail(place, "mounts[%zu].destination: must not be empty", i);
         }
         if ((mount->uid_mappings_count > 0) != (mount->gid_mappings_count > 0)) {
-            return oci_fail(place, "mounts[%zu].%s: needs %s beside it", i, mount->uid_mappings_count > 0 ? "uidMappings" : "gidMappings",
+            return oci_fail(place, "mounts[%zu].%s: needs %s beside it", i,
+                            mount->uid_mappings_count > 0 ? "uidMappings" : "gidMappings",
                             mount->uid_mappings_count > 0 ? "gidMappings" : "uidMappings");
         }
         snprintf(field, sizeof(field), "mounts[%zu].uidMappings", i);
@@ -157,7 +159,8 @@ static int check_namespaces(const struct oci_config *config, const struct oci_pl
         const struct oci_namespace *item = &os->namespaces[i];
         for (size_t k = 0; k < i; k++) {
             if (os->namespaces[k].type == item->type) {
-                return oci_fail(place, "namespaces[%zu].type: %s is listed already", i, json_name_of(oci_namespace_names, item->type));
+                return oci_fail(place, "namespaces[%zu].type: %s is listed already", i,
+                                json_name_of(oci_namespace_names, item->type));
             }
         }
         if (item->path && !is_absolute(item->path)) {
@@ -189,7 +192,8 @@ static int check_user_namespace(const struct oci_config *config, const struct oc
 
 static int check_time_offset(const struct oci_place *place, const char *field, const struct oci_time_offset *offset) {
     if (offset && offset->nanosecs > 999999999) {
-        return oci_fail(place, "timeOffsets.%s.nanosecs: expected an integer from 0 to 999999999, found %u", field, offset->nanosecs);
+        return oci_fail(place, "timeOffsets.%s.nanosecs: expected an integer from 0 to 999999999, found %u", field,
+                        offset->nanosecs);
     }
     return 0;
 }
@@ -199,7 +203,8 @@ static int check_time(const struct oci_config *config, const struct oci_place *p
     if (!os->boottime_offset && !os->monotonic_offset) {
         return 0;
     }
-    if (check_time_offset(place, "boottime", os->boottime_offset) < 0 || check_time_offset(place, "monotonic", os->monotonic_offset) < 0) {
+    if (check_time_offset(place, "boottime", os->boottime_offset) < 0 ||
+        check_time_offset(place, "monotonic", os->monotonic_offset) < 0) {
         return -1;
     }
     return need_namespace(config, place, "timeOffsets", CLONE_NEWTIME);
@@ -211,12 +216,14 @@ static int check_devices(const struct oci_linux *os, const struct oci_place *pla
         if (!is_absolute(device->path)) {
             return oci_fail(place, "devices[%zu].path: expected an absolute path, found \"%.256s\"", i, device->path);
         }
-        if (device->type != S_IFIFO && (device->major < 0 || device->minor < 0 || device->major > UINT32_MAX || device->minor > UINT32_MAX)) {
+        if (device->type != S_IFIFO &&
+            (device->major < 0 || device->minor < 0 || device->major > UINT32_MAX || device->minor > UINT32_MAX)) {
             return oci_fail(place, "devices[%zu]: expected device numbers, found %lld:%lld", i, (long long)device->major,
                             (long long)device->minor);
         }
         if (device->file_mode.set && device->file_mode.value > 07777) {
-            return oci_fail(place, "devices[%zu].fileMode: expected an integer from 0 to 4095, found %u", i, device->file_mode.value);
+            return oci_fail(place, "devices[%zu].fileMode: expected an integer from 0 to 4095, found %u", i,
+                            device->file_mode.value);
         }
     }
     return 0;
@@ -232,9 +239,9 @@ static int check_net_devices(const struct oci_config *config, const struct oci_p
     const struct oci_linux *os = &config->os;
     for (size_t i = 0; i < os->net_devices_count; i++) {
         const struct oci_net_device *device = &os->net_devices[i];
-        const char *wrong = !is_interface_name(device->name)                              ? device->name
+        const char *wrong = !is_interface_name(device->name)                           ? device->name
                             : device->new_name && !is_interface_name(device->new_name) ? device->new_name
-                                                                                          : NULL;
+                                                                                       : NULL;
         if (wrong) {
             return oci_fail(place, "netDevices: expected names of network interfaces, found \"%.64s\"", wrong);
         }
@@ -242,15 +249,24 @@ static int check_net_devices(const struct oci_config *config, const struct oci_p
     return os->net_devices_count > 0 ? need_namespace(config, place, "netDevices", CLONE_NEWNET) : 0;
 }
 
-// Paths below /proc/sys that belong to a namespace; all others are the host's. A component that is empty or made of dots could climb.
+// Paths below /proc/sys that belong to a namespace; all others are the host's. A component that is empty or made of dots could
+// climb.
 static const struct {
     const char *prefix; // a whole directory when it ends in '/'
     uint32_t namespace;
 } sysctls[] = {
-    {"net/", CLONE_NEWNET},           {"fs/mqueue/", CLONE_NEWIPC},      {"kernel/msgmax", CLONE_NEWIPC},
-    {"kernel/msgmnb", CLONE_NEWIPC},  {"kernel/msgmni", CLONE_NEWIPC},   {"kernel/sem", CLONE_NEWIPC},
-    {"kernel/shmall", CLONE_NEWIPC},  {"kernel/shmmax", CLONE_NEWIPC},   {"kernel/shmmni", CLONE_NEWIPC},
-    {"kernel/shm_rmid_forced", CLONE_NEWIPC}, {"kernel/hostname", CLONE_NEWUTS}, {"kernel/domainname", CLONE_NEWUTS},
+    {"net/", CLONE_NEWNET},
+    {"fs/mqueue/", CLONE_NEWIPC},
+    {"kernel/msgmax", CLONE_NEWIPC},
+    {"kernel/msgmnb", CLONE_NEWIPC},
+    {"kernel/msgmni", CLONE_NEWIPC},
+    {"kernel/sem", CLONE_NEWIPC},
+    {"kernel/shmall", CLONE_NEWIPC},
+    {"kernel/shmmax", CLONE_NEWIPC},
+    {"kernel/shmmni", CLONE_NEWIPC},
+    {"kernel/shm_rmid_forced", CLONE_NEWIPC},
+    {"kernel/hostname", CLONE_NEWUTS},
+    {"kernel/domainname", CLONE_NEWUTS},
 };
 
 static bool is_sysctl_path(const char *path) {
@@ -275,7 +291,8 @@ static int check_sysctl(const struct oci_config *config, const struct oci_place 
         size_t row = 0;
         for (; row < ARRAY_LEN(sysctls); row++) {
             size_t length = strlen(sysctls[row].prefix);
-            if (strncmp(path, sysctls[row].prefix, length) == 0 && (path[length] == '\0' || sysctls[row].prefix[length - 1] == '/')) {
+            if (strncmp(path, sysctls[row].prefix, length) == 0 &&
+                (path[length] == '\0' || sysctls[row].prefix[length - 1] == '/')) {
                 break;
             }
         }
@@ -352,7 +369,8 @@ int oci_config_check(const struct oci_config *config, const char *name, struct e
     const struct oci_place place = {.document = name, .part = "", .err = err};
     const struct oci_place process = {.document = name, .part = "process.", .err = err};
     if (!config->oci_version || strncmp(config->oci_version, "1.", 2) != 0) {
-        return oci_fail(&place, "ociVersion: expected version 1.x, found \"%.32s\"", config->oci_version ? config->oci_version : "");
+        return oci_fail(&place, "ociVersion: expected version 1.x, found \"%.32s\"",
+                        config->oci_version ? config->oci_version : "");
     }
     if (!config->root.path || config->root.path[0] == '\0') {
         return oci_fail(&place, "root.path: must not be empty");

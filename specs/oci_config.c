@@ -51,7 +51,8 @@ static int take_capability_set(struct json_reader *reader, json_t *value, void *
 #define CAPABILITY_ROW(set) ROW_CUSTOM(#set, struct oci_capabilities, set, uint64_t, take_capability_set, 0)
 
 static const struct json_row capabilities_rows[] = {
-    CAPABILITY_ROW(bounding), CAPABILITY_ROW(effective), CAPABILITY_ROW(inheritable), CAPABILITY_ROW(permitted), CAPABILITY_ROW(ambient),
+    CAPABILITY_ROW(bounding),  CAPABILITY_ROW(effective), CAPABILITY_ROW(inheritable),
+    CAPABILITY_ROW(permitted), CAPABILITY_ROW(ambient),
 };
 static const struct json_table capabilities_table = JSON_TABLE(struct oci_capabilities, capabilities_rows);
 
@@ -73,13 +74,20 @@ static const struct json_table rlimit_table = JSON_TABLE(struct oci_rlimit, rlim
 
 // sched(7), sched_setattr(2). SCHED_ISO is reserved, never implemented.
 static const struct json_name policy_names[] = {
-    {"SCHED_BATCH", SCHED_BATCH}, {"SCHED_DEADLINE", 6}, {"SCHED_FIFO", SCHED_FIFO}, {"SCHED_IDLE", SCHED_IDLE},
-    {"SCHED_ISO", 4},             {"SCHED_OTHER", SCHED_OTHER}, {"SCHED_RR", SCHED_RR}, {NULL, 0},
+    {"SCHED_BATCH", SCHED_BATCH},
+    {"SCHED_DEADLINE", 6},
+    {"SCHED_FIFO", SCHED_FIFO},
+    {"SCHED_IDLE", SCHED_IDLE},
+    {"SCHED_ISO", 4},
+    {"SCHED_OTHER", SCHED_OTHER},
+    {"SCHED_RR", SCHED_RR},
+    {NULL, 0},
 };
 
 static const struct json_name scheduler_flag_names[] = {
-    {"SCHED_FLAG_DL_OVERRUN", 0x04},     {"SCHED_FLAG_KEEP_PARAMS", 0x10},    {"SCHED_FLAG_KEEP_POLICY", 0x08},
-    {"SCHED_FLAG_RECLAIM", 0x02},        {"SCHED_FLAG_RESET_ON_FORK", 0x01},  {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
+    {"SCHED_FLAG_DL_OVERRUN", 0x04},     {"SCHED_FLAG_KEEP_PARAMS", 0x10},
+    {"SCHED_FLAG_KEEP_POLICY", 0x08},    {"SCHED_FLAG_RECLAIM", 0x02},
+    {"SCHED_FLAG_RESET_ON_FORK", 0x01},  {"SCHED_FLAG_UTIL_CLAMP_MAX", 0x40},
     {"SCHED_FLAG_UTIL_CLAMP_MIN", 0x20}, {NULL, 0},
 };
 

@@ -1,12 +1,12 @@
 // config.json of the OCI runtime specification 1.3, for Linux, as plain structs.
 //
-// Decoded into an arena and immutable from then on; all pointers point into that arena. An absent string is NULL, an absent list NULL
-// with count 0, an absent section NULL where it is a pointer and all zero where it is not; scalars for which absent differs from zero
-// are struct opt_*. Lists of strings end in NULL, so args and env go to execve(2) as they are. Names are resolved to the kernel's
-// numbers wherever it has numbers, so that nobody downstream compares strings. Field names follow the specification's.
+// Decoded into an arena and immutable from then on; all pointers point into that arena. An absent string is NULL, an absent list
+// NULL with count 0, an absent section NULL where it is a pointer and all zero where it is not; scalars for which absent differs
+// from zero are struct opt_*. Lists of strings end in NULL, so args and env go to execve(2) as they are. Names are resolved to the
+// kernel's numbers wherever it has numbers, so that nobody downstream compares strings. Field names follow the specification's.
 //
-// Two steps: decoding says whether the document is well-formed and of the right types; oci_config_check() whether what it says makes
-// sense. Neither looks at the host.
+// Two steps: decoding says whether the document is well-formed and of the right types; oci_config_check() whether what it says
+// makes sense. Neither looks at the host.
 #ifndef COFFER_SPECS_OCI_CONFIG_H
 #define COFFER_SPECS_OCI_CONFIG_H
 
@@ -77,7 +77,7 @@ struct oci_process {
     size_t args_count;
     const char **env; // NAME=value
     size_t env_count;
-    const char *cwd; // absolute
+    const char *cwd;                       // absolute
     struct oci_capabilities *capabilities; // NULL: no capability of any set
     struct oci_rlimit *rlimits;
     size_t rlimits_count;
@@ -310,8 +310,9 @@ struct oci_linux {
     struct text_pair *sysctl; // names as paths below /proc/sys, checked to belong to a namespace the container has
     size_t sysctl_count;
     struct oci_seccomp *seccomp;
-    uint32_t rootfs_propagation; // MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on; 0: absent
-    const char **masked_paths;   // in the container
+    uint32_t
+        rootfs_propagation;    // MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on; 0: absent
+    const char **masked_paths; // in the container
     size_t masked_paths_count;
     const char **readonly_paths;
     size_t readonly_paths_count;
@@ -338,13 +339,15 @@ struct oci_config {
 };
 
 // Decodes and checks a whole document. *ret lives in the arena. Errors name the document, the field and what was expected.
-int oci_config_decode(const struct json_document *document, struct arena *arena, struct oci_config **ret, struct err *err) MUST_CHECK;
+int oci_config_decode(const struct json_document *document, struct arena *arena, struct oci_config **ret,
+                      struct err *err) MUST_CHECK;
 
 // The checks alone, for a configuration that was made rather than decoded. `name` is the document's, for messages.
 int oci_config_check(const struct oci_config *config, const char *name, struct err *err) MUST_CHECK;
 
 // Parts that come as documents of their own: `exec --process FILE` and `update --resources FILE`, with the same checks.
-int oci_process_decode(const struct json_document *document, struct arena *arena, struct oci_process **ret, struct err *err) MUST_CHECK;
+int oci_process_decode(const struct json_document *document, struct arena *arena, struct oci_process **ret,
+                       struct err *err) MUST_CHECK;
 int oci_resources_decode(const struct json_document *document, struct arena *arena, struct oci_resources **ret,
                          struct err *err) MUST_CHECK;
 

@@ -13,7 +13,7 @@ static const char *const capability_sets[] = {"bounding", "effective", "permitte
 
 // Files of /proc and /sys that tell of the host or act on it whatever namespaces the reader is in.
 static const char *const masked_paths[] = {
-    "/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",   "/proc/latency_stats",
+    "/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",    "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi",
 };
 static const char *const readonly_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
@@ -40,7 +40,8 @@ static const struct {
     enum variant variant;
     const char *type;
 } namespaces[] = {
-    {ALWAYS, "pid"}, {AS_ROOT, "network"}, {ALWAYS, "ipc"}, {ALWAYS, "uts"}, {ALWAYS, "mount"}, {ALWAYS, "cgroup"}, {ROOTLESS, "user"},
+    {ALWAYS, "pid"},   {AS_ROOT, "network"}, {ALWAYS, "ipc"},    {ALWAYS, "uts"},
+    {ALWAYS, "mount"}, {ALWAYS, "cgroup"},   {ROOTLESS, "user"},
 };
 
 static bool applies(enum variant variant, const struct oci_default *wish) {

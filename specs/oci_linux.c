@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 
 const struct json_name oci_namespace_names[] = {
-    {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"mount", CLONE_NEWNS}, {"network", CLONE_NEWNET}, {"pid", CLONE_NEWPID},
-    {"time", CLONE_NEWTIME},     {"user", CLONE_NEWUSER}, {"uts", CLONE_NEWUTS}, {NULL, 0},
+    {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"mount", CLONE_NEWNS},
+    {"network", CLONE_NEWNET},   {"pid", CLONE_NEWPID}, {"time", CLONE_NEWTIME},
+    {"user", CLONE_NEWUSER},     {"uts", CLONE_NEWUTS}, {NULL, 0},
 };
 
 static const struct json_row namespace_rows[] = {
@@ -105,15 +106,9 @@ static const struct json_table personality_table = JSON_TABLE(struct oci_persona
 
 // The specification has the four plain names; the recursive ones are in use beside them.
 static const struct json_name propagation_names[] = {
-    {"private", MS_PRIVATE},
-    {"rprivate", MS_REC | MS_PRIVATE},
-    {"rshared", MS_REC | MS_SHARED},
-    {"rslave", MS_REC | MS_SLAVE},
-    {"runbindable", MS_REC | MS_UNBINDABLE},
-    {"shared", MS_SHARED},
-    {"slave", MS_SLAVE},
-    {"unbindable", MS_UNBINDABLE},
-    {NULL, 0},
+    {"private", MS_PRIVATE},       {"rprivate", MS_REC | MS_PRIVATE},       {"rshared", MS_REC | MS_SHARED},
+    {"rslave", MS_REC | MS_SLAVE}, {"runbindable", MS_REC | MS_UNBINDABLE}, {"shared", MS_SHARED},
+    {"slave", MS_SLAVE},           {"unbindable", MS_UNBINDABLE},           {NULL, 0},
 };
 
 // Other tools write "" for an absent propagation.

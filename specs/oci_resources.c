@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
-// In the document these are nested deeper than in struct oci_resources: ROW_FLAT keeps "pids.limit" and the like where they are used.
+// In the document these are nested deeper than in struct oci_resources: ROW_FLAT keeps "pids.limit" and the like where they are
+// used.
 
 static const struct json_name rule_type_names[] = {{"a", 'a'}, {"b", 'b'}, {"c", 'c'}, {NULL, 0}};
 
@@ -64,7 +65,7 @@ static const struct json_row throttle_rows[] = {
 };
 static const struct json_table throttle_table = JSON_TABLE(struct oci_block_throttle, throttle_rows);
 
-#define THROTTLE_ROW(name, kind)                                                                                                       \
+#define THROTTLE_ROW(name, kind)                                                                                                   \
     ROW_LIST(name, struct oci_block_io, throttles[kind].items, struct oci_block_throttle, throttle_table, 0)
 
 static const struct json_row block_io_rows[] = {
@@ -119,7 +120,8 @@ static int check_devices(const struct oci_resources *resources, const struct oci
     for (size_t i = 0; i < resources->devices_count; i++) {
         const struct oci_device_rule *rule = &resources->devices[i];
         if (rule->access && rule->access[strspn(rule->access, "rwm")] != '\0') {
-            return oci_fail(place, "devices[%zu].access: expected some of the letters r, w and m, found \"%.16s\"", i, rule->access);
+            return oci_fail(place, "devices[%zu].access: expected some of the letters r, w and m, found \"%.16s\"", i,
+                            rule->access);
         }
         if ((rule->major.set && rule->major.value < -1) || (rule->minor.set && rule->minor.value < -1)) {
             return oci_fail(place, "devices[%zu]: expected device numbers, or -1 for all, found %lld:%lld", i,
@@ -136,8 +138,8 @@ static int check_memory(const struct oci_memory *memory, const struct oci_place 
     }
     // swap counts memory too, so a positive one below the limit cannot be meant.
     if (memory->swap.set && memory->limit.set && memory->swap.value > 0 && memory->swap.value < memory->limit.value) {
-        return oci_fail(place, "memory.swap: %lld is less than memory.limit, %lld, which it includes", (long long)memory->swap.value,
-                        (long long)memory->limit.value);
+        return oci_fail(place, "memory.swap: %lld is less than memory.limit, %lld, which it includes",
+                        (long long)memory->swap.value, (long long)memory->limit.value);
     }
     return 0;
 }
@@ -182,7 +184,8 @@ static int check_block_io(const struct oci_block_io *block_io, const struct oci_
 // The page size is part of a file's name in the cgroup (hugetlb.2MB.max).
 static bool is_page_size(const char *text) {
     size_t digits = strspn(text, "0123456789");
-    return digits > 0 && text[0] != '0' && text[digits] != '\0' && strchr("KMG", text[digits]) && strcmp(text + digits + 1, "B") == 0;
+    return digits > 0 && text[0] != '0' && text[digits] != '\0' && strchr("KMG", text[digits]) &&
+           strcmp(text + digits + 1, "B") == 0;
 }
 
 static int check_hugepages(const struct oci_resources *resources, const struct oci_place *place) {
@@ -213,8 +216,9 @@ static int check_unified(const struct oci_resources *resources, const struct oci
 }
 
 int oci_resources_check(const struct oci_resources *resources, const struct oci_place *place) {
-    if (check_devices(resources, place) < 0 || check_memory(&resources->memory, place) < 0 || check_cpu(&resources->cpu, place) < 0 ||
-        check_block_io(&resources->block_io, place) < 0 || check_hugepages(resources, place) < 0 || check_unified(resources, place) < 0) {
+    if (check_devices(resources, place) < 0 || check_memory(&resources->memory, place) < 0 ||
+        check_cpu(&resources->cpu, place) < 0 || check_block_io(&resources->block_io, place) < 0 ||
+        check_hugepages(resources, place) < 0 || check_unified(resources, place) < 0) {
         return -1;
     }
     return 0;

@@ -17,8 +17,9 @@ const struct json_name oci_seccomp_action_names[] = {
 };
 
 const struct json_name oci_seccomp_op_names[] = {
-    {"SCMP_CMP_EQ", OCI_SECCOMP_EQ}, {"SCMP_CMP_GE", OCI_SECCOMP_GE}, {"SCMP_CMP_GT", OCI_SECCOMP_GT},
-    {"SCMP_CMP_LE", OCI_SECCOMP_LE}, {"SCMP_CMP_LT", OCI_SECCOMP_LT}, {"SCMP_CMP_MASKED_EQ", OCI_SECCOMP_MASKED_EQ},
+    {"SCMP_CMP_EQ", OCI_SECCOMP_EQ}, {"SCMP_CMP_GE", OCI_SECCOMP_GE},
+    {"SCMP_CMP_GT", OCI_SECCOMP_GT}, {"SCMP_CMP_LE", OCI_SECCOMP_LE},
+    {"SCMP_CMP_LT", OCI_SECCOMP_LT}, {"SCMP_CMP_MASKED_EQ", OCI_SECCOMP_MASKED_EQ},
     {"SCMP_CMP_NE", OCI_SECCOMP_NE}, {NULL, 0},
 };
 
@@ -114,7 +115,8 @@ static int check_rule(const struct oci_place *place, const struct oci_seccomp *s
     }
     for (size_t i = 0; i < rule->args_count; i++) {
         if (rule->args[i].index > 5) {
-            return oci_fail(place, "syscalls[%zu].args[%zu].index: expected an integer from 0 to 5, found %u", at, i, rule->args[i].index);
+            return oci_fail(place, "syscalls[%zu].args[%zu].index: expected an integer from 0 to 5, found %u", at, i,
+                            rule->args[i].index);
         }
     }
     if (rule->action == SECCOMP_RET_USER_NOTIF && !seccomp->listener_path) {

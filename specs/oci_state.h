@@ -24,8 +24,8 @@ enum oci_status {
 struct oci_state {
     const char *oci_version;
     const char *id;
-    uint32_t status; // enum oci_status
-    int32_t pid;     // in the runtime's pid namespace; 0 when stopped
+    uint32_t status;    // enum oci_status
+    int32_t pid;        // in the runtime's pid namespace; 0 when stopped
     const char *bundle; // absolute
     struct text_pair *annotations;
     size_t annotations_count;

@@ -223,10 +223,17 @@ static const struct json_row profile_rows[] = {
 static const struct json_table profile_table = JSON_TABLE(struct profile, profile_rows);
 
 static const struct json_name go_names[] = {
-    {"386", AUDIT_ARCH_I386},      {"amd64", AUDIT_ARCH_X86_64},     {"arm", AUDIT_ARCH_ARM},
-    {"arm64", AUDIT_ARCH_AARCH64}, {"ppc64le", AUDIT_ARCH_PPC64LE},  {"riscv64", AUDIT_ARCH_RISCV64},
-    {"s390", AUDIT_ARCH_S390},     {"s390x", AUDIT_ARCH_S390X},      {"x32", OCI_ARCH_X32},
-    {"x86", AUDIT_ARCH_I386},      {NULL, 0},
+    {"386", AUDIT_ARCH_I386},
+    {"amd64", AUDIT_ARCH_X86_64},
+    {"arm", AUDIT_ARCH_ARM},
+    {"arm64", AUDIT_ARCH_AARCH64},
+    {"ppc64le", AUDIT_ARCH_PPC64LE},
+    {"riscv64", AUDIT_ARCH_RISCV64},
+    {"s390", AUDIT_ARCH_S390},
+    {"s390x", AUDIT_ARCH_S390X},
+    {"x32", OCI_ARCH_X32},
+    {"x86", AUDIT_ARCH_I386},
+    {NULL, 0},
 };
 
 static bool lists_architecture(const struct condition *condition, uint32_t architecture) {
@@ -315,8 +322,12 @@ static int take_rule(const struct oci_place *place, size_t at, struct profile_ru
         from->names = arena_array(arena, 2, sizeof(*from->names));
         from->names[from->names_count++] = from->name;
     }
-    *into = (struct oci_seccomp_rule){.names = from->names, .names_count = from->names_count, .action = from->action,
-                                      .errno_ret = from->errno_ret, .args = from->args, .args_count = from->args_count};
+    *into = (struct oci_seccomp_rule){.names = from->names,
+                                      .names_count = from->names_count,
+                                      .action = from->action,
+                                      .errno_ret = from->errno_ret,
+                                      .args = from->args,
+                                      .args_count = from->args_count};
     return 0;
 }
 
@@ -374,9 +385,12 @@ int seccomp_profile_decode(const struct json_document *document, const struct se
         return oci_fail(&place, "archMap: cannot stand beside architectures");
     }
     struct oci_seccomp *seccomp = arena_alloc(arena, sizeof(*seccomp));
-    *seccomp = (struct oci_seccomp){.default_action = profile.default_action, .default_errno_ret = profile.default_errno_ret,
-                                    .architectures = profile.architectures, .architectures_count = profile.architectures_count,
-                                    .flags = profile.flags, .listener_path = profile.listener_path,
+    *seccomp = (struct oci_seccomp){.default_action = profile.default_action,
+                                    .default_errno_ret = profile.default_errno_ret,
+                                    .architectures = profile.architectures,
+                                    .architectures_count = profile.architectures_count,
+                                    .flags = profile.flags,
+                                    .listener_path = profile.listener_path,
                                     .listener_metadata = profile.listener_metadata};
     take_family(&profile, architecture_of(target), seccomp, arena);
     if (take_rules(&profile, target, &place, seccomp, arena) < 0) {

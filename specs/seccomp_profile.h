@@ -1,5 +1,5 @@
-// Seccomp profiles in docker's format, which podman shares, and the built-in one: rules that depend on what the container may do, on
-// the architecture and on the kernel, resolved here into the plain struct oci_seccomp that config.json could hold.
+// Seccomp profiles in docker's format, which podman shares, and the built-in one: rules that depend on what the container may do,
+// on the architecture and on the kernel, resolved here into the plain struct oci_seccomp that config.json could hold.
 #ifndef COFFER_SPECS_SECCOMP_PROFILE_H
 #define COFFER_SPECS_SECCOMP_PROFILE_H
 

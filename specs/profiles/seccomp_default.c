@@ -2,10 +2,10 @@
 // give EPERM, those not listed at all give ENOSYS. The second are mostly calls of kernels to come, and programs that find a call
 // missing fall back to an older one, where they would take EPERM for an answer.
 //
-// The meaning follows the profile that images are tested with everywhere, docker's: no new namespaces, mounts, keyrings, BPF, performance
-// counters, modules, clocks without the capability that the kernel wants for them anyway (a user namespace inside the container would
-// grant all of them, and has opened many a kernel bug to everybody); no io_uring, whose operations no filter sees; no vsock, which
-// reaches the machine that a virtual machine runs on.
+// The meaning follows the profile that images are tested with everywhere, docker's: no new namespaces, mounts, keyrings, BPF,
+// performance counters, modules, clocks without the capability that the kernel wants for them anyway (a user namespace inside the
+// container would grant all of them, and has opened many a kernel bug to everybody); no io_uring, whose operations no filter sees;
+// no vsock, which reaches the machine that a virtual machine runs on.
 
 #include "specs/profiles/seccomp_default.h"
 
@@ -23,47 +23,53 @@ static const uint32_t ppc[] = {AUDIT_ARCH_PPC64LE, 0};
 static const uint32_t s390[] = {AUDIT_ARCH_S390X, AUDIT_ARCH_S390, 0};
 static const uint32_t riscv[] = {AUDIT_ARCH_RISCV64, 0};
 
+// clang-format off
 const struct seccomp_group seccomp_allowed[] = {
     // Files by name.
-    {"access chdir chmod chown chown32 creat execve execveat faccessat faccessat2 fchdir fchmodat fchmodat2 fchownat fstatat64 futimesat "
-     "getcwd getdents getdents64 getxattr getxattrat lchown lchown32 lgetxattr link linkat listxattr listxattrat llistxattr lremovexattr "
-     "lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat name_to_handle_at newfstatat open openat openat2 readdir readlink readlinkat "
-     "removexattr removexattrat rename renameat renameat2 rmdir setxattr setxattrat stat stat64 statfs statfs64 statx symlink symlinkat "
-     "truncate truncate64 umask unlink unlinkat utime utimensat utimensat_time64 utimes"},
+    {"access chdir chmod chown chown32 creat execve execveat faccessat faccessat2 fchdir fchmodat fchmodat2 fchownat "
+     "fstatat64 futimesat getcwd getdents getdents64 getxattr getxattrat lchown lchown32 lgetxattr link linkat listxattr "
+     "listxattrat llistxattr lremovexattr lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat name_to_handle_at newfstatat "
+     "open openat openat2 readdir readlink readlinkat removexattr removexattrat rename renameat renameat2 rmdir setxattr "
+     "setxattrat stat stat64 statfs statfs64 statx symlink symlinkat truncate truncate64 umask unlink unlinkat utime "
+     "utimensat utimensat_time64 utimes"},
     // Files by descriptor.
-    {"_llseek cachestat close close_range copy_file_range dup dup2 dup3 fadvise64 fadvise64_64 fallocate fchmod fchown fchown32 fcntl "
-     "fcntl64 fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 "
-     "ioctl lseek pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readv sendfile sendfile64 splice sync "
-     "sync_file_range syncfs tee vmsplice write writev"},
+    {"_llseek cachestat close close_range copy_file_range dup dup2 dup3 fadvise64 fadvise64_64 fallocate fchmod fchown "
+     "fchown32 fcntl fcntl64 fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat fstat64 fstatfs fstatfs64 "
+     "fsync ftruncate ftruncate64 ioctl lseek pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead "
+     "readv sendfile sendfile64 splice sync sync_file_range syncfs tee vmsplice write writev"},
     // Waiting for files and events.
-    {"_newselect epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 "
-     "fanotify_mark inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents "
-     "io_pgetevents_time64 io_setup io_submit poll ppoll ppoll_time64 pselect6 pselect6_time64 select signalfd signalfd4"},
+    {"_newselect epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old "
+     "eventfd eventfd2 fanotify_mark inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy "
+     "io_getevents io_pgetevents io_pgetevents_time64 io_setup io_submit poll ppoll ppoll_time64 pselect6 pselect6_time64 "
+     "select signalfd signalfd4"},
     // Memory.
-    {"brk get_thread_area madvise map_shadow_stack memfd_create memfd_secret mincore mlock mlock2 mlockall mmap mmap2 mprotect mremap "
-     "mseal msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect remap_file_pages set_thread_area"},
+    {"brk get_thread_area madvise map_shadow_stack memfd_create memfd_secret mincore mlock mlock2 mlockall mmap mmap2 "
+     "mprotect mremap mseal msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect remap_file_pages "
+     "set_thread_area"},
     // Processes, threads and what is theirs.
-    {"alarm capget capset exit exit_group fork futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake get_robust_list getcpu "
-     "getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getitimer getpgid getpgrp getpid getppid getpriority "
-     "getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid gettid getuid getuid32 ioprio_get ioprio_set "
-     "landlock_add_rule landlock_create_ruleset landlock_restrict_self membarrier pause pidfd_open prctl prlimit64 process_mrelease "
-     "process_vm_readv process_vm_writev ptrace restart_syscall rseq sched_get_priority_max sched_get_priority_min sched_getaffinity "
-     "sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity sched_setattr "
-     "sched_setparam sched_setscheduler sched_yield seccomp set_robust_list set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 "
-     "setgid setgid32 setgroups setgroups32 setitimer setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid "
-     "setresuid32 setreuid setreuid32 setrlimit setsid setuid setuid32 ugetrlimit uretprobe vfork wait4 waitid waitpid"},
+    {"alarm capget capset exit exit_group fork futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake "
+     "get_robust_list getcpu getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getitimer getpgid "
+     "getpgrp getpid getppid getpriority getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid gettid "
+     "getuid getuid32 ioprio_get ioprio_set landlock_add_rule landlock_create_ruleset landlock_restrict_self membarrier "
+     "pause pidfd_open prctl prlimit64 process_mrelease process_vm_readv process_vm_writev ptrace restart_syscall rseq "
+     "sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler "
+     "sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler "
+     "sched_yield seccomp set_robust_list set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups "
+     "setgroups32 setitimer setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid setresuid32 setreuid "
+     "setreuid32 setrlimit setsid setuid setuid32 ugetrlimit uretprobe vfork wait4 waitid waitpid"},
     // Signals.
-    {"kill pidfd_send_signal rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait "
-     "rt_sigtimedwait_time64 rt_tgsigqueueinfo sigaction sigaltstack signal sigpending sigprocmask sigreturn sigsuspend tgkill tkill"},
+    {"kill pidfd_send_signal rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend "
+     "rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sigaction sigaltstack signal sigpending sigprocmask sigreturn "
+     "sigsuspend tgkill tkill"},
     // Sockets, but for making one, and talk between processes.
-    {"accept accept4 bind connect getpeername getsockname getsockopt ipc listen mq_getsetattr mq_notify mq_open mq_timedreceive "
-     "mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd recv recvfrom recvmmsg "
-     "recvmmsg_time64 recvmsg semctl semget semop semtimedop semtimedop_time64 send sendmmsg sendmsg sendto setsockopt shmat shmctl "
-     "shmdt shmget shutdown socketcall socketpair"},
+    {"accept accept4 bind connect getpeername getsockname getsockopt ipc listen mq_getsetattr mq_notify mq_open "
+     "mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd recv "
+     "recvfrom recvmmsg recvmmsg_time64 recvmsg semctl semget semop semtimedop semtimedop_time64 send sendmmsg sendmsg "
+     "sendto setsockopt shmat shmctl shmdt shmget shutdown socketcall socketpair"},
     // Clocks and timers, and what the system says of itself. Setting a clock by adjtimex takes a capability that the kernel checks.
     {"adjtimex clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep "
-     "clock_nanosleep_time64 getrandom gettimeofday listmount nanosleep statmount sysinfo time timer_create "
-     "timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime "
+     "clock_nanosleep_time64 getrandom gettimeofday listmount nanosleep statmount sysinfo time timer_create timer_delete "
+     "timer_getoverrun timer_gettime timer_gettime64 timer_settime timer_settime64 timerfd_create timerfd_gettime "
      "timerfd_gettime64 timerfd_settime timerfd_settime64 times uname"},
     // Of one architecture.
     {"arch_prctl modify_ldt", .architectures = x86},
@@ -91,26 +97,27 @@ const struct seccomp_group seccomp_allowed[] = {
     {NULL},
 };
 
-const char seccomp_denied[] = "_sysctl add_key bdflush create_module get_kernel_syms io_uring_enter io_uring_register io_uring_setup "
-                              "kexec_file_load kexec_load keyctl migrate_pages move_pages nfsservctl pciconfig_iobase pciconfig_read "
-                              "pciconfig_write query_module request_key swapoff swapon sysfs uselib userfaultfd ustat vm86 vm86old";
+const char seccomp_denied[] =
+    "_sysctl add_key bdflush create_module get_kernel_syms io_uring_enter io_uring_register io_uring_setup kexec_file_load "
+    "kexec_load keyctl migrate_pages move_pages nfsservctl pciconfig_iobase pciconfig_read pciconfig_write query_module "
+    "request_key swapoff swapon sysfs uselib userfaultfd ustat vm86 vm86old";
 
-// A new thread or process may have no new namespace: all the flags clear, or else one of them is set. clone3 keeps its flags in memory,
-// where no filter looks; told that it is missing, the C library takes clone.
-#define NAMESPACE_FLAGS                                                                                                                \
+// A new thread or process may have no new namespace: all the flags clear, or else one of them is set. clone3 keeps its flags in
+// memory, where no filter looks; told that it is missing, the C library takes clone.
+#define NAMESPACE_FLAGS                                                                                                            \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 #if defined(__s390__)
 enum { CLONE_FLAGS_AT = 1 };
 #else
 enum { CLONE_FLAGS_AT = 0 };
 #endif
-#define NO_CLONE(flag)                                                                                                                 \
-    {.name = "clone", .action = SECCOMP_RET_ERRNO, .errno_ret = EPERM, .unless = CAP(SYS_ADMIN), .has_arg = true,                      \
+#define NO_CLONE(flag)                                                                                                             \
+    {.name = "clone", .action = SECCOMP_RET_ERRNO, .errno_ret = EPERM, .unless = CAP(SYS_ADMIN), .has_arg = true,                  \
      .arg = {CLONE_FLAGS_AT, OCI_SECCOMP_MASKED_EQ, (flag), (flag)}}
-// The kernel takes the lower half of these arguments, so that is what is looked at: comparing all 64 bits would let a forbidden family
-// through with a bit set in the upper half, and refuse allowed ones where a compiler left something there.
-#define LOWER(name_, action_, errno_, mask, value_)                                                                                    \
-    {.name = (name_), .action = (action_), .errno_ret = (errno_), .has_arg = true,                                                     \
+// The kernel takes the lower half of these arguments, so that is what is looked at: comparing all 64 bits would let a forbidden
+// family through with a bit set in the upper half, and refuse allowed ones where a compiler left something there.
+#define LOWER(name_, action_, errno_, mask, value_)                                                                                \
+    {.name = (name_), .action = (action_), .errno_ret = (errno_), .has_arg = true,                                                 \
      .arg = {0, OCI_SECCOMP_MASKED_EQ, UINT32_C(0xffffffff) & (mask), (value_)}}
 #define PERSONALITY(value_) LOWER("personality", SECCOMP_RET_ALLOW, 0, UINT32_MAX, (value_))
 #define FAMILIES(mask, value_) LOWER("socket", SECCOMP_RET_ALLOW, 0, (mask), (value_))
@@ -145,3 +152,4 @@ const struct seccomp_special seccomp_specials[] = {
     PERSONALITY(0xffffffff), // only asks
     {.name = NULL},
 };
+// clang-format on

@@ -11,8 +11,8 @@ struct seccomp_group {
     const uint32_t *architectures; // AUDIT_ARCH_*, 0 at the end; NULL: all. Elsewhere the names do not exist
 };
 
-// A call that is decided by an argument, or by more than one capability group can say. Rules of one call never contradict each other,
-// so their order does not matter.
+// A call that is decided by an argument, or by more than one capability group can say. Rules of one call never contradict each
+// other, so their order does not matter.
 struct seccomp_special {
     const char *name;
     uint32_t action;
@@ -23,8 +23,8 @@ struct seccomp_special {
     struct oci_seccomp_arg arg;
 };
 
-extern const struct seccomp_group seccomp_allowed[];  // end with NULL names
-extern const char seccomp_denied[];             // with spaces between: EPERM, always
+extern const struct seccomp_group seccomp_allowed[];    // end with NULL names
+extern const char seccomp_denied[];                     // with spaces between: EPERM, always
 extern const struct seccomp_special seccomp_specials[]; // end with a NULL name
 
 #endif

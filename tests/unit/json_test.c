@@ -91,11 +91,12 @@ CASE(every_kind_is_decoded) {
     AUTO_ARENA struct arena arena = {0};
     struct tree tree;
     struct err err = {0};
-    const char text[] = "{\"label\":\"oak\",\"evergreen\":true,\"height\":-3,\"rings\":18446744073709551615,\"sap\":-9223372036854775808,"
-                        "\"age\":0,\"alive\":false,\"colour\":\"green\",\"mix\":[\"red\",\"blue\"],\"tags\":[\"a\",\"b\"],"
-                        "\"seeds\":[1,4294967295],\"palette\":[\"red\",\"green\"],\"notes\":{\"k\":\"v\",\"k2\":\"\"},"
-                        "\"ports\":{\"80/tcp\":{},\"53/udp\":null},\"first\":{\"size\":1},\"last\":{\"size\":2},"
-                        "\"leaves\":[{\"size\":3},{\"size\":4}],\"named\":{\"x\":{\"size\":5}},\"unknown\":[[{}]]}";
+    const char text[] =
+        "{\"label\":\"oak\",\"evergreen\":true,\"height\":-3,\"rings\":18446744073709551615,\"sap\":-9223372036854775808,"
+        "\"age\":0,\"alive\":false,\"colour\":\"green\",\"mix\":[\"red\",\"blue\"],\"tags\":[\"a\",\"b\"],"
+        "\"seeds\":[1,4294967295],\"palette\":[\"red\",\"green\"],\"notes\":{\"k\":\"v\",\"k2\":\"\"},"
+        "\"ports\":{\"80/tcp\":{},\"53/udp\":null},\"first\":{\"size\":1},\"last\":{\"size\":2},"
+        "\"leaves\":[{\"size\":3},{\"size\":4}],\"named\":{\"x\":{\"size\":5}},\"unknown\":[[{}]]}";
     CHECK_INT(decode_sized(&arena, text, sizeof(text) - 1, &tree, &err), 0);
     CHECK_STR(err.text, "");
     CHECK_STR(tree.label, "oak");
@@ -132,9 +133,11 @@ CASE(messages_name_the_way_and_the_type) {
     CHECK_STR(complaint("{\"label\":\"x\",\"evergreen\":\"yes\"}"), "tree.json: evergreen: expected true or false, found a string");
     CHECK_STR(complaint("{\"label\":\"x\",\"leaves\":[{\"size\":1},{}]}"),
               "tree.json: leaves[1].size: expected an integer, found nothing");
-    CHECK_STR(complaint("{\"label\":\"x\",\"leaves\":[{\"size\":true}]}"), "tree.json: leaves[0].size: expected an integer, found true");
+    CHECK_STR(complaint("{\"label\":\"x\",\"leaves\":[{\"size\":true}]}"),
+              "tree.json: leaves[0].size: expected an integer, found true");
     CHECK_STR(complaint("{\"label\":\"x\",\"leaves\":{}}"), "tree.json: leaves: expected an array of objects, found an object");
-    CHECK_STR(complaint("{\"label\":\"x\",\"named\":{\"a.b\\n\":[]}}"), "tree.json: named[\"a.b\\x0a\"]: expected an object, found an array");
+    CHECK_STR(complaint("{\"label\":\"x\",\"named\":{\"a.b\\n\":[]}}"),
+              "tree.json: named[\"a.b\\x0a\"]: expected an object, found an array");
     CHECK_STR(complaint("{\"label\":\"x\",\"notes\":{\"a\":1}}"), "tree.json: notes.a: expected a string, found a number");
     CHECK_STR(complaint("{\"label\":\"x\",\"colour\":\"pink\"}"),
               "tree.json: colour: expected one of blue, green, red, found \"pink\"");
@@ -159,7 +162,8 @@ CASE(integers_keep_their_range) {
 CASE(syntax_errors_name_line_and_column) {
     CHECK_STR(complaint("{\n  \"label\": ]\n}"), "tree.json: line 2, column 12: unexpected token near ']'");
     CHECK_STR(complaint("{\"rings\":18446744073709551615 ]"), "tree.json: line 1, column 31: '}' expected near ']'");
-    CHECK_STR(complaint("{\"label\":\"a\",\"label\":\"b\"}"), "tree.json: line 1, column 20: duplicate object key near '\"label\"'");
+    CHECK_STR(complaint("{\"label\":\"a\",\"label\":\"b\"}"),
+              "tree.json: line 1, column 20: duplicate object key near '\"label\"'");
     CHECK_STR(complaint("{\"label\":\"a\\u0000b\"}"), "tree.json: line 1, column 12: a string holds \\u0000");
     CHECK_STR(complaint("{\"a\x1b[2J\":1}"), "tree.json: line 1, column 3: control character 0x1b near '\"a'");
     CHECK_STR(complaint("{\x1b[2J}"), "tree.json: line 1, column 2: string or '}' expected near '?'");

@@ -47,7 +47,8 @@ static const char *process_complaint(const char *members) {
 }
 
 static const char *linux_complaint(const char *members) {
-    AUTO_FREE char *text = mem_format("'linux':{'namespaces':[{'type':'user'},{'type':'network'},{'type':'ipc'},{'type':'time'}],%s}", members);
+    AUTO_FREE char *text =
+        mem_format("'linux':{'namespaces':[{'type':'user'},{'type':'network'},{'type':'ipc'},{'type':'time'}],%s}", members);
     return root_complaint(text);
 }
 
@@ -64,15 +65,16 @@ CASE(minimal_documents_are_enough) {
 CASE(the_process_is_decoded_whole) {
     AUTO_ARENA struct arena arena = {0};
     struct err err = {0};
-    struct oci_config *config =
-        decode(&arena,
-               "{'ociVersion':'1.2.0','root':{'path':'/r','readonly':true},'process':{'terminal':true,'consoleSize':{'height':24,'width':80},"
-               "'user':{'uid':1,'gid':2,'umask':18,'additionalGids':[5,6]},'args':['a','b'],'env':['X=1'],'cwd':'/w',"
-               "'capabilities':{'bounding':['CAP_CHOWN','CAP_FLY'],'ambient':['CAP_SYS_ADMIN']},"
-               "'rlimits':[{'type':'RLIMIT_CORE','soft':1,'hard':18446744073709551615}],'noNewPrivileges':true,'apparmorProfile':'p',"
-               "'selinuxLabel':'','oomScoreAdj':-5,'scheduler':{'policy':'SCHED_DEADLINE','flags':['SCHED_FLAG_RECLAIM'],'runtime':5},"
-               "'ioPriority':{'class':'IOPRIO_CLASS_IDLE','priority':3},'execCPUAffinity':{'initial':'0-1','final':'1'}}}",
-               &err);
+    struct oci_config *config = decode(
+        &arena,
+        "{'ociVersion':'1.2.0','root':{'path':'/"
+        "r','readonly':true},'process':{'terminal':true,'consoleSize':{'height':24,'width':80},"
+        "'user':{'uid':1,'gid':2,'umask':18,'additionalGids':[5,6]},'args':['a','b'],'env':['X=1'],'cwd':'/w',"
+        "'capabilities':{'bounding':['CAP_CHOWN','CAP_FLY'],'ambient':['CAP_SYS_ADMIN']},"
+        "'rlimits':[{'type':'RLIMIT_CORE','soft':1,'hard':18446744073709551615}],'noNewPrivileges':true,'apparmorProfile':'p',"
+        "'selinuxLabel':'','oomScoreAdj':-5,'scheduler':{'policy':'SCHED_DEADLINE','flags':['SCHED_FLAG_RECLAIM'],'runtime':5},"
+        "'ioPriority':{'class':'IOPRIO_CLASS_IDLE','priority':3},'execCPUAffinity':{'initial':'0-1','final':'1'}}}",
+        &err);
     CHECK_STR(err.text, "");
     const struct oci_process *process = config->process;
     CHECK(process->terminal && process->console_size->height == 24 && process->console_size->width == 80);
@@ -98,7 +100,8 @@ CASE(the_linux_section_is_decoded_whole) {
     struct oci_config *config = decode(
         &arena,
         "{'ociVersion':'1.2.0','root':{'path':'/r'},'hostname':'h','annotations':{'a.b':'c'},"
-        "'mounts':[{'destination':'/m','type':'','source':'/s','options':['bind'],'uidMappings':[{'containerID':0,'hostID':9,'size':1}],"
+        "'mounts':[{'destination':'/m','type':'','source':'/"
+        "s','options':['bind'],'uidMappings':[{'containerID':0,'hostID':9,'size':1}],"
         "'gidMappings':[{'containerID':0,'hostID':9,'size':1}]}],"
         "'hooks':{'poststop':[{'path':'/bin/x','args':['x'],'env':['A=1'],'timeout':3}]},"
         "'linux':{'namespaces':[{'type':'uts'},{'type':'network','path':'/proc/1/ns/net'},{'type':'time'}],"
@@ -109,7 +112,8 @@ CASE(the_linux_section_is_decoded_whole) {
         "'personality':{'domain':'LINUX32'},'memoryPolicy':{'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC_NODES']},"
         "'intelRdt':{'closID':'g','schemata':['L3:0=f'],'enableMonitoring':true},"
         "'resources':{'devices':[{'allow':false},{'allow':true,'type':'c','major':1,'minor':-1,'access':'rw'}],"
-        "'memory':{'limit':-1,'swap':5,'disableOOMKiller':true},'cpu':{'shares':2,'quota':-1,'cpus':'0-1','idle':1},'pids':{'limit':7},"
+        "'memory':{'limit':-1,'swap':5,'disableOOMKiller':true},'cpu':{'shares':2,'quota':-1,'cpus':'0-1','idle':1},'pids':{'limit'"
+        ":7},"
         "'blockIO':{'weight':10,'weightDevice':[{'major':8,'minor':0,'weight':9}],"
         "'throttleWriteIOPSDevice':[{'major':8,'minor':1,'rate':18446744073709551615}]},"
         "'hugepageLimits':[{'pageSize':'2MB','limit':1}],'network':{'classID':1048577,'priorities':[{'name':'lo','priority':1}]},"
@@ -154,14 +158,16 @@ CASE(seccomp_is_decoded) {
     struct oci_config *config = decode(
         &arena,
         "{'ociVersion':'1.2.0','root':{'path':'/r'},'linux':{'seccomp':{'defaultAction':'SCMP_ACT_ERRNO','defaultErrnoRet':38,"
-        "'architectures':['SCMP_ARCH_X86_64','SCMP_ARCH_X32'],'flags':['SECCOMP_FILTER_FLAG_LOG'],'listenerPath':'/l','listenerMetadata':'m',"
+        "'architectures':['SCMP_ARCH_X86_64','SCMP_ARCH_X32'],'flags':['SECCOMP_FILTER_FLAG_LOG'],'listenerPath':'/"
+        "l','listenerMetadata':'m',"
         "'syscalls':[{'names':['read','write'],'action':'SCMP_ACT_NOTIFY'},{'names':['personality'],'action':'SCMP_ACT_ALLOW',"
         "'args':[{'index':0,'value':18446744073709551615,'valueTwo':1,'op':'SCMP_CMP_MASKED_EQ'}]}]}}}",
         &err);
     CHECK_STR(err.text, "");
     const struct oci_seccomp *seccomp = config->os.seccomp;
     CHECK(seccomp->default_action == SECCOMP_RET_ERRNO && seccomp->default_errno_ret.value == 38);
-    CHECK(seccomp->architectures_count == 2 && seccomp->architectures[0] == AUDIT_ARCH_X86_64 && seccomp->architectures[1] == 0x4000003e);
+    CHECK(seccomp->architectures_count == 2 && seccomp->architectures[0] == AUDIT_ARCH_X86_64 &&
+          seccomp->architectures[1] == 0x4000003e);
     CHECK(seccomp->flags == SECCOMP_FILTER_FLAG_LOG && seccomp->syscalls_count == 2 && seccomp->syscalls[0].names_count == 2);
     const struct oci_seccomp_arg *arg = seccomp->syscalls[1].args;
     CHECK(arg->value == UINT64_MAX && arg->value_two == 1 && arg->op == OCI_SECCOMP_MASKED_EQ);
@@ -172,28 +178,34 @@ CASE(types_are_checked) {
     CHECK_STR(complaint("{'ociVersion':'1.0.0'}"), "config.json: root: expected an object, found nothing");
     CHECK_STR(complaint("{'ociVersion':'1.0.0','root':{}}"), "config.json: root.path: expected a string, found nothing");
     CHECK_STR(complaint("{]"), "config.json: line 1, column 2: string or '}' expected near ']'");
-    CHECK_STR(root_complaint("'process':{'cwd':'/','args':7}"), "config.json: process.args: expected an array of strings, found a number");
-    CHECK_STR(root_complaint("'linux':{'namespaces':[{'type':'pid'},{'type':'mnt'}]}"),
-              "config.json: linux.namespaces[1].type: expected one of cgroup, ipc, mount, network, pid, time, user, uts, found \"mnt\"");
+    CHECK_STR(root_complaint("'process':{'cwd':'/','args':7}"),
+              "config.json: process.args: expected an array of strings, found a number");
+    CHECK_STR(
+        root_complaint("'linux':{'namespaces':[{'type':'pid'},{'type':'mnt'}]}"),
+        "config.json: linux.namespaces[1].type: expected one of cgroup, ipc, mount, network, pid, time, user, uts, found \"mnt\"");
     CHECK_STR(root_complaint("'linux':{'netDevices':{'eth0':{'name':23}}}"),
               "config.json: linux.netDevices.eth0.name: expected a string, found a number");
     CHECK_STR(root_complaint("'linux':{'resources':{'rdma':{'mlx5_1':{'hcaHandles':'not a uint32'}}}}"),
               "config.json: linux.resources.rdma.mlx5_1.hcaHandles: expected an integer, found a string");
-    CHECK_STR(root_complaint("'linux':{'resources':{'pids':{}}}"), "config.json: linux.resources.pids.limit: expected an integer, found nothing");
+    CHECK_STR(root_complaint("'linux':{'resources':{'pids':{}}}"),
+              "config.json: linux.resources.pids.limit: expected an integer, found nothing");
     CHECK_STR(process_complaint(",'rlimits':[{'type':'RLIMIT_X','soft':1,'hard':1}]"),
               "config.json: process.rlimits[0].type: expected the name of a resource limit like RLIMIT_NOFILE, found \"RLIMIT_X\"");
     CHECK_STR(root_complaint("'process':{'cwd':'/','args':[]}"), "config.json: process.args: must not be empty");
 }
 
 CASE(sense_of_the_process_is_checked) {
-    CHECK_STR(complaint("{'ociVersion':'2.0.0','root':{'path':'r'}}"), "config.json: ociVersion: expected version 1.x, found \"2.0.0\"");
+    CHECK_STR(complaint("{'ociVersion':'2.0.0','root':{'path':'r'}}"),
+              "config.json: ociVersion: expected version 1.x, found \"2.0.0\"");
     CHECK_STR(root_complaint("'process':{'cwd':'/','args':['']}"), "config.json: process.args[0]: must not be empty");
-    CHECK_STR(root_complaint("'process':{'cwd':'a\\nb','args':['x']}"), "config.json: process.cwd: expected an absolute path, found \"a?b\"");
+    CHECK_STR(root_complaint("'process':{'cwd':'a\\nb','args':['x']}"),
+              "config.json: process.cwd: expected an absolute path, found \"a?b\"");
     CHECK_STR(process_complaint(",'rlimits':[{'type':'RLIMIT_CORE','soft':1,'hard':1},{'type':'RLIMIT_CORE','soft':1,'hard':1}]"),
               "config.json: process.rlimits[1].type: RLIMIT_CORE is limited already");
     CHECK_STR(process_complaint(",'rlimits':[{'type':'RLIMIT_CORE','soft':2,'hard':1}]"),
               "config.json: process.rlimits[0]: the soft limit of RLIMIT_CORE, 2, is above the hard one, 1");
-    CHECK_STR(process_complaint(",'oomScoreAdj':1001"), "config.json: process.oomScoreAdj: expected an integer from -1000 to 1000, found 1001");
+    CHECK_STR(process_complaint(",'oomScoreAdj':1001"),
+              "config.json: process.oomScoreAdj: expected an integer from -1000 to 1000, found 1001");
     CHECK_STR(process_complaint(",'execCPUAffinity':{'final':'a'}"),
               "config.json: process.execCPUAffinity.final: expected a list of processors like 0-3,7, found \"a\"");
     CHECK_STR(process_complaint(",'ioPriority':{'class':'IOPRIO_CLASS_RT','priority':8}"),
@@ -209,7 +221,8 @@ CASE(sense_of_mounts_and_hooks_is_checked) {
               "config.json: hooks.prestart[0].path: expected an absolute path, found \"x\"");
     CHECK_STR(root_complaint("'hooks':{'poststart':[{'path':'/x','timeout':0}]}"),
               "config.json: hooks.poststart[0].timeout: expected seconds above 0, found 0");
-    CHECK_STR(root_complaint("'hostname':'h'"), "config.json: hostname: needs a namespace of type uts, or it would change the host");
+    CHECK_STR(root_complaint("'hostname':'h'"),
+              "config.json: hostname: needs a namespace of type uts, or it would change the host");
     CHECK_STR(root_complaint("'annotations':{'':'x'}"), "config.json: annotations: names must not be empty");
 }
 
@@ -220,7 +233,8 @@ CASE(sense_of_the_linux_section_is_checked) {
               "config.json: linux.namespaces[0].path: expected an absolute path, found \"p\"");
     CHECK_STR(root_complaint("'linux':{'uidMappings':[{'containerID':0,'hostID':1,'size':1}]}"),
               "config.json: linux.uidMappings: needs a namespace of type user");
-    CHECK_STR(linux_complaint("'uidMappings':[{'containerID':0,'hostID':0,'size':0}]"), "config.json: linux.uidMappings[0].size: must not be 0");
+    CHECK_STR(linux_complaint("'uidMappings':[{'containerID':0,'hostID':0,'size':0}]"),
+              "config.json: linux.uidMappings[0].size: must not be 0");
     CHECK_STR(linux_complaint("'gidMappings':[{'containerID':0,'hostID':5,'size':9},{'containerID':8,'hostID':100,'size':1}]"),
               "config.json: linux.gidMappings[1]: overlaps gidMappings[0]");
     CHECK_STR(linux_complaint("'gidMappings':[{'containerID':1,'hostID':5,'size':4294967295}]"),
@@ -229,10 +243,12 @@ CASE(sense_of_the_linux_section_is_checked) {
               "config.json: linux.timeOffsets: needs a namespace of type time, or it would change the host");
     CHECK_STR(linux_complaint("'devices':[{'path':'dev/x','type':'p'}]"),
               "config.json: linux.devices[0].path: expected an absolute path, found \"dev/x\"");
-    CHECK_STR(linux_complaint("'netDevices':{'a/b':{}}"), "config.json: linux.netDevices: expected names of network interfaces, found \"a/b\"");
+    CHECK_STR(linux_complaint("'netDevices':{'a/b':{}}"),
+              "config.json: linux.netDevices: expected names of network interfaces, found \"a/b\"");
     CHECK_STR(root_complaint("'linux':{'netDevices':{'eth0':{}}}"),
               "config.json: linux.netDevices: needs a namespace of type network, or it would change the host");
-    CHECK_STR(linux_complaint("'maskedPaths':['/a','b']"), "config.json: linux.maskedPaths[1]: expected an absolute path, found \"b\"");
+    CHECK_STR(linux_complaint("'maskedPaths':['/a','b']"),
+              "config.json: linux.maskedPaths[1]: expected an absolute path, found \"b\"");
     CHECK_STR(linux_complaint("'personality':{'domain':'LINUX','flags':['X']}"),
               "config.json: linux.personality.flags: expected none, as the specification has none, found \"X\"");
     CHECK_STR(linux_complaint("'intelRdt':{'closID':'../x'}"),
@@ -253,7 +269,8 @@ CASE(sysctls_of_the_host_are_refused) {
               "config.json: linux.sysctl: expected names like net.ipv4.ip_forward, found \"net/../kernel/core_pattern\"");
     CHECK_STR(linux_complaint("'sysctl':{'net.//.kernel.core_pattern':'1'}"),
               "config.json: linux.sysctl: expected names like net.ipv4.ip_forward, found \"net/../kernel/core_pattern\"");
-    CHECK_STR(linux_complaint("'sysctl':{'net.':'1'}"), "config.json: linux.sysctl: expected names like net.ipv4.ip_forward, found \"net/\"");
+    CHECK_STR(linux_complaint("'sysctl':{'net.':'1'}"),
+              "config.json: linux.sysctl: expected names like net.ipv4.ip_forward, found \"net/\"");
 }
 
 CASE(sense_of_resources_is_checked) {
@@ -267,7 +284,8 @@ CASE(sense_of_resources_is_checked) {
               "config.json: linux.resources.memory.swappiness: expected an integer from 0 to 100, found 101");
     CHECK_STR(linux_complaint("'resources':{'memory':{'swap':5,'limit':6}}"),
               "config.json: linux.resources.memory.swap: 5 is less than memory.limit, 6, which it includes");
-    CHECK_STR(linux_complaint("'resources':{'cpu':{'quota':5,'burst':6}}"), "config.json: linux.resources.cpu.burst: 6 is more than cpu.quota, 5");
+    CHECK_STR(linux_complaint("'resources':{'cpu':{'quota':5,'burst':6}}"),
+              "config.json: linux.resources.cpu.burst: 6 is more than cpu.quota, 5");
     CHECK_STR(linux_complaint("'resources':{'cpu':{'idle':2}}"), "config.json: linux.resources.cpu.idle: expected 0 or 1, found 2");
     CHECK_STR(linux_complaint("'resources':{'unified':{'../x':'1'}}"),
               "config.json: linux.resources.unified: expected names of cgroup files like memory.high, found \"../x\"");
@@ -277,19 +295,25 @@ CASE(sense_of_resources_is_checked) {
 
 CASE(sense_of_seccomp_is_checked) {
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','defaultErrnoRet':1}"),
-              "config.json: linux.seccomp.defaultErrnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE return an error number, found SCMP_ACT_ALLOW");
+              "config.json: linux.seccomp.defaultErrnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE return an error number, found "
+              "SCMP_ACT_ALLOW");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','listenerMetadata':'x'}"),
               "config.json: linux.seccomp.listenerMetadata: needs a listenerPath");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_NOTIFY','listenerPath':'/x'}"),
               "config.json: linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default action");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':[],'action':'SCMP_ACT_LOG'}]}"),
               "config.json: linux.seccomp.syscalls[0].names: must not be empty");
-    CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_LOG','errnoRet':1}]}"),
-              "config.json: linux.seccomp.syscalls[0].errnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE return an error number, found SCMP_ACT_LOG");
-    CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_ERRNO','errnoRet':4096}]}"),
-              "config.json: linux.seccomp.syscalls[0].errnoRet: expected an integer from 0 to 4095, found 4096");
-    CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_NOTIFY'}]}"),
-              "config.json: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY needs a listenerPath");
+    CHECK_STR(linux_complaint(
+                  "'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_LOG','errnoRet':1}]}"),
+              "config.json: linux.seccomp.syscalls[0].errnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE return an error number, "
+              "found SCMP_ACT_LOG");
+    CHECK_STR(
+        linux_complaint(
+            "'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_ERRNO','errnoRet':4096}]}"),
+        "config.json: linux.seccomp.syscalls[0].errnoRet: expected an integer from 0 to 4095, found 4096");
+    CHECK_STR(
+        linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_NOTIFY'}]}"),
+        "config.json: linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY needs a listenerPath");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':['a'],'action':'SCMP_ACT_LOG',"
                               "'args':[{'index':6,'value':0,'op':'SCMP_CMP_EQ'}]}]}"),
               "config.json: linux.seccomp.syscalls[0].args[0].index: expected an integer from 0 to 5, found 6");

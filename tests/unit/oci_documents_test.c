@@ -60,8 +60,8 @@ CASE(the_default_configuration_decodes) {
     CHECK(!oci_config_namespace(config, CLONE_NEWNET) && oci_config_namespace(config, CLONE_NEWUSER));
 }
 
-// What differs on purpose: the name and version, no ambient capabilities (a set-uid program's child would keep them), and the cgroup
-// namespace, which runc adds on cgroup v2 only.
+// What differs on purpose: the name and version, no ambient capabilities (a set-uid program's child would keep them), and the
+// cgroup namespace, which runc adds on cgroup v2 only.
 CASE(the_default_configuration_means_what_runc_s_means) {
     if (system("command -v runc jq >/dev/null 2>&1") != 0) {
         SKIP("runc and jq are not installed");
@@ -80,7 +80,8 @@ CASE(the_default_configuration_means_what_runc_s_means) {
         fclose(file);
         AUTO_FREE char *command = mem_format(
             "cd %s && rm -f config.json && runc spec %s && for f in config.json ours.json; do jq -S 'del(.ociVersion, .hostname, "
-            ".process.capabilities.ambient) | .linux.namespaces |= (map(select(.type != \"cgroup\")) | sort)' $f >$f.sorted; done && "
+            ".process.capabilities.ambient) | .linux.namespaces |= (map(select(.type != \"cgroup\")) | sort)' $f >$f.sorted; done "
+            "&& "
             "diff config.json.sorted ours.json.sorted",
             folder, options[i]);
         CHECK_INT(system(command), 0);
@@ -92,8 +93,15 @@ CASE(the_default_configuration_means_what_runc_s_means) {
 CASE(states_are_written_and_read) {
     AUTO_BUF struct buf text = {0};
     struct text_pair notes[] = {{"k", "v"}};
-    const struct oci_state state = {.oci_version = "1.3.0", .id = "c1", .status = OCI_STATUS_RUNNING, .pid = 7, .bundle = "/b",
-                                    .annotations = notes, .annotations_count = 1, .created = "2024-01-01T00:00:00Z", .owner = ""};
+    const struct oci_state state = {.oci_version = "1.3.0",
+                                    .id = "c1",
+                                    .status = OCI_STATUS_RUNNING,
+                                    .pid = 7,
+                                    .bundle = "/b",
+                                    .annotations = notes,
+                                    .annotations_count = 1,
+                                    .created = "2024-01-01T00:00:00Z",
+                                    .owner = ""};
     oci_state_write(&state, false, &text);
     CHECK_STR(text.data, "{\"ociVersion\":\"1.3.0\",\"id\":\"c1\",\"pid\":7,\"status\":\"running\",\"bundle\":\"/b\","
                          "\"created\":\"2024-01-01T00:00:00Z\",\"annotations\":{\"k\":\"v\"},\"owner\":\"\"}");

@@ -64,8 +64,9 @@ static int verdict(const struct oci_seccomp *seccomp, const char *name) {
 CASE(the_default_profile_allows_work) {
     AUTO_ARENA struct arena arena = {0};
     const struct oci_seccomp *seccomp = seccomp_profile_default(&plain, &arena);
-    static const char *const names[] = {"read", "execve", "clone", "socket", "futex", "ptrace", "openat2", "arch_prctl", "personality",
-                                        "landlock_restrict_self", "access", "writev", "utimes"};
+    static const char *const names[] = {"read",   "execve",  "clone",      "socket",      "futex",
+                                        "ptrace", "openat2", "arch_prctl", "personality", "landlock_restrict_self",
+                                        "access", "writev",  "utimes"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         CHECK_INT(verdict(seccomp, names[i]), ALLOWED);
     }
@@ -75,9 +76,11 @@ CASE(the_default_profile_allows_work) {
 CASE(the_default_profile_denies_what_reaches_the_host) {
     AUTO_ARENA struct arena arena = {0};
     const struct oci_seccomp *seccomp = seccomp_profile_default(&plain, &arena);
-    static const char *const names[] = {"add_key", "keyctl", "request_key", "io_uring_setup", "bpf", "mount", "unshare", "setns", "reboot",
-                                        "userfaultfd", "kexec_load", "init_module", "perf_event_open", "open_by_handle_at", "syslog",
-                                        "settimeofday", "chroot", "pivot_root", "move_mount", "process_madvise", "mbind", "swapon"};
+    static const char *const names[] = {
+        "add_key", "keyctl",       "request_key", "io_uring_setup", "bpf",         "mount",           "unshare",
+        "setns",   "reboot",       "userfaultfd", "kexec_load",     "init_module", "perf_event_open", "open_by_handle_at",
+        "syslog",  "settimeofday", "chroot",      "pivot_root",     "move_mount",  "process_madvise", "mbind",
+        "swapon"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         CHECK_INT(verdict(seccomp, names[i]), EPERM);
     }
@@ -107,7 +110,8 @@ CASE(capabilities_open_their_calls) {
     CHECK_INT(verdict_with(seccomp, "clone", CLONE_NEWUSER), ALLOWED);
     CHECK_INT(verdict(seccomp, "keyctl"), EPERM);
     CHECK_INT(verdict(seccomp, "reboot"), EPERM);
-    const struct seccomp_target some = {.capabilities = CAP(BPF) | CAP(SYS_TIME) | CAP(SYS_CHROOT), .architecture = AUDIT_ARCH_AARCH64};
+    const struct seccomp_target some = {.capabilities = CAP(BPF) | CAP(SYS_TIME) | CAP(SYS_CHROOT),
+                                        .architecture = AUDIT_ARCH_AARCH64};
     seccomp = seccomp_profile_default(&some, &arena);
     CHECK(verdict(seccomp, "bpf") == ALLOWED && verdict(seccomp, "stime") == ALLOWED && verdict(seccomp, "chroot") == ALLOWED);
     CHECK(verdict(seccomp, "set_tls") == ALLOWED && verdict(seccomp, "arch_prctl") == ENOSYS && verdict(seccomp, "mount") == EPERM);
@@ -186,12 +190,14 @@ CASE(profiles_are_resolved) {
         "{'names':['new'],'action':'SCMP_ACT_ALLOW','includes':{'minKernel':'6.1'}},"
         "{'names':['arm'],'action':'SCMP_ACT_ALLOW','includes':{'arches':['arm','arm64']}},"
         "{'names':['notarm'],'action':'SCMP_ACT_ALLOW','excludes':{'arches':['arm','arm64']}},"
-        "{'names':['clone'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':2114060288,'valueTwo':0,'op':'SCMP_CMP_MASKED_EQ'}]}]}";
+        "{'names':['clone'],'action':'SCMP_ACT_ALLOW','args':[{'index':0,'value':2114060288,'valueTwo':0,'op':'SCMP_CMP_MASKED_EQ'}"
+        "]}]}";
     AUTO_ARENA struct arena arena = {0};
     struct err err = {0};
     const struct oci_seccomp *seccomp = decode(&arena, text, &plain, &err);
     CHECK_STR(err.text, "");
-    CHECK(seccomp->architectures_count == 2 && seccomp->architectures[0] == AUDIT_ARCH_X86_64 && seccomp->architectures[1] == OCI_ARCH_X32);
+    CHECK(seccomp->architectures_count == 2 && seccomp->architectures[0] == AUDIT_ARCH_X86_64 &&
+          seccomp->architectures[1] == OCI_ARCH_X32);
     CHECK(verdict(seccomp, "read") == ALLOWED && verdict(seccomp, "old") == ALLOWED && verdict(seccomp, "mount") == EPERM);
     CHECK(verdict(seccomp, "new") == ALLOWED && verdict(seccomp, "arm") == ENOSYS && verdict(seccomp, "notarm") == ALLOWED);
     CHECK(verdict_with(seccomp, "clone", CLONE_NEWUSER) == ENOSYS && verdict(seccomp, "clone") == ALLOWED);
@@ -215,7 +221,8 @@ CASE(bad_profiles_are_refused) {
     CHECK_STR(complaint("'syscalls':[{'names':['a'],'action':'ALLOW'}]"),
               "p.json: syscalls[0].action: expected one of SCMP_ACT_ALLOW, SCMP_ACT_ERRNO, SCMP_ACT_KILL, SCMP_ACT_KILL_PROCESS, "
               "SCMP_ACT_KILL_THREAD, SCMP_ACT_LOG, SCMP_ACT_NOTIFY, SCMP_ACT_TRACE, SCMP_ACT_TRAP, found \"ALLOW\"");
-    CHECK_STR(complaint("'syscalls':[{'names':['a'],'name':'b','action':'SCMP_ACT_LOG'}]"), "p.json: syscalls[0]: has both name and names");
+    CHECK_STR(complaint("'syscalls':[{'names':['a'],'name':'b','action':'SCMP_ACT_LOG'}]"),
+              "p.json: syscalls[0]: has both name and names");
     CHECK_STR(complaint("'syscalls':[{'action':'SCMP_ACT_LOG'}]"), "p.json: syscalls[0].names: must not be empty");
     CHECK_STR(complaint("'syscalls':[{'names':['a'],'action':'SCMP_ACT_ERRNO','errno':'EWHAT'}]"),
               "p.json: syscalls[0].errno: expected the name of an error like EPERM, found \"EWHAT\"");
