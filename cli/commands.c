@@ -9,7 +9,9 @@
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
     &command_version,
+    &command_completion,
     &command_help,
+    &command_manual,
     &command_oci,
     NULL,
 };

@@ -13,5 +13,5 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liball.a
 	@echo "  link  $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $< $(BUILD)/liball.a $(LIBS)
 
-.PRECIOUS: $(BUILD)/obj/tests/unit/%.o
+.SECONDARY: $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.o,$(UNIT_SRC))
 -include $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.d,$(UNIT_SRC))

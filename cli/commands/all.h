@@ -4,7 +4,9 @@
 
 #include "cli/commands.h"
 
+extern const struct command command_completion;
 extern const struct command command_help;
+extern const struct command command_manual;
 extern const struct command command_version;
 
 extern const struct command command_oci_create;
