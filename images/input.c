@@ -10,8 +10,11 @@
 // Small enough to stay in the second-level cache between the hash and the inflater.
 enum { CHUNK_SIZE = 128 << 10 };
 
+// A pipe may give single bytes: not so small that the first piece does not show what kind of data this is, nor each call so dear.
+enum { LEAST_FROM_PIPE = 4096 };
+
 static void init(struct input *input, int fd, uint64_t length, enum digest_algorithm algorithm) {
-    *input = (struct input){.fd = fd, .left = length, .hashing = algorithm != DIGEST_NONE};
+    *input = (struct input){.fd = fd, .left = length, .step = CHUNK_SIZE, .hashing = algorithm != DIGEST_NONE};
     if (input->hashing) {
         hasher_init(&input->hasher, algorithm);
     }
@@ -37,16 +40,32 @@ void input_finish(struct input *input) {
     *input = (struct input){.fd = -1};
 }
 
-static ssize_t read_chunk(struct input *input, size_t wanted) {
+static ssize_t read_some(const struct input *input, uint8_t *to, size_t wanted) {
     ssize_t got;
     do {
-        got = input->seekable ? pread(input->fd, input->chunk, wanted, (off_t)input->offset) : read(input->fd, input->chunk, wanted);
+        got = input->seekable ? pread(input->fd, to, wanted, (off_t)input->offset) : read(input->fd, to, wanted);
     } while (got < 0 && errno == EINTR);
     return got;
 }
 
+static ssize_t read_chunk(struct input *input, size_t wanted) {
+    size_t least = input->seekable ? 1 : wanted < LEAST_FROM_PIPE ? wanted : LEAST_FROM_PIPE;
+    size_t done = 0;
+    while (done < least) {
+        ssize_t got = read_some(input, input->chunk + done, wanted - done);
+        if (got < 0) {
+            return -1;
+        }
+        if (got == 0) {
+            break;
+        }
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
 int input_next(struct input *input, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
-    size_t size = input->left < CHUNK_SIZE ? (size_t)input->left : CHUNK_SIZE;
+    size_t size = input->left < input->step ? (size_t)input->left : input->step;
     if (input->fd < 0) {
         *ret_data = input->memory + input->bytes;
     } else {

@@ -22,6 +22,7 @@ struct input {
     uint64_t left;     // bytes of the window not yet read; INPUT_TO_END: until end of file
     uint64_t bytes;    // handed out so far
     const uint8_t *memory;
+    size_t step; // largest piece handed out
     uint8_t *chunk;
     bool hashing;
     struct hasher hasher;
