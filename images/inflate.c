@@ -72,7 +72,7 @@ static int start(struct inflate *inflate, struct err *err) {
     enum compression found = detect(inflate->in, inflate->in_size);
     enum compression declared = inflate->options.declared;
     if (declared != COMPRESSION_ANY && declared != found) {
-        return err_set(err, ERR_CORRUPT, "is %s data, but its media type says %s", compression_name(found), compression_name(declared));
+        return err_set(err, ERR_CORRUPT, "data is %s, but the media type says %s", compression_name(found), compression_name(declared));
     }
     inflate->compression = found;
     switch (found) {
@@ -93,10 +93,10 @@ static int start(struct inflate *inflate, struct err *err) {
 static int check_limits(const struct inflate *inflate, struct err *err) {
     uint64_t limit = inflate->options.max_bytes;
     if (limit > 0 && inflate->bytes > limit) {
-        return err_set(err, ERR_INPUT, "unpacks to more than the limit of %llu bytes", (unsigned long long)limit);
+        return err_set(err, ERR_INPUT, "data unpacks to more than the limit of %llu bytes", (unsigned long long)limit);
     }
     if (inflate->bytes > RATIO_FREE_BYTES && inflate->bytes / MAX_RATIO > inflate->input->bytes) {
-        return err_set(err, ERR_INPUT, "unpacks to more than %d times its size", MAX_RATIO);
+        return err_set(err, ERR_INPUT, "data unpacks to more than %d times its size", MAX_RATIO);
     }
     return 0;
 }

@@ -43,17 +43,17 @@ static int next_member(struct inflate *inflate, struct err *err) {
     }
     // The second byte may be in the next chunk; the decoder looks at both again.
     if (inflate->in[0] != 0x1f || (inflate->in_size > 1 && inflate->in[1] != 0x8b)) {
-        return err_set(err, ERR_CORRUPT, "has bytes behind the end of its gzip data");
+        return err_set(err, ERR_CORRUPT, "gzip data has bytes behind its end");
     }
     return 0;
 }
 
 static int truncated(struct err *err) {
-    return err_set(err, ERR_CORRUPT, "ends in the middle of its gzip data");
+    return err_set(err, ERR_CORRUPT, "gzip data is cut off");
 }
 
 static int damaged(struct err *err, const char *how) {
-    return err_set(err, ERR_CORRUPT, "is damaged: %s in its gzip data", how);
+    return err_set(err, ERR_CORRUPT, "gzip data is damaged: %s", how);
 }
 
 static void *isal_create(void) {

@@ -48,12 +48,12 @@ static int zstd_run(void *opaque, struct inflate *inflate, uint8_t *out, size_t 
     inflate->in_size -= in.pos;
     *ret_got = to.pos;
     if (ZSTD_isError(code)) {
-        return err_set(err, ERR_CORRUPT, "is damaged: %s in its zstd data", ZSTD_getErrorName(code));
+        return err_set(err, ERR_CORRUPT, "zstd data is damaged: %s", ZSTD_getErrorName(code));
     }
     // 0: a frame is complete and handed out; the next call begins another one, if any bytes are left.
     state->inside_frame = code != 0;
     if (inflate->in_ended && state->inside_frame && to.pos == 0) {
-        return err_set(err, ERR_CORRUPT, "ends in the middle of its zstd data");
+        return err_set(err, ERR_CORRUPT, "zstd data is cut off");
     }
     return 0;
 }

@@ -165,7 +165,7 @@ static int all_entries(struct unpack_state *state, struct err *err) {
     int more;
     while ((more = tar_next(&state->tar, &entry, err)) > 0) {
         if (++state->result->entries > max_entries) {
-            return err_set(err, ERR_INPUT, "has more than the limit of %llu entries", (unsigned long long)max_entries);
+            return err_set(err, ERR_INPUT, "tar has more than the limit of %llu entries", (unsigned long long)max_entries);
         }
         if (one_entry(state, &entry, err) < 0) {
             char quoted[QUOTE_SIZE];

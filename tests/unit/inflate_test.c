@@ -159,8 +159,8 @@ CASE(torn_input_makes_no_difference) {
 CASE(every_cut_is_noticed) {
     char text[2000];
     fill(text, sizeof(text));
-    static const char *const messages[] = {"ends in the middle of its gzip data", "ends in the middle of its gzip data",
-                                           "ends in the middle of its zstd data"};
+    static const char *const messages[] = {"gzip data is cut off", "ends in the middle of its gzip data",
+                                           "zstd data is cut off"};
     for (int form = 0; form < 3; form++) {
         AUTO_BUF struct buf stream = {0};
         form < 2 ? compress_gzip(&stream, text, sizeof(text)) : compress_zstd(&stream, text, sizeof(text));
@@ -184,7 +184,7 @@ CASE(every_flipped_byte_is_noticed) {
     for (int form = 0; form < 2; form++) {
         AUTO_BUF struct buf stream = {0};
         compress_gzip(&stream, text, sizeof(text));
-        for (size_t at = 0; at < stream.size; at++) {
+        for (size_t at = 2; at < stream.size; at++) { // behind the magic, without which it is another kind of data
             stream.data[at] ^= 0x20;
             struct outcome outcome = inflate_bytes(stream.data, stream.size, form == 1 ? &with_zlib : &any);
             // Reserved flags, time, speed and operating system in the header mean nothing.
@@ -205,8 +205,8 @@ CASE(bytes_behind_the_end_are_an_error) {
         buf_add_string(&stream, "garbage");
         struct outcome outcome = inflate_bytes(stream.data, stream.size, form == 1 ? &with_zlib : &any);
         CHECK_INT(outcome.result, -1);
-        CHECK_STR(outcome.err.text, form < 2 ? "has bytes behind the end of its gzip data"
-                                             : "is damaged: Unknown frame descriptor in its zstd data");
+        CHECK_STR(outcome.err.text, form < 2 ? "gzip data has bytes behind its end"
+                                             : "zstd data is damaged: Unknown frame descriptor");
     }
 }
 
@@ -215,11 +215,11 @@ CASE(the_media_type_must_agree) {
     compress_gzip(&gzip, "hello", 5);
     compress_zstd(&zstd, "hello", 5);
     struct outcome outcome = inflate_bytes(gzip.data, gzip.size, &(struct inflate_options){.declared = COMPRESSION_ZSTD});
-    CHECK_STR(outcome.err.text, "is gzip data, but its media type says zstd");
+    CHECK_STR(outcome.err.text, "data is gzip, but the media type says zstd");
     outcome = inflate_bytes(zstd.data, zstd.size, &(struct inflate_options){.declared = COMPRESSION_NONE});
-    CHECK_STR(outcome.err.text, "is zstd data, but its media type says uncompressed");
+    CHECK_STR(outcome.err.text, "data is zstd, but the media type says uncompressed");
     outcome = inflate_bytes("hello", 5, &(struct inflate_options){.declared = COMPRESSION_GZIP});
-    CHECK_STR(outcome.err.text, "is uncompressed data, but its media type says gzip");
+    CHECK_STR(outcome.err.text, "data is uncompressed, but the media type says gzip");
     outcome = inflate_bytes(gzip.data, gzip.size, &(struct inflate_options){.declared = COMPRESSION_GZIP});
     CHECK_INT(outcome.result, 0);
     CHECK_INT(outcome.compression, COMPRESSION_GZIP);
@@ -232,11 +232,11 @@ CASE(bombs_end_at_the_limits) {
     compress_gzip(&gzip, zeros, SIZE);
     compress_zstd(&zstd, zeros, SIZE);
     struct outcome outcome = inflate_bytes(gzip.data, gzip.size, &(struct inflate_options){.max_bytes = 1 << 20});
-    CHECK_STR(outcome.err.text, "unpacks to more than the limit of 1048576 bytes");
+    CHECK_STR(outcome.err.text, "data unpacks to more than the limit of 1048576 bytes");
     CHECK(outcome.bytes <= (1 << 20) + INFLATE_BUFFER_SIZE);
     CHECK_INT(outcome.err.kind, ERR_INPUT);
     outcome = inflate_bytes(zstd.data, zstd.size, &any);
-    CHECK_STR(outcome.err.text, "unpacks to more than 1100 times its size");
+    CHECK_STR(outcome.err.text, "data unpacks to more than 1100 times its size");
     outcome = inflate_bytes(gzip.data, gzip.size, &any); // as small as gzip gets, and still allowed
     CHECK_INT(outcome.result, 0);
 }
@@ -254,7 +254,7 @@ CASE(a_window_of_a_file_is_read_in_place) {
     CHECK_INT(lseek(fd, 0, SEEK_CUR), 12 + (long)stream.size);
     input_init_file(&input, fd, 6, stream.size + 100, DIGEST_SHA256);
     outcome = inflate_input(&input, &any);
-    CHECK_STR(outcome.err.text, "has bytes behind the end of its gzip data");
+    CHECK_STR(outcome.err.text, "gzip data has bytes behind its end");
     input_init_file(&input, fd, 0, stream.size + 100, DIGEST_SHA256);
     outcome = inflate_input(&input, &any);
     CHECK(strstr(outcome.err.text, "bytes short of its stated size of") != NULL);

@@ -15,10 +15,16 @@ static inline void tar_octal(char *field, size_t size, uint64_t number) {
     memcpy(field, digits, size);
 }
 
+// Cut off where it does not fit, without a NUL then, as headers have it.
+static inline void tar_text(char *field, size_t size, const char *text) {
+    size_t length = strlen(text);
+    memcpy(field, text, length < size ? length : size);
+}
+
 static inline struct tar_header tar_header_of(const char *name, char type, size_t size) {
     struct tar_header header;
     memset(&header, 0, sizeof(header));
-    memcpy(header.name, name, strnlen(name, sizeof(header.name)));
+    tar_text(header.name, sizeof(header.name), name);
     tar_octal(header.mode, sizeof(header.mode), type == '5' ? 0755 : 0644);
     tar_octal(header.uid, sizeof(header.uid), 0);
     tar_octal(header.gid, sizeof(header.gid), 0);
@@ -49,7 +55,7 @@ static inline void tar_put_data(struct buf *tar, const void *data, size_t size) 
 static inline void tar_put(struct buf *tar, const char *name, char type, const char *link, const char *data) {
     size_t size = data ? strlen(data) : 0;
     struct tar_header header = tar_header_of(name, type, size);
-    memcpy(header.link, link ? link : "", strnlen(link ? link : "", sizeof(header.link)));
+    tar_text(header.link, sizeof(header.link), link ? link : "");
     tar_put_header(tar, &header);
     tar_put_data(tar, data ? data : "", size);
 }
