@@ -159,7 +159,7 @@ CASE(torn_input_makes_no_difference) {
 CASE(every_cut_is_noticed) {
     char text[2000];
     fill(text, sizeof(text));
-    static const char *const messages[] = {"gzip data is cut off", "ends in the middle of its gzip data",
+    static const char *const messages[] = {"gzip data is cut off", "gzip data is cut off",
                                            "zstd data is cut off"};
     for (int form = 0; form < 3; form++) {
         AUTO_BUF struct buf stream = {0};
