@@ -15,8 +15,7 @@ fi
 export COFFER=$PWD/$BUILD/coffer COFFER_OCI=$PWD/$BUILD/coffer-oci
 reports=$PWD/$BUILD/sanitizer-reports
 if [ "$SAN" = 1 ]; then
-    # Reports go to files: a test that only looks at an exit code would not show them. Leaks are looked for by the unit tests alone:
-    # the leak check traces its own process, which a container's must not be.
+    # Reports go to files: a test that only looks at an exit code would not show them. Leaks: see tests/run.
     rm -rf "$reports"
     mkdir -m 1777 "$reports"
     export ASAN_OPTIONS=log_path=$reports/asan:detect_leaks=0 UBSAN_OPTIONS=log_path=$reports/ubsan:print_stacktrace=1

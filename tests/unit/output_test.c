@@ -2,10 +2,15 @@
 
 #include "cli/messages.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 
+#include <fcntl.h>
 #include <stdint.h>
+#include <unistd.h>
 
 enum { COLUMN_ID, COLUMN_NAME, COLUMN_SIZE, COLUMN_LABELS };
 
@@ -124,7 +129,44 @@ CASE(json_is_utf8_without_control_characters) {
     CHECK_STR(buf_string(&buf), "\"a\\t\\u007f\xef\xbf\xbd\xc3\xbc\\u009b\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xf0\x9f\x98\x80\"");
 }
 
+CASE(progress_of_an_item) {
+    AUTO_BUF struct buf buf = {0};
+    progress_format(&buf, "layer 1a2b3c", 50000000, 100000000, 80);
+    CHECK_STR(buf_string(&buf), "layer 1a2b3c             [==========>         ] 50MB/100MB");
+    buf_clear(&buf);
+    progress_format(&buf, "layer 1a2b3c", 7, 5, 80); // a total that was wrong
+    CHECK_STR(buf_string(&buf), "layer 1a2b3c             [====================] 7B/5B");
+    buf_clear(&buf);
+    progress_format(&buf, "layer", 1234567, 0, 80);
+    CHECK_STR(buf_string(&buf), "layer                    1.23MB");
+    buf_clear(&buf);
+    progress_format(&buf, "layer", 1, 2, 40);
+    CHECK_STR(buf_string(&buf), "layer                    1B/2B");
+}
+
+CASE(progress_in_a_pipe_is_one_line_an_item) {
+    int ends[2];
+    CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+    AUTO_FD int reader = ends[0], writer = ends[1];
+    {
+        AUTO_PROGRESS struct progress *progress = progress_create(writer);
+        unsigned first = progress_add(progress, "one"), second = progress_add(progress, "two\n");
+        progress_set(progress, first, 1, 2);
+        progress_done(progress, second, "unpacked");
+        progress_done(progress, first, "was there");
+    }
+    CHECK_INT(progress_add(NULL, "nothing"), 0);
+    fd_close(&writer);
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    struct err err = {0};
+    CHECK_INT(fd_read_rest(reader, 1000, "pipe", &text, &size, &err), 0);
+    CHECK_STR(text, "two\\x0a: unpacked\none: was there\n");
+}
+
 int main(void) {
+    RUN(progress_of_an_item);
+    RUN(progress_in_a_pipe_is_one_line_an_item);
     RUN(columns_are_aligned_and_safe_for_a_terminal);
     RUN(other_forms_of_a_table);
     RUN(wrong_templates);
