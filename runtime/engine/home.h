@@ -1,0 +1,41 @@
+// home: where the engine keeps things, opened once a command. Policy about names and places is here and nowhere else.
+//
+//   STORE/containers/ID/   the record, the writable layer and the files of a container; its lock while a command holds it
+//   STORE/names/NAME       a symbolic link whose text is the id: taking a name is one system call
+//   STORE/ids/FIRST        ranges of user ids (idrange.h)
+//   ROOT/oci/ID/           the run-time state of the low level (runtime/container/state_dir.h)
+#ifndef COFFER_ENGINE_HOME_H
+#define COFFER_ENGINE_HOME_H
+
+#include "runtime/base/attr.h"
+#include "runtime/kernel/userns.h"
+
+#include <stdbool.h>
+
+struct err;
+
+enum { HOME_RANGES_MAX = 64 };
+
+struct home {
+    const char *store; // absolute paths, borrowed
+    const char *oci_root;
+    bool rootless;
+    int store_fd;
+    int containers_fd;
+    int names_fd;
+
+    // Rootless: what the user may map. Without subordinate ids one range of one id.
+    struct id_range uid_ranges[HOME_RANGES_MAX], gid_ranges[HOME_RANGES_MAX];
+    struct idmap uids, gids;
+    bool single_id;
+};
+
+// Makes the folders as needed. Rootless is when the effective user is not root.
+int home_open(const char *store, const char *oci_root, struct home *ret_home, struct err *err) MUST_CHECK;
+void home_finish(struct home *home);
+#define AUTO_HOME AUTO(home_finish)
+
+// The user namespace of a rootless user, for what has to be done to files of his subordinate ids.
+int home_user_namespace(const struct home *home, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,258 @@
+#include "runtime/engine/record.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/names.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void record_dir_finish(struct record_dir *dir) {
+    fd_close(&dir->fd);
+}
+
+// --- names ---
+
+static int read_name(const struct home *home, const char *name, char ret_id[RECORD_ID_SIZE]) {
+    ssize_t length = readlinkat(home->names_fd, name, ret_id, RECORD_ID_SIZE - 1);
+    if (length < 0) {
+        return -1;
+    }
+    ret_id[length] = '\0';
+    return 0;
+}
+
+static bool folder_exists(const struct home *home, const char *id) {
+    struct stat status;
+    return fstatat(home->containers_fd, id, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int take_name(const struct home *home, const char *name, const char *id, struct err *err) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        char owner[RECORD_ID_SIZE];
+        if (symlinkat(id, home->names_fd, name) == 0) {
+            return 0;
+        }
+        if (errno != EEXIST) {
+            return err_sys(err, "take the name \"%s\"", name);
+        }
+        if (read_name(home, name, owner) < 0 || folder_exists(home, owner)) {
+            return err_set(err, ERR_EXISTS, "the name \"%s\" is taken by container %.12s; remove that (coffer rm %s) or choose another",
+                           name, owner, name);
+        }
+        unlinkat(home->names_fd, name, 0); // its container is gone
+    }
+    return err_set(err, ERR_EXISTS, "the name \"%s\" is taken", name);
+}
+
+static int check_name(const char *name, struct err *err) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    size_t length = strlen(name);
+    if (length < 2 || length > 128 || strspn(name, allowed) != length || strchr("_.-", name[0])) {
+        return err_set(err, ERR_INPUT, "container name \"%s\": expected 2 to 128 letters, digits, _ . or -, a letter or digit in front",
+                       name);
+    }
+    return 0;
+}
+
+// --- the folder ---
+
+static int make_id(char id[RECORD_ID_SIZE], struct err *err) {
+    unsigned char bytes[32];
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+        return err_sys(err, "get random bytes for an id");
+    }
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return 0;
+}
+
+static int open_locked(const struct home *home, const char *id, int flags) {
+    AUTO_FD int fd = openat(home->containers_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | flags) < 0) {
+        return -1;
+    }
+    struct stat status;
+    if (fstat(fd, &status) < 0 || status.st_nlink == 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    return fd_take(&fd);
+}
+
+int record_create(const struct home *home, struct arena *arena, const char *name, struct record_dir *ret_dir, const char **ret_name,
+                  struct err *err) {
+    AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    if ((name && check_name(name, err) < 0) || make_id(dir.id, err) < 0) {
+        return -1;
+    }
+    // A sweep that comes between the two calls may remove the empty folder: it is made again then.
+    while (dir.fd < 0) {
+        if (mkdirat(home->containers_fd, dir.id, 0711) < 0) {
+            return err_sys(err, "make the folder of the container");
+        }
+        dir.fd = open_locked(home, dir.id, 0);
+        if (dir.fd < 0 && errno != ENOENT) {
+            return err_sys(err, "lock the folder of the container");
+        }
+    }
+    const char *chosen = name ? name : names_make_up(arena, dir.id, 0);
+    int result = take_name(home, chosen, dir.id, err);
+    for (unsigned attempt = 1; result < 0 && !name && err->kind == ERR_EXISTS && attempt < 100; attempt++) {
+        chosen = names_make_up(arena, dir.id, attempt);
+        result = take_name(home, chosen, dir.id, err);
+    }
+    if (result < 0) {
+        unlinkat(home->containers_fd, dir.id, AT_REMOVEDIR);
+        return -1;
+    }
+    *ret_name = arena_copy_string(arena, chosen);
+    *ret_dir = dir;
+    dir.fd = -1;
+    return 0;
+}
+
+int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) {
+    struct record_dir dir = {.fd = open_locked(home, id, LOCK_NB)};
+    if (dir.fd < 0) {
+        return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "container %.12s is running", id)
+                                    : err_sys(err, "lock the folder of container %.12s", id);
+    }
+    snprintf(dir.id, sizeof(dir.id), "%s", id);
+    *ret_dir = dir;
+    return 0;
+}
+
+bool record_is_running(const struct home *home, const char *id) {
+    AUTO_FD int fd = openat(home->containers_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+// --- record.json ---
+
+int record_write(const struct record_dir *dir, const struct record *record, struct err *err) {
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:i, s:b, s:b, s:I}", "id", dir->id, "name", record->name,
+                               "image", record->image, "imageId", record->image_id, "command", record->command, "created",
+                               (json_int_t)record->created_s, "started", (json_int_t)record->started_s, "finished",
+                               (json_int_t)record->finished_s, "exitCode", record->exit_code, "remove", record->remove, "hasRange",
+                               record->has_range, "firstId", (json_int_t)record->first_id);
+    AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    json_decref(object);
+    if (!text) {
+        return err_set(err, ERR_INPUT, "the command or name of the container is not valid UTF-8");
+    }
+    return fd_replace_file(dir->fd, "record.json", text, strlen(text), 0600, err);
+}
+
+static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return arena_copy_string(arena, text ? text : "");
+}
+
+static int64_t number(const json_t *object, const char *name) {
+    return json_integer_value(json_object_get(object, name));
+}
+
+int record_read(const struct home *home, struct arena *arena, const char *id, struct record *ret, struct err *err) {
+    char path[NAME_MAX + 1];
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    snprintf(path, sizeof(path), "%s/record.json", id);
+    if (fd_read_file(home->containers_fd, path, 1 << 20, &text, &size, err) < 0) {
+        return err_in(err, "container %.12s", id);
+    }
+    json_t *object = json_loadb(text, size, 0, NULL);
+    if (!json_is_object(object)) {
+        json_decref(object);
+        return err_set(err, ERR_CORRUPT, "container %.12s: record.json is damaged", id);
+    }
+    *ret = (struct record){
+        .name = copy_member(arena, object, "name"),
+        .image = copy_member(arena, object, "image"),
+        .image_id = copy_member(arena, object, "imageId"),
+        .command = copy_member(arena, object, "command"),
+        .created_s = number(object, "created"),
+        .started_s = number(object, "started"),
+        .finished_s = number(object, "finished"),
+        .exit_code = (int)number(object, "exitCode"),
+        .remove = json_is_true(json_object_get(object, "remove")),
+        .has_range = json_is_true(json_object_get(object, "hasRange")),
+        .first_id = (uint32_t)number(object, "firstId"),
+    };
+    snprintf(ret->id, sizeof(ret->id), "%s", id);
+    json_decref(object);
+    return 0;
+}
+
+// --- finding ---
+
+static void close_stream(DIR **stream) {
+    if (*stream) {
+        closedir(*stream);
+    }
+}
+
+int record_list(const struct home *home, struct arena *arena, const char ***ret_ids, struct err *err) {
+    int fd = openat(home->containers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(close_stream) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        fd_close(&fd);
+        return err_sys(err, "read the store's folder of containers");
+    }
+    size_t count = 0, room = 64;
+    const char **ids = arena_array(arena, room + 1, sizeof(*ids));
+    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+        if (strlen(entry->d_name) != RECORD_ID_SIZE - 1) {
+            continue;
+        }
+        if (count == room) {
+            const char **larger = arena_array(arena, 2 * room + 1, sizeof(*ids));
+            memcpy(larger, ids, count * sizeof(*ids));
+            ids = larger;
+            room *= 2;
+        }
+        ids[count++] = arena_copy_string(arena, entry->d_name);
+    }
+    *ret_ids = ids;
+    return 0;
+}
+
+int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    const char **ids, *found = NULL;
+    if (*text && !strchr(text, '/') && text[0] != '.' && read_name(home, text, ret_id) == 0 && folder_exists(home, ret_id)) {
+        return 0;
+    }
+    if (record_list(home, &arena, &ids, err) < 0) {
+        return -1;
+    }
+    size_t length = strlen(text);
+    for (; length > 0 && *ids; ids++) {
+        if (strncmp(*ids, text, length) != 0) {
+            continue;
+        }
+        if (found) {
+            return err_set(err, ERR_INPUT, "more than one container has an id that begins with \"%s\"", text);
+        }
+        found = *ids;
+    }
+    if (!found) {
+        return err_set(err, ERR_NOT_FOUND, "no container is named \"%s\"; coffer ps --all lists them", text);
+    }
+    snprintf(ret_id, RECORD_ID_SIZE, "%s", found);
+    return 0;
+}

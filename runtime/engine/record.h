@@ -1,0 +1,70 @@
+// record: a container's folder in the store: what the user wished for, and what it left when it ended.
+//
+// The folder is made first and removed last; its lock (flock(2) on the folder) is held by the command that runs the container for as
+// long as it runs, and let go by the kernel however that command ends. So a folder whose lock is free belongs to nobody alive:
+// record_sweep() removes it if it was never finished or was to be removed at the end, and leaves it as "exited" otherwise.
+#ifndef COFFER_ENGINE_RECORD_H
+#define COFFER_ENGINE_RECORD_H
+
+#include "runtime/base/arena.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct home;
+
+enum { RECORD_ID_SIZE = 65, RECORD_SHORT_ID = 12 };
+
+struct record {
+    char id[RECORD_ID_SIZE];
+    const char *name;
+    const char *image;    // as the user named it
+    const char *image_id; // sha256:...
+    const char *command;  // for people
+    int64_t created_s;    // since 1970
+    int64_t started_s;
+    int64_t finished_s; // 0: not yet
+    int exit_code;
+    bool remove;      // --rm
+    bool has_range;   // of user ids
+    uint32_t first_id;
+};
+
+struct record_dir {
+    int fd; // the lock
+    char id[RECORD_ID_SIZE];
+};
+
+void record_dir_finish(struct record_dir *dir);
+#define AUTO_RECORD_DIR AUTO(record_dir_finish)
+
+// Makes the folder of a new container with a random id, locked, and takes the name (NULL: one is made up). A taken name is ERR_EXISTS
+// and says whose it is. *ret_name lives in the arena.
+int record_create(const struct home *home, struct arena *arena, const char *name, struct record_dir *ret_dir, const char **ret_name,
+                  struct err *err) MUST_CHECK;
+
+// Writes record.json as a whole.
+int record_write(const struct record_dir *dir, const struct record *record, struct err *err) MUST_CHECK;
+int record_read(const struct home *home, struct arena *arena, const char *id, struct record *ret, struct err *err) MUST_CHECK;
+
+// A name, an id, or the beginning of one that fits one container only.
+int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) MUST_CHECK;
+
+// Whether a command holds the container's lock: it runs.
+bool record_is_running(const struct home *home, const char *id);
+
+// Opens and locks the folder of a container that does not run; ERR_STATE when it does.
+int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
+
+// Removes run-time state, writable layer, range of ids, name and folder. The caller holds the lock.
+int record_remove(const struct home *home, struct record_dir *dir, struct err *err) MUST_CHECK;
+
+// All ids, in no order: a NULL-terminated array in the arena.
+int record_list(const struct home *home, struct arena *arena, const char ***ret_ids, struct err *err) MUST_CHECK;
+
+// Repairs what commands that were killed left behind. Never fails; logs what it cannot do.
+void record_sweep(const struct home *home);
+
+#endif
