@@ -26,7 +26,7 @@ static int open_store(const char *path, struct err *err) {
             if (at) {
                 *at = '\0';
             }
-            if (mkdir(copy, at ? 0755 : 0711) < 0 && errno != EEXIST) {
+            if (mkdir(copy, at ? 0755 : 0700) < 0 && errno != EEXIST) {
                 return err_sys(err, "make directory %s", copy);
             }
             if (!at) {
