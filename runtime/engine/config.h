@@ -1,0 +1,35 @@
+// Merging what the user wants, what the image says and what the engine decides into one OCI configuration: the only place for that.
+#ifndef COFFER_ENGINE_CONFIG_H
+#define COFFER_ENGINE_CONFIG_H
+
+#include "runtime/base/attr.h"
+#include "runtime/kernel/userns.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct image_settings;
+struct oci_config;
+struct run_request;
+
+struct config_request {
+    const struct run_request *run;
+    const struct image_settings *image;
+    const char *id;
+    const char *cwd;      // what relative sources of volumes begin at
+    const char *etc;      // folder with hosts, hostname and resolv.conf for the container
+    bool user_namespace;  // with these maps
+    struct idmap uids, gids;
+    bool rootless;
+    bool single_id;
+};
+
+// Everything lives in the arena, or is borrowed from the requests.
+int engine_config(const struct config_request *request, struct arena *arena, struct oci_config **ret, struct err *err) MUST_CHECK;
+
+// The host name that the container gets.
+const char *engine_hostname(const struct run_request *run, const char *id, struct arena *arena);
+
+#endif

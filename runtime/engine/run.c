@@ -1,0 +1,289 @@
+#include "images/image.h"
+#include "images/store.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/container.h"
+#include "runtime/engine/config.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/etc.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/idrange.h"
+#include "runtime/engine/record.h"
+#include "runtime/engine/request.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+// One run, from the image to the exit code.
+struct run {
+    const struct engine *engine;
+    const struct run_request *request;
+    struct arena arena;
+    struct home home;
+    struct store *store;
+    struct image *image;
+    struct record_dir dir;
+    struct record record;
+    bool user_namespace;
+    struct id_range range;
+    struct config_request config_request;
+};
+
+static void run_finish(struct run *run) {
+    image_close(run->image);
+    store_close(run->store);
+    record_dir_finish(&run->dir);
+    home_finish(&run->home);
+    arena_finish(&run->arena);
+}
+
+static int open_image(struct run *run, struct err *err) {
+    unsigned flags = STORE_CREATE | (run->home.rootless ? STORE_USER_XATTR : 0);
+    return store_open(run->engine->store, flags, &run->store, err) < 0 ||
+                   image_open(run->store, run->request->image, &run->image, err) < 0
+               ? -1
+               : 0;
+}
+
+static const char *shown_command(struct run *run) {
+    const struct image_settings *image = &run->image->config.settings;
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < image->entrypoint_count && !run->request->entrypoint; i++) {
+        buf_add_format(&text, "%s%s", text.size ? " " : "", image->entrypoint[i]);
+    }
+    if (run->request->entrypoint) {
+        buf_add_string(&text, run->request->entrypoint);
+    }
+    bool own = run->request->command_count > 0;
+    size_t count = own ? run->request->command_count : image->cmd_count;
+    for (size_t i = 0; i < count; i++) {
+        buf_add_format(&text, "%s%s", text.size ? " " : "", own ? run->request->command[i] : image->cmd[i]);
+    }
+    return arena_copy_string(&run->arena, buf_string(&text));
+}
+
+// The record is written when all it names has been taken, and before anything runs.
+static int make_record(struct run *run, struct err *err) {
+    const char *name;
+    if (record_create(&run->home, &run->arena, run->request->name, &run->dir, &name, err) < 0) {
+        return -1;
+    }
+    struct record *record = &run->record;
+    *record = (struct record){
+        .name = name,
+        .image = run->request->image,
+        .image_id = run->image->id,
+        .command = shown_command(run),
+        .created_s = time(NULL),
+        .remove = run->request->remove,
+    };
+    snprintf(record->id, sizeof(record->id), "%s", run->dir.id);
+    record->started_s = record->created_s;
+    bool host_ids = run->request->userns && strcmp(run->request->userns, "host") == 0;
+    if (run->request->userns && !host_ids && strcmp(run->request->userns, "auto") != 0) {
+        return err_set(err, ERR_INPUT, "--userns: expected host or auto, found \"%s\"", run->request->userns);
+    }
+    run->user_namespace = run->home.rootless || !(host_ids || run->request->privileged);
+    if (run->user_namespace && !run->home.rootless) {
+        if (idrange_take(run->home.store_fd, run->dir.id, &record->first_id, err) < 0) {
+            return -1;
+        }
+        record->has_range = true;
+        run->range = (struct id_range){.inside = 0, .outside = record->first_id, .count = IDRANGE_SIZE};
+    }
+    return record_write(&run->dir, record, err);
+}
+
+static struct idmap uid_map(const struct run *run) {
+    return run->home.rootless ? run->home.uids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
+}
+
+static struct idmap gid_map(const struct run *run) {
+    return run->home.rootless ? run->home.gids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
+}
+
+// The writable layer: its root has the attributes of the image's root directory, shifted into the container's range.
+static int make_upper(struct run *run, struct err *err) {
+    static const char *const folders[] = {"upper", "work", "merged"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        if (mkdirat(run->dir.fd, folders[i], 0755) < 0) {
+            return err_sys(err, "make the writable layer");
+        }
+    }
+    struct stat status = {.st_mode = 0755};
+    if (run->image->lower_count > 0 && fstatat(run->store->layers_fd, run->image->lower[0], &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        return err_sys(err, "look at the image's topmost layer");
+    }
+    uint32_t base = run->record.has_range ? run->record.first_id : 0;
+    bool is_root = !run->home.rootless;
+    if ((is_root && (base || status.st_uid || status.st_gid) &&
+         fchownat(run->dir.fd, "upper", base + status.st_uid, base + status.st_gid, AT_SYMLINK_NOFOLLOW) < 0) ||
+        fchmodat(run->dir.fd, "upper", status.st_mode & 07777, 0) < 0) {
+        return err_sys(err, "make the writable layer");
+    }
+    return 0;
+}
+
+static int make_config(struct run *run, const char *folder, struct oci_config **ret, struct err *err) {
+    char cwd[PATH_MAX];
+    if (!getcwd(cwd, sizeof(cwd))) {
+        return err_sys(err, "find the current directory");
+    }
+    run->config_request = (struct config_request){
+        .run = run->request,
+        .image = &run->image->config.settings,
+        .id = run->dir.id,
+        .cwd = arena_copy_string(&run->arena, cwd),
+        .etc = folder,
+        .user_namespace = run->user_namespace,
+        .uids = uid_map(run),
+        .gids = gid_map(run),
+        .rootless = run->home.rootless,
+        .single_id = run->home.rootless && run->home.single_id,
+    };
+    return engine_config(&run->config_request, &run->arena, ret, err);
+}
+
+// What -v names and is not there is made, as docker does.
+static int make_sources(const struct oci_config *config, const struct run_request *request, struct err *err) {
+    if (request->volumes.count == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < config->mounts_count; i++) {
+        const struct oci_mount *mount = &config->mounts[i];
+        struct stat status;
+        if (strcmp(mount->type, "bind") == 0 && stat(mount->source, &status) < 0 && errno == ENOENT &&
+            mkdir(mount->source, 0755) < 0) {
+            return err_sys(err, "make the missing source %s", mount->source);
+        }
+    }
+    return 0;
+}
+
+static int run_container(struct run *run, const char *folder, const struct oci_config *config, int *ret_status, struct err *err) {
+    AUTO_FD int null = -1;
+    if (!run->request->interactive && !run->request->tty) {
+        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (null < 0) {
+            return err_sys(err, "open /dev/null");
+        }
+    }
+    const struct image_settings *image = &run->image->config.settings;
+    const struct container_layers layers = {
+        .base = arena_format(&run->arena, "%s/layers", run->engine->store),
+        .lower = run->image->lower,
+        .lower_count = run->image->lower_count,
+        .upper = arena_format(&run->arena, "%s/upper", folder),
+        .work = arena_format(&run->arena, "%s/work", folder),
+        .directory = arena_format(&run->arena, "%s/merged", folder),
+        .is_volatile = run->request->remove,
+    };
+    const struct container_options options = {
+        .root = run->engine->oci_root,
+        .id = run->dir.id,
+        .bundle = folder,
+        .config = config,
+        .layers = &layers,
+        .user = run->request->user ? run->request->user : image->user && *image->user ? image->user : "0",
+        .make_cwd = true,
+        .reaper = run->request->init,
+        .idmap_binds = run->user_namespace && !run->home.rootless,
+        .seccomp_cache = arena_format(&run->arena, "%s/seccomp", run->engine->root),
+        .input = null,
+        .interactive = run->request->interactive,
+        .pass_signals = run->request->pass_signals,
+    };
+    return container_run(&options, false, ret_status, err);
+}
+
+static int start(struct run *run, int *ret_status, struct err *err) {
+    const char *folder = arena_format(&run->arena, "%s/containers/%s", run->engine->store, run->dir.id);
+    uint32_t base = run->record.has_range ? run->record.first_id : 0;
+    const struct etc_request etc = {
+        .hostname = engine_hostname(run->request, run->dir.id, &run->arena),
+        .host_network = strcmp(run->request->network, "host") == 0,
+        .owner = run->home.rootless ? geteuid() : base,
+        .group = run->home.rootless ? getegid() : base,
+    };
+    struct oci_config *config;
+    if (make_config(run, folder, &config, err) < 0 || make_sources(config, run->request, err) < 0 || make_upper(run, err) < 0 ||
+        etc_write(run->dir.fd, &etc, err) < 0) {
+        return -1;
+    }
+    return run_container(run, folder, config, ret_status, err);
+}
+
+// What is left when it has ended: nothing (--rm, or it never ran), or the record with the exit code.
+static void end(struct run *run, bool ran, int status) {
+    struct err err;
+    if (run->dir.fd < 0) {
+        return;
+    }
+    if (run->request->remove || !ran) {
+        if (record_remove(&run->home, &run->dir, &err) < 0) {
+            log_warn("%s", err.text);
+        }
+        return;
+    }
+    run->record.exit_code = status;
+    run->record.finished_s = time(NULL);
+    if (record_write(&run->dir, &run->record, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+int engine_run(const struct engine *engine, const struct run_request *request, int *ret_status, struct err *err) {
+    AUTO(run_finish) struct run run = {
+        .engine = engine,
+        .request = request,
+        .dir = {.fd = -1},
+        .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1},
+    };
+    if (home_open(engine->store, engine->oci_root, &run.home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&run.home);
+    int status = 0;
+    int result = open_image(&run, err) < 0 || make_record(&run, err) < 0 || start(&run, &status, err) < 0 ? -1 : 0;
+    end(&run, result == 0, status);
+    if (result == 0) {
+        *ret_status = status;
+    }
+    return result;
+}
+
+int engine_remove(const struct engine *engine, const char *name, bool force, struct err *err) {
+    AUTO_HOME struct home home;
+    AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    char id[RECORD_ID_SIZE];
+    if (home_open(engine->store, engine->oci_root, &home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&home);
+    if (record_find(&home, name, id, err) < 0) {
+        return -1;
+    }
+    if (record_lock(&home, id, &dir, err) < 0) {
+        if (err->kind != ERR_STATE || !force) {
+            return err->kind == ERR_STATE ? err_in(err, "remove %s (--force kills it first)", name) : -1;
+        }
+        // Its `run` cleans up what it made for --rm; we then find nothing, or the record of an ended container.
+        if (container_delete(engine->oci_root, id, true, err) < 0) {
+            return -1;
+        }
+        if (record_wait(&home, id, &dir, err) < 0) {
+            return err->kind == ERR_NOT_FOUND ? 0 : -1;
+        }
+    }
+    return record_remove(&home, &dir, err);
+}
