@@ -1,6 +1,7 @@
 #include "cli/commands/all.h"
 #include "cli/commands/oci_bundle.h"
 #include "cli/context.h"
+#include "runtime/base/err.h"
 #include "runtime/container/container.h"
 
 struct create_request {
@@ -11,7 +12,10 @@ static int run(struct context *context, struct err *err) {
     const struct create_request *request = context->request;
     struct container_options options;
     container_sweep(context->oci_dir);
-    return oci_bundle_read(context, &request->make, &options, err) < 0 || container_create(&options, err) < 0 ? -1 : 0;
+    if (oci_bundle_read(context, &request->make, &options, err) < 0) {
+        return -1;
+    }
+    return container_create(&options, err) < 0 ? err_in(err, "create container \"%s\"", options.id) : 0;
 }
 
 static const struct option_row options[] = {

@@ -1,6 +1,7 @@
 #include "cli/commands/all.h"
 #include "cli/commands/oci_bundle.h"
 #include "cli/context.h"
+#include "runtime/base/err.h"
 #include "runtime/container/container.h"
 
 struct run_request {
@@ -13,11 +14,10 @@ static int run(struct context *context, struct err *err) {
     struct container_options options;
     int status;
     container_sweep(context->oci_dir);
-    if (oci_bundle_read(context, &request->make, &options, err) < 0 ||
-        container_run(&options, request->detach, &status, err) < 0) {
+    if (oci_bundle_read(context, &request->make, &options, err) < 0) {
         return -1;
     }
-    return status;
+    return container_run(&options, request->detach, &status, err) < 0 ? err_in(err, "run container \"%s\"", options.id) : status;
 }
 
 static const struct option_row options[] = {

@@ -9,7 +9,6 @@ static int run(struct context *context, struct err *err) {
     if (container_state(context->oci_dir, context->operands[0], &document, err) < 0) {
         return -1;
     }
-    buf_add_char(&document, '\n');
     return output_write(&document, err);
 }
 

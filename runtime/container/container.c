@@ -28,20 +28,18 @@ int container_create(const struct container_options *options, struct err *err) {
     if (process && process->terminal && !options->console_socket) {
         return err_set(err, ERR_INPUT, "create: process.terminal is true, so --console-socket is needed");
     }
-    return creation_begin(&creation, options, true, false, err) < 0 ? err_in(err, "create container \"%s\"", options->id) : 0;
+    return creation_begin(&creation, options, true, false, err);
 }
 
 // --- start ---
 
 static int run_snapshot_hooks(struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
-                              enum oci_hook_kind kind, enum container_status status, struct err *err) {
+                              enum oci_hook_kind kind, enum oci_status status, struct err *err) {
     AUTO_BUF struct buf state = {0};
     if (config->hooks[kind].items_count == 0) {
         return 0;
     }
-    if (container_document(dir, record, config, status, &state, err) < 0) {
-        return -1;
-    }
+    container_document(dir, record, config, status, &state);
     return snapshot_run_hooks(config, kind, buf_string(&state), err);
 }
 
@@ -85,15 +83,15 @@ int container_start(const char *root, const char *id, struct err *err) {
         state_dir_read(&dir, &arena, &record, err) < 0) {
         return -1;
     }
-    enum container_status status = state_dir_status(&dir, &record);
-    if (status != CONTAINER_CREATED) {
+    enum oci_status status = state_dir_status(&dir, &record);
+    if (status != OCI_STATUS_CREATED) {
         return err_set(err, ERR_STATE, "start container \"%s\": it is %s; only a created one can be started", id,
-                       container_status_name(status));
+                       oci_status_name(status));
     }
     if (snapshot_read(&dir, &arena, &config, err) < 0 || release_init(&dir, err) < 0) {
         return err_in(err, "start container \"%s\"", id);
     }
-    if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, CONTAINER_RUNNING, err) < 0) {
+    if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
         // The specification since 1.3: a poststart hook that fails stops the container.
         struct err ignored;
         if (stop_and_remove(&dir, &record, &ignored) < 0) {
@@ -149,7 +147,7 @@ int container_run(const struct container_options *options, bool detached, int *r
     }
     int result = run_attached(options, ret_status, err);
     foreground_unblock(&before);
-    return result < 0 ? err_in(err, "run container \"%s\"", options->id) : 0;
+    return result;
 }
 
 // --- kill, delete ---
@@ -174,7 +172,7 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0) {
         return -1;
     }
-    if (state_dir_status(&dir, &record) == CONTAINER_STOPPED) {
+    if (state_dir_status(&dir, &record) == OCI_STATUS_STOPPED) {
         return err_set(err, ERR_STATE, "kill container \"%s\": it is not running", id);
     }
     if (all && record.cgroup) {
@@ -236,18 +234,16 @@ static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
         sweep_unfinished(dir);
         return 0;
     }
-    enum container_status status = state_dir_status(dir, &record);
-    if (status != CONTAINER_STOPPED && !force) {
+    enum oci_status status = state_dir_status(dir, &record);
+    if (status != OCI_STATUS_STOPPED && !force) {
         return err_set(err, ERR_STATE, "delete container \"%s\": it is %s; stop it first, or use --force", dir->id,
-                       container_status_name(status));
+                       oci_status_name(status));
     }
     struct oci_config *config = NULL;
     struct err hook_err;
     bool hooks = snapshot_read(dir, &arena, &config, &hook_err) == 0 && config;
     AUTO_BUF struct buf state = {0};
-    if (hooks && container_document(dir, &record, config, CONTAINER_STOPPED, &state, &hook_err) < 0) {
-        hooks = false;
-    }
+    container_document(dir, &record, config, OCI_STATUS_STOPPED, &state);
     if (stop_and_remove(dir, &record, err) < 0) {
         return err_in(err, "delete container \"%s\"", dir->id);
     }
@@ -282,5 +278,6 @@ int container_state(const char *root, const char *id, struct buf *document, stru
         snapshot_read(&dir, &arena, &config, err) < 0) {
         return -1;
     }
-    return container_document(&dir, &record, config, state_dir_status(&dir, &record), document, err);
+    container_document(&dir, &record, config, state_dir_status(&dir, &record), document);
+    return 0;
 }

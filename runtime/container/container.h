@@ -40,12 +40,12 @@ struct container_options {
     const char *user;                      // NULL: config->process.user; else "name[:group]", looked up inside
     bool make_cwd;
     bool reaper;     // an init that forwards signals and reaps, in front of the command
-    bool idmap_binds; // bind mounts show the owners they have outside (needs a new user namespace and root)
 
     bool no_pivot;
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)
     const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
+    bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
     const char *limits_fix;     // what to tell a user who asked for limits this host cannot give; NULL: the general word
 
     // run in the foreground

@@ -35,6 +35,18 @@ void creation_finish(struct creation *creation) {
 
 // --- the cgroup ---
 
+// Other tools expect the group in every hierarchy of version 1. Where nobody does, those with limits are enough, and the unified
+// one of a hybrid host, which starts, kills and guards devices better than version 1 can.
+static uint32_t v1_controllers(const struct creation *creation, const struct container_options *options) {
+    uint32_t unified = CGROUP_MASK(CGROUP_UNIFIED);
+    for (size_t i = 0; i < creation->cgroup_host.count && options->few_hierarchies; i++) {
+        if (creation->cgroup_host.hierarchies[i].controllers & unified) {
+            return (cgroup_limits_controllers(&creation->plan.limits) & ~CGROUP_MASK(CGROUP_DEVICES)) | unified;
+        }
+    }
+    return CGROUP_ALL;
+}
+
 // Without privilege and without limits a container runs where its user runs, if he may make no cgroup.
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
     struct container_plan *plan = &creation->plan;
@@ -44,7 +56,7 @@ static int make_cgroup(struct creation *creation, const struct container_options
     if (creation->cgroup_host.version == CGROUP_NONE && !plan->cgroup_required) {
         return 0;
     }
-    uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? CGROUP_ALL : 0;
+    uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0;
     if (state_dir_note_cgroup(&creation->dir, plan->cgroup_path, err) < 0) {
         return -1;
     }
@@ -172,21 +184,19 @@ static int take_console(struct creation *creation, const struct container_option
 }
 
 static int run_hooks(struct creation *creation, const struct container_options *options, enum oci_hook_kind kind,
-                     enum container_status status, struct err *err) {
+                     enum oci_status status, struct err *err) {
     const struct oci_hook_list *list = &options->config->hooks[kind];
     if (list->items_count == 0) {
         return 0;
     }
     AUTO_BUF struct buf state = {0};
-    if (container_document(&creation->dir, &creation->record, options->config, status, &state, err) < 0) {
-        return -1;
-    }
+    container_document(&creation->dir, &creation->record, options->config, status, &state);
     return snapshot_run_hooks(options->config, kind, buf_string(&state), err);
 }
 
 static int answer_namespaces(struct creation *creation, const struct container_options *options, struct err *err) {
-    if (run_hooks(creation, options, OCI_HOOK_PRESTART, CONTAINER_CREATING, err) < 0 ||
-        run_hooks(creation, options, OCI_HOOK_CREATE_RUNTIME, CONTAINER_CREATING, err) < 0) {
+    if (run_hooks(creation, options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0 ||
+        run_hooks(creation, options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err) < 0) {
         return -1;
     }
     return channel_send(creation->launched.channel, CHANNEL_GO, NULL, 0, NULL, 0, err);
@@ -303,10 +313,8 @@ static int complete_plan(struct creation *creation, const struct container_optio
     if (plan->init.create_hook_count > 0 || plan->init.start_hook_count > 0) {
         AUTO_BUF struct buf creating = {0};
         AUTO_BUF struct buf created = {0};
-        if (container_document(&creation->dir, &creation->record, options->config, CONTAINER_CREATING, &creating, err) < 0 ||
-            container_document(&creation->dir, &creation->record, options->config, CONTAINER_CREATED, &created, err) < 0) {
-            return -1;
-        }
+        container_document(&creation->dir, &creation->record, options->config, OCI_STATUS_CREATING, &creating);
+        container_document(&creation->dir, &creation->record, options->config, OCI_STATUS_CREATED, &created);
         plan->init.state_creating = arena_copy_string(&plan->arena, buf_string(&creating));
         plan->init.state_created = arena_copy_string(&plan->arena, buf_string(&created));
     }
@@ -366,5 +374,5 @@ int creation_begin(struct creation *creation, const struct container_options *op
 }
 
 int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) {
-    return run_hooks(creation, options, (enum oci_hook_kind)kind, CONTAINER_RUNNING, err);
+    return run_hooks(creation, options, (enum oci_hook_kind)kind, OCI_STATUS_RUNNING, err);
 }

@@ -2,15 +2,13 @@
 #ifndef COFFER_CONTAINER_DOCUMENT_H
 #define COFFER_CONTAINER_DOCUMENT_H
 
-#include "runtime/base/attr.h"
 #include "runtime/container/state_dir.h"
 
 struct buf;
-struct err;
 struct oci_config;
 
 // Appends the document. config gives the annotations and may be NULL.
-int container_document(const struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
-                       enum container_status status, struct buf *document, struct err *err) MUST_CHECK;
+void container_document(const struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
+                        enum oci_status status, struct buf *document);
 
 #endif

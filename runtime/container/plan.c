@@ -102,9 +102,6 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
         return err_set(err, ERR_INPUT, "config.json: linux.namespaces: a mount namespace is needed; without one the container's mounts "
                        "would be the host's");
     }
-    if ((config->hostname || config->domainname) && !oci_config_namespace(config, CLONE_NEWUTS)) {
-        return err_set(err, ERR_INPUT, "config.json: hostname: needs a namespace of type uts");
-    }
     return 0;
 }
 
@@ -156,44 +153,11 @@ static void plan_process(const struct container_options *options, struct contain
     plan->init.oom_score = from->oom_score_adj.value;
 }
 
-// Only what a namespace of the container's own holds may be set: anything else is the host's (sysctl(8)).
-static int check_sysctl(const struct oci_config *config, const char *path, struct err *err) {
-    static const struct {
-        const char *prefix;
-        uint32_t type;
-        const char *name;
-    } owners[] = {
-        {"net/", CLONE_NEWNET, "network"},           {"fs/mqueue/", CLONE_NEWIPC, "ipc"},       {"kernel/msg", CLONE_NEWIPC, "ipc"},
-        {"kernel/sem", CLONE_NEWIPC, "ipc"},         {"kernel/shm", CLONE_NEWIPC, "ipc"},       {"kernel/auto_msgmni", CLONE_NEWIPC, "ipc"},
-        {"kernel/domainname", CLONE_NEWUTS, "uts"},  {"kernel/hostname", CLONE_NEWUTS, "uts"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(owners); i++) {
-        if (strncmp(path, owners[i].prefix, strlen(owners[i].prefix)) == 0) {
-            return oci_config_namespace(config, owners[i].type)
-                       ? 0
-                       : err_set(err, ERR_INPUT, "sysctl %s: the container shares the host's %s namespace; give it one of its own", path,
-                                 owners[i].name);
-        }
-    }
-    return err_set(err, ERR_INPUT, "sysctl %s: is not kept apart by a namespace; it would change the host", path);
-}
-
-static int plan_sysctls(const struct oci_config *config, struct container_plan *plan, struct err *err) {
+static void plan_sysctls(const struct oci_config *config, struct container_plan *plan) {
     plan->init.sysctls = arena_array(&plan->arena, config->os.sysctl_count, sizeof(*plan->init.sysctls));
     for (size_t i = 0; i < config->os.sysctl_count; i++) {
-        char *path = arena_copy_string(&plan->arena, config->os.sysctl[i].name);
-        // As sysctl(8): the first separator decides; with dots, a slash stands for a dot in a name.
-        if (strcspn(path, ".") < strcspn(path, "/")) {
-            for (char *at = path; *at; at++) {
-                *at = *at == '.' ? '/' : *at == '/' ? '.' : *at;
-            }
-        }
-        if (strstr(path, "..") || check_sysctl(config, path, err) < 0) {
-            return strstr(path, "..") ? err_set(err, ERR_INPUT, "sysctl %s: is no name of a sysctl", path) : -1;
-        }
-        plan->init.sysctls[plan->init.sysctl_count++] = (struct plan_setting){path, config->os.sysctl[i].value};
+        plan->init.sysctls[plan->init.sysctl_count++] = (struct plan_setting){config->os.sysctl[i].name, config->os.sysctl[i].value};
     }
-    return 0;
 }
 
 static struct plan_hook *plan_hooks(struct arena *arena, const struct oci_hook_list *list, size_t *ret_count) {
@@ -266,10 +230,8 @@ int container_plan_build(const struct container_options *options, struct contain
     plan->init.masked_count = config->os.masked_paths_count;
     plan->init.readonly_paths = config->os.readonly_paths;
     plan->init.readonly_count = config->os.readonly_paths_count;
-    return container_plan_limits(options, plan, err) < 0 || plan_sysctls(config, plan, err) < 0 ||
-                   container_plan_mounts(options, plan, err) < 0
-               ? -1
-               : 0;
+    plan_sysctls(config, plan);
+    return container_plan_limits(options, plan, err) < 0 || container_plan_mounts(options, plan, err) < 0 ? -1 : 0;
 }
 
 // NS_GET_NSTYPE, ioctl_ns(2), tells the type.

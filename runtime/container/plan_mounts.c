@@ -55,7 +55,7 @@ static int plan_bind(const struct container_options *options, const struct oci_m
     mount->recursive = read->recursive_bind;
     mount->kind = PLAN_MOUNT_BIND;
     bool new_user = plan->namespaces & CLONE_NEWUSER;
-    bool idmap = read->idmap || read->idmap_tree || from->uid_mappings_count > 0 || (options->idmap_binds && new_user);
+    bool idmap = read->idmap || read->idmap_tree || from->uid_mappings_count > 0;
     if (idmap && !plan->privileged) {
         return err_set(err, ERR_UNSUPPORTED, "mount %s: only root can map the ids of a mount", from->destination);
     }

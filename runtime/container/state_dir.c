@@ -234,23 +234,15 @@ int state_dir_remove(struct state_dir *dir, struct err *err) {
     return 0;
 }
 
-const char *container_status_name(enum container_status status) {
-    static const char *const names[] = {
-        [CONTAINER_CREATING] = "creating", [CONTAINER_CREATED] = "created", [CONTAINER_RUNNING] = "running",
-        [CONTAINER_PAUSED] = "paused",     [CONTAINER_STOPPED] = "stopped",
-    };
-    return names[status];
-}
-
-enum container_status state_dir_status(const struct state_dir *dir, const struct container_record *record) {
+enum oci_status state_dir_status(const struct state_dir *dir, const struct container_record *record) {
     if (record->pid <= 0 || process_start_time((pid_t)record->pid) != record->start_time || record->start_time == 0) {
-        return CONTAINER_STOPPED;
+        return OCI_STATUS_STOPPED;
     }
     AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (created >= 0 && flock(created, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-        return CONTAINER_CREATED;
+        return OCI_STATUS_CREATED;
     }
-    return CONTAINER_RUNNING;
+    return OCI_STATUS_RUNNING;
 }
 
 // A path in sockaddr_un is short: the folder is named by its descriptor.

@@ -14,6 +14,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
+#include "specs/oci_state.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,11 +68,8 @@ int state_dir_note_cgroup(const struct state_dir *dir, const char *path, struct 
 // Removes the folder with all that is in it.
 int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;
 
-enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
-const char *container_status_name(enum container_status status);
-
 // What the container is doing now, from the kernel: the process, its lock on `created`.
-enum container_status state_dir_status(const struct state_dir *dir, const struct container_record *record);
+enum oci_status state_dir_status(const struct state_dir *dir, const struct container_record *record);
 
 // Makes the folder's init.sock and listens on it. Returns the socket.
 int state_dir_listen(const struct state_dir *dir, struct err *err) MUST_CHECK;

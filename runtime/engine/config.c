@@ -162,6 +162,12 @@ static void add_volume(struct making *making, const struct volume *volume) {
         .options = volume->options,
         .options_count = volume->option_count,
     };
+    // With ids of the container's own, files of the host would all be nobody's: they keep the owners they have outside.
+    if (volume->kind == VOLUME_BIND && making->request->user_namespace && !making->request->rootless) {
+        mount->options = arena_array(making->arena, volume->option_count + 2, sizeof(*mount->options));
+        memcpy(mount->options, volume->options, volume->option_count * sizeof(*mount->options));
+        mount->options[mount->options_count++] = "ridmap";
+    }
 }
 
 static int add_volumes(struct making *making, struct err *err) {

@@ -13,6 +13,7 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
+#include "runtime/engine/volume.h"
 #include "specs/oci_config.h"
 
 #include <errno.h>
@@ -155,16 +156,16 @@ static int make_config(struct run *run, const char *folder, struct oci_config **
 }
 
 // What -v names and is not there is made, as docker does.
-static int make_sources(const struct oci_config *config, const struct run_request *request, struct err *err) {
-    if (request->volumes.count == 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < config->mounts_count; i++) {
-        const struct oci_mount *mount = &config->mounts[i];
+static int make_sources(struct run *run, struct err *err) {
+    const struct strv *volumes = &run->request->volumes;
+    for (size_t i = 0; i < volumes->count; i++) {
+        struct volume volume;
         struct stat status;
-        if (strcmp(mount->type, "bind") == 0 && stat(mount->source, &status) < 0 && errno == ENOENT &&
-            mkdir(mount->source, 0755) < 0) {
-            return err_sys(err, "make the missing source %s", mount->source);
+        if (volume_parse_short(&run->arena, volumes->items[i], run->config_request.cwd, &volume, err) < 0) {
+            return -1;
+        }
+        if (stat(volume.source, &status) < 0 && errno == ENOENT && mkdir(volume.source, 0755) < 0) {
+            return err_sys(err, "make the missing source %s", volume.source);
         }
     }
     return 0;
@@ -197,7 +198,7 @@ static int run_container(struct run *run, const char *folder, const struct oci_c
         .user = run->request->user ? run->request->user : image->user && *image->user ? image->user : "0",
         .make_cwd = true,
         .reaper = run->request->init,
-        .idmap_binds = run->user_namespace && !run->home.rootless,
+        .few_hierarchies = true,
         .seccomp_cache = arena_format(&run->arena, "%s/seccomp", run->engine->root),
         .input = null,
         .interactive = run->request->interactive,
@@ -216,7 +217,7 @@ static int start(struct run *run, int *ret_status, struct err *err) {
         .group = run->home.rootless ? getegid() : base,
     };
     struct oci_config *config;
-    if (make_config(run, folder, &config, err) < 0 || make_sources(config, run->request, err) < 0 || make_upper(run, err) < 0 ||
+    if (make_config(run, folder, &config, err) < 0 || make_sources(run, err) < 0 || make_upper(run, err) < 0 ||
         etc_write(run->dir.fd, &etc, err) < 0) {
         return -1;
     }
@@ -254,7 +255,10 @@ int engine_run(const struct engine *engine, const struct run_request *request, i
     }
     record_sweep(&run.home);
     int status = 0;
-    int result = open_image(&run, err) < 0 || make_record(&run, err) < 0 || start(&run, &status, err) < 0 ? -1 : 0;
+    int result = open_image(&run, err);
+    if (result == 0 && (make_record(&run, err) < 0 || start(&run, &status, err) < 0)) {
+        result = err_in(err, "run %s", request->image);
+    }
     end(&run, result == 0, status);
     if (result == 0) {
         *ret_status = status;

@@ -64,7 +64,7 @@ static int mount_new(const struct overlay *overlay, bool *ret_too_old) {
             return -1;
         }
     }
-    if (set_upper(fs, overlay) < 0 || set_flags(fs, overlay) < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+    if (set_string(fs, "source", "overlay") < 0 || set_upper(fs, overlay) < 0 || set_flags(fs, overlay) < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
         return -1;
     }
     return sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);

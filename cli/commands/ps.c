@@ -1,0 +1,103 @@
+#include "cli/commands/all.h"
+#include "cli/commands/engine.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "runtime/base/err.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/record.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+struct ps_request {
+    struct list_options list;
+    bool all;
+};
+
+enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME };
+
+static const struct table_column columns[] = {
+    [COLUMN_ID] = {"ID", "CONTAINER ID", TABLE_QUIET, 12},
+    [COLUMN_IMAGE] = {"Image", "IMAGE"},
+    [COLUMN_COMMAND] = {"Command", "COMMAND", 0, 22},
+    [COLUMN_CREATED] = {"RunningFor", "CREATED"},
+    [COLUMN_STATUS] = {"Status", "STATUS"},
+    [COLUMN_STATE] = {"State", "STATE", TABLE_HIDDEN},
+    [COLUMN_NAME] = {"Names", "NAMES"},
+    {0},
+};
+
+static int newest_first(const void *a, const void *b) {
+    const struct record *left = a, *right = b;
+    return left->created_s < right->created_s ? 1 : left->created_s > right->created_s ? -1 : 0;
+}
+
+static void add_row(struct table *table, const struct record *record, bool running) {
+    char age[OUTPUT_HUMAN_SIZE], since[OUTPUT_HUMAN_SIZE];
+    int64_t now = time(NULL);
+    table_row(table);
+    table_set(table, COLUMN_ID, "%s", record->id);
+    table_set(table, COLUMN_IMAGE, "%s", record->image);
+    table_set(table, COLUMN_COMMAND, "\"%s\"", record->command);
+    table_set(table, COLUMN_CREATED, "%s ago", output_human_duration(now - record->created_s, age));
+    table_set(table, COLUMN_STATE, "%s", running ? "running" : "exited");
+    table_set(table, COLUMN_NAME, "%s", record->name);
+    if (running) {
+        table_set(table, COLUMN_STATUS, "Up %s", output_human_duration(now - record->started_s, since));
+    } else if (record->finished_s) {
+        table_set(table, COLUMN_STATUS, "Exited (%d) %s ago", record->exit_code, output_human_duration(now - record->finished_s, since));
+    } else {
+        table_set(table, COLUMN_STATUS, "Exited: its coffer was killed");
+    }
+}
+
+static int run(struct context *context, struct err *err) {
+    const struct ps_request *request = context->request;
+    AUTO_HOME struct home home;
+    AUTO_TABLE struct table table = {.columns = columns};
+    const char **ids;
+    if (home_open(context->store_dir, context->oci_dir, &home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&home);
+    if (record_list(&home, &context->arena, &ids, err) < 0) {
+        return -1;
+    }
+    size_t count = 0, total = 0;
+    while (ids[total]) {
+        total++;
+    }
+    struct record *records = arena_array(&context->arena, total, sizeof(*records));
+    for (size_t i = 0; i < total; i++) {
+        struct err gone; // removed while we look
+        if (record_read(&home, &context->arena, ids[i], &records[count], &gone) == 0) {
+            count++;
+        }
+    }
+    if (count > 0) {
+        qsort(records, count, sizeof(*records), newest_first);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool running = record_is_running(&home, records[i].id);
+        if (running || request->all) {
+            add_row(&table, &records[i], running);
+        }
+    }
+    return table_print(&table, &request->list, err);
+}
+
+static const struct option_row options[] = {
+    OPTION_FLAG("all", 'a', struct ps_request, all, "Show ended containers too"),
+    OPTION_ROWS(list_option_rows, struct ps_request, list, struct list_options),
+    {0},
+};
+
+const struct command command_ps = {
+    .name = "ps",
+    .aliases = "ls",
+    .summary = "List containers",
+    .group = COMMAND_GROUP_COMMON,
+    .options = options,
+    .request_size = sizeof(struct ps_request),
+    .run = run,
+};

@@ -1,0 +1,171 @@
+#include "cli/commands/all.h"
+#include "cli/commands/engine.h"
+#include "cli/context.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/request.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { ENV_FILE_MAX_BYTES = 1 << 20 };
+
+struct run_options {
+    struct run_request run;
+    struct strv env_files;
+    struct strv env;
+};
+
+// NAME alone means the caller's value, and nothing when he has none (docker).
+static void add_variable(struct strv *env, const char *text) {
+    if (strchr(text, '=')) {
+        strv_add(env, text);
+        return;
+    }
+    const char *value = getenv(text);
+    if (value) {
+        strv_add_format(env, "%s=%s", text, value);
+    }
+}
+
+static int read_env_file(struct strv *env, const char *path, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (fd_read_file(AT_FDCWD, path, ENV_FILE_MAX_BYTES, &text, &size, err) < 0) {
+        return err_in(err, "--env-file");
+    }
+    unsigned number = 0;
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        number++;
+        line += strspn(line, " \t");
+        line[strcspn(line, "\r")] = '\0';
+        if (!*line || *line == '#') {
+            continue;
+        }
+        size_t name = strcspn(line, "=");
+        if (name == 0 || strcspn(line, " \t") < name) {
+            return err_set(err, ERR_INPUT, "--env-file %s: line %u: expected NAME=VALUE or NAME", path, number);
+        }
+        add_variable(env, line);
+    }
+    return 0;
+}
+
+static int fill_env(const struct run_options *options, struct strv *env, struct err *err) {
+    for (size_t i = 0; i < options->env_files.count; i++) {
+        if (read_env_file(env, options->env_files.items[i], err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < options->env.count; i++) {
+        const char *text = options->env.items[i];
+        if (!*text || *text == '=') {
+            return err_set(err, ERR_INPUT, "--env \"%s\": expected NAME=VALUE or NAME", text);
+        }
+        add_variable(env, text);
+    }
+    return 0;
+}
+
+static int check(const struct run_request *run, struct err *err) {
+    if (run->tty && !isatty(STDIN_FILENO) && run->interactive) {
+        return err_set(err, ERR_INPUT, "--tty: standard input is not a terminal; leave out --tty to feed it from a pipe");
+    }
+    if (strcmp(run->network, "none") != 0 && strcmp(run->network, "host") != 0) {
+        return err_set(err, ERR_UNSUPPORTED, "--network %s: this version has none and host", run->network);
+    }
+    if (run->pull == PULL_ALWAYS) {
+        return err_set(err, ERR_UNSUPPORTED, "--pull always: this version reads images from files: load %s first, and use --pull missing",
+                       run->image);
+    }
+    return 0;
+}
+
+static int run(struct context *context, struct err *err) {
+    const struct run_options *options = context->request;
+    struct run_request request = options->run;
+    AUTO_STRV struct strv env = {0};
+    request.image = context->operands[0];
+    request.command = (const char *const *)context->operands + 1;
+    request.command_count = (size_t)context->operand_count - 1;
+    if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
+        return -1;
+    }
+    request.env = env;
+    const struct engine engine = engine_of(context);
+    int status;
+    return engine_run(&engine, &request, &status, err) < 0 ? -1 : status;
+}
+
+static const char *const pull_policies[] = {"missing", "always", "never", NULL};
+
+static const struct option_row options[] = {
+    OPTION_FLAG("interactive", 'i', struct run_options, run.interactive, "Keep standard input open"),
+    OPTION_FLAG("tty", 't', struct run_options, run.tty, "Give the command a terminal"),
+    OPTION_FLAG("rm", 0, struct run_options, run.remove, "Remove the container when it has ended"),
+    OPTION_STRING("name", 0, "NAME", struct run_options, run.name, "Name the container [default: one is made up]"),
+    OPTION_CHOICE("pull", 0, "POLICY", pull_policies, struct run_options, run.pull, "When to fetch the image: missing, always or never"),
+    OPTION_GROUP("Process"),
+    OPTION_LIST("env", 'e', "NAME=VALUE", struct run_options, env, "Set a variable; NAME alone takes the caller's value"),
+    OPTION_LIST("env-file", 0, "FILE", struct run_options, env_files, "Read variables from FILE, one a line", .complete = COMPLETE_FILE),
+    OPTION_STRING("workdir", 'w', "DIR", struct run_options, run.workdir, "Start in DIR of the container"),
+    OPTION_STRING("user", 'u', "USER[:GROUP]", struct run_options, run.user, "Run as a user of the container, by name or number"),
+    OPTION_STRING("entrypoint", 0, "COMMAND", struct run_options, run.entrypoint, "Replace the image's entrypoint; \"\" drops it"),
+    OPTION_FLAG("init", 0, struct run_options, run.init, "Run an init that passes signals on and reaps"),
+    OPTION_FLAG("sig-proxy", 0, struct run_options, run.pass_signals, "Pass signals to the command [default true]"),
+    OPTION_GROUP("Files"),
+    OPTION_LIST("volume", 'v', "SOURCE:TARGET[:OPTIONS]", struct run_options, run.volumes, "Show a path of the host in the container",
+                .complete = COMPLETE_FILE),
+    OPTION_LIST("mount", 0, "type=TYPE,...", struct run_options, run.mounts, "The same in docker's long form: bind or tmpfs"),
+    OPTION_LIST("tmpfs", 0, "TARGET[:OPTIONS]", struct run_options, run.tmpfs, "Mount a file system in memory"),
+    OPTION_FLAG("read-only", 0, struct run_options, run.read_only, "Make the root file system read-only"),
+    OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
+    OPTION_GROUP("Network"),
+    OPTION_STRING("network", 0, "MODE", struct run_options, run.network, "none, or host to share the host's [default none]"),
+    OPTION_STRING("hostname", 'h', "NAME", struct run_options, run.hostname, "Host name in the container [default: its short id]"),
+    OPTION_GROUP("Limits"),
+    OPTION_BYTES("memory", 'm', "BYTES", struct run_options, run.memory_bytes, "Most memory, such as 512m"),
+    OPTION_BYTES("memory-swap", 0, "BYTES", struct run_options, run.memory_swap_bytes, "Most memory and swap together"),
+    OPTION_CPUS("cpus", 0, "NUMBER", struct run_options, run.nano_cpus, "Most processors, such as 1.5"),
+    OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_options, run.cpu_shares, "Share of the processors against others [1024]"),
+    OPTION_STRING("cpuset-cpus", 0, "LIST", struct run_options, run.cpuset_cpus, "Processors to run on, such as 0-2,7"),
+    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit, "Most processes; -1: no limit"),
+    OPTION_GROUP("Security"),
+    OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_options, run.cap_add, "Give a capability, or ALL"),
+    OPTION_LIST("cap-drop", 0, "CAPABILITY", struct run_options, run.cap_drop, "Take a capability, or ALL"),
+    OPTION_LIST("security-opt", 0, "OPTION", struct run_options, run.security, "no-new-privileges, seccomp=FILE or seccomp=unconfined"),
+    OPTION_STRING("userns", 0, "MODE", struct run_options, run.userns,
+                  "auto: user ids of the container's own [default]; host: those of the host"),
+    OPTION_FLAG("privileged", 0, struct run_options, run.privileged, "Give all capabilities and hide nothing: no protection is left"),
+    {0},
+};
+
+static const struct run_options defaults = {
+    .run = {.network = "none", .pass_signals = true, .pids_limit = {true, 4096}},
+};
+
+const struct command command_run = {
+    .name = "run",
+    .usage = "IMAGE [COMMAND [ARG...]]",
+    .summary = "Run a command in a new container",
+    .description = "The container gets user ids of its own: its root is nobody on the host. Files of volumes keep the owners they "
+                   "have outside.\n\nThe exit code is the command's; 125 when coffer fails, 126 when the command cannot be executed, "
+                   "127 when there is none, 128 and the signal's number when a signal kills it.",
+    .examples = "coffer run --rm -it debian bash\n"
+                "# half a processor, 256 MiB, nothing to write to but /tmp\n"
+                "coffer run --rm --cpus 0.5 --memory 256m --read-only --tmpfs /tmp debian ./build",
+    .group = COMMAND_GROUP_COMMON,
+    .flags = COMMAND_OPTIONS_FIRST,
+    .min_operands = 1,
+    .max_operands = COMMAND_ANY_COUNT,
+    .operands = COMPLETE_IMAGE,
+    .options = options,
+    .request_size = sizeof(struct run_options),
+    .request_defaults = &defaults,
+    .run = run,
+};
