@@ -158,8 +158,12 @@ struct json_document {
 int json_decode(const struct json_document *document, const struct json_table *table, struct arena *arena, void *into,
                 struct err *err) MUST_CHECK;
 
-// Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it,
-// of a NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
+// The same for a document whose root is an array of objects: *ret_items are `*ret_count` structs in the arena, a zeroed one behind them.
+int json_decode_list(const struct json_document *document, const struct json_table *table, struct arena *arena, void *ret_items,
+                     size_t *ret_count, struct err *err) MUST_CHECK;
+
+// Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it, of a
+// NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) MUST_CHECK;
 
 // For custom decoders. The reader's way to the value is kept by whoever descends into it: push before, pop after.

@@ -527,3 +527,13 @@ int json_decode(const struct json_document *document, const struct json_table *t
     struct json_reader reader = {.document = document, .arena = arena, .err = err};
     return json_take_table(&reader, table, root, into);
 }
+
+int json_decode_list(const struct json_document *document, const struct json_table *table, struct arena *arena, void *ret_items,
+                     size_t *ret_count, struct err *err) {
+    AUTO(drop_json) json_t *root = NULL;
+    if (json_parse(document, &root, err) < 0) {
+        return -1;
+    }
+    struct json_reader reader = {.document = document, .arena = arena, .err = err};
+    return take_list(&reader, table, root, ret_items, ret_count);
+}
