@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct err;
+struct image_ref;
 struct store;
 
 // All strings live in the image.
@@ -19,7 +20,8 @@ struct image {
     const char *id;       // "sha256:..." of its configuration
     const char *name;     // as the user called it
     const char *manifest; // "sha256:..."; NULL where it came without one (docker save, import)
-    struct image_config config;
+    const char *loaded;   // when it came into the store: RFC 3339, UTC
+    struct image_config config; // without its history
     const char **lower; // paths below store->layers_fd, the topmost first, as struct overlay wants them
     size_t lower_count; // may be 0: an image without layers
     uint64_t size_bytes; // of all files unpacked
@@ -34,5 +36,9 @@ int image_open(struct store *store, const char *name, struct image **ret_image, 
 void image_close(struct image *image); // NULL is fine
 void image_cleanup(struct image **image);
 #define AUTO_IMAGE AUTO(image_cleanup)
+
+// Only looks for it: *ret_path is its record's path below the store, *ret_ref the reference it was found by, all NULL when found by id.
+int image_find(const struct store *store, const char *name, struct arena *arena, const char **ret_path, struct image_ref *ret_ref,
+               struct err *err) MUST_CHECK;
 
 #endif

@@ -28,10 +28,10 @@
 struct err;
 
 struct store {
-    const char *path; // absolute; owned
-    int fd;           // the directory
-    int layers_fd;    // its layers/: base of what images name as their layers
-    bool user_xattr;  // overlay's marks are in user.overlay.*: everything here is done inside a user namespace
+    char *path;     // absolute; owned
+    int fd;         // the directory
+    int layers_fd;  // its layers/: base of what images name as their layers
+    bool user_xattr; // overlay's marks are in user.overlay.*: everything here is done inside a user namespace
 };
 
 enum store_flag {
@@ -47,5 +47,12 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
 void store_close(struct store *store); // NULL is fine
 void store_cleanup(struct store **store);
 #define AUTO_STORE AUTO(store_cleanup)
+
+// Whether there is something at the path below the store; links are followed.
+bool store_has(const struct store *store, const char *path);
+
+// Waits for the exclusive lock and returns the descriptor that holds it. Held for renames and removals, never while data is written
+// or read, and never across a fork.
+int store_lock(const struct store *store, struct err *err) MUST_CHECK;
 
 #endif

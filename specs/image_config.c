@@ -1,6 +1,5 @@
 #include "specs/image_config.h"
 
-#include "runtime/base/err.h"
 #include "runtime/base/quote.h"
 #include "specs/json.h"
 #include "specs/json_write.h"
@@ -78,24 +77,39 @@ static const struct json_row document_rows[] = {
 static const struct json_table document_table = JSON_TABLE(struct document, document_rows);
 
 // What starts a process puts these together with the user's, by name.
-static int check_env(const struct json_document *document, const struct image_settings *settings, struct err *err) {
+static int check_env(struct json_reader *reader, const struct image_settings *settings) {
     for (size_t i = 0; i < settings->env_count; i++) {
         const char *equals = strchr(settings->env[i], '=');
         if (!equals || equals == settings->env[i]) {
             char quoted[QUOTE_SIZE];
-            return err_set(err, ERR_INPUT, "%s: config.Env[%zu]: expected NAME=VALUE, found %s", document->name, i,
-                           quote_text(settings->env[i], quoted));
+            json_push_name(reader, "config");
+            json_push_name(reader, "Env");
+            json_push_index(reader, i);
+            return json_fail(reader, "expected NAME=VALUE, found %s", quote_text(settings->env[i], quoted));
         }
     }
     return 0;
 }
 
-int image_config_decode(const struct json_document *document, struct arena *arena, struct image_config *ret, struct err *err) {
+int image_config_take(struct json_reader *reader, json_t *value, struct image_config *ret) {
     struct document decoded = {0};
-    if (json_decode(document, &document_table, arena, &decoded, err) < 0 || check_env(document, &decoded.config.settings, err) < 0) {
+    if (json_take_table(reader, &document_table, value, &decoded) < 0 || check_env(reader, &decoded.config.settings) < 0) {
         return -1;
     }
     *ret = decoded.config;
+    return 0;
+}
+
+static int take_whole(struct json_reader *reader, json_t *value, void *into) {
+    return image_config_take(reader, value, into);
+}
+
+int image_config_decode(const struct json_document *document, struct arena *arena, struct image_config *ret, struct err *err) {
+    struct image_config config = {0};
+    if (json_decode_custom(document, take_whole, arena, &config, err) < 0) {
+        return -1;
+    }
+    *ret = config;
     return 0;
 }
 

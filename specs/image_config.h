@@ -11,7 +11,9 @@
 struct arena;
 struct err;
 struct json_document;
+struct json_reader;
 struct json_writer;
+struct json_t;
 
 struct image_healthcheck {
     const char **test; // "NONE", or "CMD" or "CMD-SHELL" and what behind it
@@ -68,6 +70,9 @@ struct image_config {
 
 // ERR_INPUT names the document and the field; kinds of image that are not made of layers (rootfs.type) are refused.
 int image_config_decode(const struct json_document *document, struct arena *arena, struct image_config *ret, struct err *err) MUST_CHECK;
+
+// The same for one that is a member of another document: for rows of kind CUSTOM.
+int image_config_take(struct json_reader *reader, struct json_t *value, struct image_config *ret) MUST_CHECK;
 
 // Writes a configuration as a document of its own (name NULL) or as a member.
 void image_config_write(const struct image_config *config, struct json_writer *writer, const char *name);

@@ -162,6 +162,10 @@ int json_decode(const struct json_document *document, const struct json_table *t
 int json_decode_list(const struct json_document *document, const struct json_table *table, struct arena *arena, void *ret_items,
                      size_t *ret_count, struct err *err) MUST_CHECK;
 
+// The same with a function for the root, whatever that is.
+int json_decode_custom(const struct json_document *document, json_custom_fn *custom, struct arena *arena, void *into,
+                       struct err *err) MUST_CHECK;
+
 // Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it, of a
 // NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) MUST_CHECK;

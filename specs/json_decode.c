@@ -537,3 +537,13 @@ int json_decode_list(const struct json_document *document, const struct json_tab
     struct json_reader reader = {.document = document, .arena = arena, .err = err};
     return take_list(&reader, table, root, ret_items, ret_count);
 }
+
+int json_decode_custom(const struct json_document *document, json_custom_fn *custom, struct arena *arena, void *into,
+                       struct err *err) {
+    AUTO(drop_json) json_t *root = NULL;
+    if (json_parse(document, &root, err) < 0) {
+        return -1;
+    }
+    struct json_reader reader = {.document = document, .arena = arena, .err = err};
+    return custom(&reader, root, into);
+}

@@ -1,0 +1,122 @@
+#include "images/image.h"
+
+#include "images/record.h"
+#include "images/ref.h"
+#include "images/store.h"
+#include "images/tags.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/quote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// overlayfs shows of each path the topmost layer's; below an opaque root there is nothing to show.
+static void list_lower(struct image *image, const struct record *record) {
+    image->lower = arena_array(&image->arena, record->layers_count + 1, sizeof(*image->lower));
+    for (size_t i = record->layers_count; i-- > 0;) {
+        image->lower[image->lower_count++] = arena_format(&image->arena, "%s/fs", record->layers[i].key);
+        if (record->layers[i].opaque) {
+            break;
+        }
+    }
+    for (size_t i = 0; i < record->layers_count; i++) {
+        image->size_bytes += record->layers[i].size_bytes;
+    }
+}
+
+static int open_path(const struct store *store, const char *path, struct image *image, struct err *err) {
+    struct record record;
+    image->lock_fd = record_open(store, path, &image->arena, &record, err);
+    if (image->lock_fd < 0) {
+        return -1;
+    }
+    image->id = record.id;
+    image->manifest = record.manifest;
+    image->loaded = record.loaded;
+    image->config = record.config;
+    list_lower(image, &record);
+    return 0;
+}
+
+// By the beginning of an id. 1 with *ret_id, which is in the arena; 0 when there is none.
+static int find_by_prefix(const struct store *store, const char *name, const char *prefix, struct arena *arena, const char **ret_id,
+                          struct err *err) {
+    const char **ids;
+    size_t count, found = 0;
+    if (record_list(store, arena, &ids, &count, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(ids[i], prefix, strlen(prefix)) == 0) {
+            *ret_id = ids[i];
+            found++;
+        }
+    }
+    if (found > 1) {
+        return err_set(err, ERR_INPUT, "%s is the beginning of %zu images' ids; give more digits", name, found);
+    }
+    return (int)found;
+}
+
+int image_find(const struct store *store, const char *name, struct arena *arena, const char **ret_path, struct image_ref *ret_ref,
+               struct err *err) {
+    char path[TAG_PATH_SIZE], record[RECORD_PATH_SIZE];
+    struct err wrong = {0};
+    *ret_ref = (struct image_ref){0};
+    int result = image_ref_parse(arena, name, ret_ref, &wrong);
+    if (result == 0 && store_has(store, tag_path(ret_ref, path))) {
+        *ret_path = arena_copy_string(arena, path);
+        return 0;
+    }
+    const char *hex, *id = NULL;
+    if (image_id_like(name, &hex)) {
+        int found = find_by_prefix(store, name, hex, arena, &id, err);
+        if (found < 0) {
+            return -1;
+        }
+        if (found > 0) {
+            *ret_path = arena_copy_string(arena, record_path(id, record));
+            *ret_ref = (struct image_ref){0};
+            return 0;
+        }
+    } else if (result < 0) {
+        *err = wrong;
+        return -1;
+    }
+    char quoted[QUOTE_SIZE];
+    return err_set(err, ERR_NOT_FOUND, "image %s is not in the store; load one with \"coffer load\" or \"coffer pull\"",
+                   result < 0 ? quote_text(name, quoted) : image_ref_familiar(arena, ret_ref));
+}
+
+int image_open(struct store *store, const char *name, struct image **ret_image, struct err *err) {
+    AUTO_IMAGE struct image *image = mem_alloc(sizeof(*image));
+    image->lock_fd = -1;
+    image->name = arena_copy_string(&image->arena, name);
+    const char *path;
+    struct image_ref ref;
+    if (image_find(store, name, &image->arena, &path, &ref, err) < 0) {
+        return -1;
+    }
+    if (open_path(store, path, image, err) < 0) {
+        return err_in(err, "image %s", name);
+    }
+    image->manifest = ref.digest ? ref.digest : image->manifest;
+    *ret_image = image;
+    image = NULL;
+    return 0;
+}
+
+void image_close(struct image *image) {
+    if (image) {
+        fd_close(&image->lock_fd);
+        arena_finish(&image->arena);
+        free(image);
+    }
+}
+
+void image_cleanup(struct image **image) {
+    image_close(*image);
+    *image = NULL;
+}

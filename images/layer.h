@@ -1,0 +1,45 @@
+// A layer of the store: a directory layers/KEY with the unpacked tree in fs/ and what is known of it in layer.json.
+//
+// KEY is the hex of its diff id: a layer is shared by all images that have it. One that took something from the layers below it (the
+// attributes of a directory that its tar only implies, a hard link to a file of theirs) is right on that stack alone; its key is the
+// stack's chain id.
+#ifndef COFFER_IMAGES_LAYER_H
+#define COFFER_IMAGES_LAYER_H
+
+#include "images/digest.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct staging;
+struct store;
+
+struct layer {
+    char key[DIGEST_HEX_MAX + 1]; // directory name below layers/
+    struct digest diff_id;
+    uint64_t size_bytes; // of all files unpacked
+    bool needs_lower;    // right on its own stack only
+    bool opaque;         // hides all layers below it
+    int fd;              // its directory, with a shared lock that keeps it from being collected; -1: not open
+};
+
+void layer_finish(struct layer *layer); // closes fd
+
+// The chain id of a layer on top of a chain: sha256 of "CHAIN DIFFID"; of the lowest layer its diff id. below: NULL for the lowest.
+// (OCI image-spec v1.1, config.md, "Layer ChainID".)
+void layer_chain_id(const struct digest *below, const struct digest *diff_id, struct digest *ret);
+
+// Looks for the layer, by itself or made for this chain. 1: *ret_layer is open and locked; 0: it is not in the store.
+int layer_find(const struct store *store, const struct digest *diff_id, const struct digest *chain_id, struct layer *ret_layer,
+               struct err *err) MUST_CHECK;
+
+// Writes layer.json into the layer's directory, which is still being made.
+int layer_describe(const struct layer *layer, int dir_fd, struct err *err) MUST_CHECK;
+
+// Renames the staged directory `name` to the layer's place. Under the store's lock. One that is already there stays: it is the same.
+int layer_publish(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
+                  struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,172 @@
+#include "images/store.h"
+
+#include "images/gc.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char version[] = "1\n";
+
+// Parents before children.
+static const char *const folders[] = {"blobs", "blobs/sha256", "blobs/sha512", "images", "tags", "staging", "layers"};
+
+static int make_path(const char *path, struct err *err) {
+    AUTO_FREE char *copy = mem_copy_string(path);
+    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash) {
+            *slash = '\0';
+        }
+        // The store itself is its owner's alone; the folders on the way to it are like any other.
+        if (mkdir(copy, slash ? 0755 : 0700) < 0 && errno != EEXIST) {
+            return err_sys(err, "make directory %s", copy);
+        }
+        if (!slash) {
+            return 0;
+        }
+        *slash = '/';
+    }
+}
+
+static int open_folder(const char *path, bool create, struct err *err) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        if (!create) {
+            return err_set(err, ERR_NOT_FOUND, "there is no store in %s", path);
+        }
+        if (make_path(path, err) < 0) {
+            return -1;
+        }
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return fd < 0 ? err_sys(err, "open the store %s", path) : fd;
+}
+
+// Layers hold set-user-id programs and other people's secrets: nobody but the owner may enter.
+static int check_owner(const struct store *store, struct err *err) {
+    struct stat status;
+    if (fstat(store->fd, &status) < 0) {
+        return err_sys(err, "look at the store %s", store->path);
+    }
+    if (status.st_uid != geteuid()) {
+        return err_set(err, ERR_INPUT, "the store %s belongs to user %u, not to user %u; choose another one with --store", store->path,
+                       status.st_uid, geteuid());
+    }
+    return 0;
+}
+
+// Only an empty directory becomes a store: one that holds something is a mistake, and would lose its mode.
+static int check_empty(const struct store *store, struct err *err) {
+    int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (!stream) {
+        err_sys(err, "list the store %s", store->path);
+        fd_close(&fd);
+        return -1;
+    }
+    int result = 0;
+    for (const struct dirent *entry; result == 0 && (entry = readdir(stream));) {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0 && strncmp(entry->d_name, "version", 7) != 0) {
+            result = err_set(err, ERR_INPUT, "%s is no store: it holds \"%s\", but no file \"version\"", store->path, entry->d_name);
+        }
+    }
+    closedir(stream);
+    return result;
+}
+
+// The version comes first: what a process that died here leaves is a store that lacks folders, which the next one makes.
+static int make_store(const struct store *store, struct err *err) {
+    if (check_empty(store, err) < 0) {
+        return -1;
+    }
+    if (fchmod(store->fd, 0700) < 0) {
+        return err_sys(err, "set the mode of the store %s", store->path);
+    }
+    return fd_replace_file(store->fd, "version", version, sizeof(version) - 1, 0600, err);
+}
+
+static int check_version(const struct store *store, bool create, struct err *err) {
+    char found[16] = "";
+    AUTO_FD int fd = openat(store->fd, "version", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && create) {
+        return make_store(store, err);
+    }
+    ssize_t size = fd < 0 ? -1 : read(fd, found, sizeof(found) - 1);
+    if (size < 0) {
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no store in %s", store->path)
+                               : err_sys(err, "read %s/version", store->path);
+    }
+    if (strcmp(found, version) != 0) {
+        found[strcspn(found, "\n")] = '\0';
+        return err_set(err, ERR_UNSUPPORTED, "the store %s is of version \"%s\"; this program knows version 1", store->path, found);
+    }
+    return 0;
+}
+
+static int open_layers(struct store *store, bool create, struct err *err) {
+    store->layers_fd = openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->layers_fd < 0 && errno == ENOENT && create) {
+        for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+            if (mkdirat(store->fd, folders[i], 0700) < 0 && errno != EEXIST) {
+                return err_sys(err, "make directory %s/%s", store->path, folders[i]);
+            }
+        }
+        store->layers_fd = openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    return store->layers_fd < 0 ? err_sys(err, "open %s/layers", store->path) : 0;
+}
+
+int store_open(const char *path, unsigned flags, struct store **ret_store, struct err *err) {
+    bool create = flags & STORE_CREATE;
+    AUTO_STORE struct store *store = mem_alloc(sizeof(*store));
+    *store = (struct store){.path = mem_copy_string(path), .fd = -1, .layers_fd = -1, .user_xattr = flags & STORE_USER_XATTR};
+    store->fd = open_folder(path, create, err);
+    if (store->fd < 0 || check_owner(store, err) < 0 || check_version(store, create, err) < 0 || open_layers(store, create, err) < 0) {
+        return -1;
+    }
+    if (flags & STORE_SWEEP) {
+        gc_sweep(store);
+    }
+    *ret_store = store;
+    store = NULL;
+    return 0;
+}
+
+void store_close(struct store *store) {
+    if (store) {
+        fd_close(&store->fd);
+        fd_close(&store->layers_fd);
+        free(store->path);
+        free(store);
+    }
+}
+
+void store_cleanup(struct store **store) {
+    store_close(*store);
+    *store = NULL;
+}
+
+bool store_has(const struct store *store, const char *path) {
+    return faccessat(store->fd, path, F_OK, 0) == 0;
+}
+
+int store_lock(const struct store *store, struct err *err) {
+    AUTO_FD int fd = openat(store->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return err_sys(err, "open %s/lock", store->path);
+    }
+    while (flock(fd, LOCK_EX) < 0) {
+        if (errno != EINTR) {
+            return err_sys(err, "lock the store %s", store->path);
+        }
+    }
+    return fd_take(&fd);
+}
