@@ -4,7 +4,7 @@
 // directory like any other.
 #include "images/gc.h"
 
-#include "images/record.h"
+#include "images/image_record.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "images/tags.h"
@@ -51,22 +51,22 @@ static bool is_needed(const struct needed *needed, const char *name) {
 }
 
 static void need_blob(struct needed *needed, struct arena *arena, const char *digest) {
-    char path[RECORD_PATH_SIZE];
+    char path[IMAGE_RECORD_PATH_SIZE];
     if (digest) {
-        need(needed, arena_copy_string(arena, record_blob_path(digest, path)));
+        need(needed, arena_copy_string(arena, image_record_blob_path(digest, path)));
     }
 }
 
 static int find_needed(const struct store *store, struct arena *arena, struct needed *needed, struct err *err) {
     const char **ids;
     size_t count;
-    if (record_list(store, arena, &ids, &count, err) < 0) {
+    if (image_record_list(store, arena, &ids, &count, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
-        char path[RECORD_PATH_SIZE];
-        struct record record;
-        AUTO_FD int fd = record_open(store, record_path(ids[i], path), arena, &record, err);
+        char path[IMAGE_RECORD_PATH_SIZE];
+        struct image_record record;
+        AUTO_FD int fd = image_record_open(store, image_record_path(ids[i], path), arena, &record, err);
         if (fd < 0) {
             return -1;
         }

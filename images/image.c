@@ -1,6 +1,6 @@
 #include "images/image.h"
 
-#include "images/record.h"
+#include "images/image_record.h"
 #include "images/ref.h"
 #include "images/store.h"
 #include "images/tags.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 
 // overlayfs shows of each path the topmost layer's; below an opaque root there is nothing to show.
-static void list_lower(struct image *image, const struct record *record) {
+static void list_lower(struct image *image, const struct image_record *record) {
     image->lower = arena_array(&image->arena, record->layers_count + 1, sizeof(*image->lower));
     for (size_t i = record->layers_count; i-- > 0;) {
         image->lower[image->lower_count++] = arena_format(&image->arena, "%s/fs", record->layers[i].key);
@@ -27,8 +27,8 @@ static void list_lower(struct image *image, const struct record *record) {
 }
 
 static int open_path(const struct store *store, const char *path, struct image *image, struct err *err) {
-    struct record record;
-    image->lock_fd = record_open(store, path, &image->arena, &record, err);
+    struct image_record record;
+    image->lock_fd = image_record_open(store, path, &image->arena, &record, err);
     if (image->lock_fd < 0) {
         return -1;
     }
@@ -45,7 +45,7 @@ static int find_by_prefix(const struct store *store, const char *name, const cha
                           struct err *err) {
     const char **ids;
     size_t count, found = 0;
-    if (record_list(store, arena, &ids, &count, err) < 0) {
+    if (image_record_list(store, arena, &ids, &count, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -62,7 +62,7 @@ static int find_by_prefix(const struct store *store, const char *name, const cha
 
 int image_find(const struct store *store, const char *name, struct arena *arena, const char **ret_path, struct image_ref *ret_ref,
                struct err *err) {
-    char path[TAG_PATH_SIZE], record[RECORD_PATH_SIZE];
+    char path[TAG_PATH_SIZE], record[IMAGE_RECORD_PATH_SIZE];
     struct err wrong = {0};
     *ret_ref = (struct image_ref){0};
     int result = image_ref_parse(arena, name, ret_ref, &wrong);
@@ -77,7 +77,7 @@ int image_find(const struct store *store, const char *name, struct arena *arena,
             return -1;
         }
         if (found > 0) {
-            *ret_path = arena_copy_string(arena, record_path(id, record));
+            *ret_path = arena_copy_string(arena, image_record_path(id, record));
             *ret_ref = (struct image_ref){0};
             return 0;
         }

@@ -1,7 +1,7 @@
 #include "images/tags.h"
 
 #include "images/digest.h"
-#include "images/record.h"
+#include "images/image_record.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
@@ -43,7 +43,7 @@ const char *tag_path(const struct image_ref *ref, char path[TAG_PATH_SIZE]) {
 
 int tag_set(const struct store *store, const struct staging *staging, const struct image_ref *ref, const char *image_hex,
             struct err *err) {
-    char path[TAG_PATH_SIZE], record[RECORD_PATH_SIZE];
+    char path[TAG_PATH_SIZE], record[IMAGE_RECORD_PATH_SIZE];
     tag_path(ref, path);
     char *slash = strrchr(path, '/');
     *slash = '\0';
@@ -51,7 +51,7 @@ int tag_set(const struct store *store, const struct staging *staging, const stru
         return err_sys(err, "make directory %s/%s", store->path, path);
     }
     *slash = '/';
-    AUTO_FREE char *target = mem_format("../../%s", record_path(image_hex, record));
+    AUTO_FREE char *target = mem_format("../../%s", image_record_path(image_hex, record));
     if ((unlinkat(staging->fd, "tag", 0) < 0 && errno != ENOENT) || symlinkat(target, staging->fd, "tag") < 0 ||
         renameat(staging->fd, "tag", store->fd, path) < 0) {
         return err_sys(err, "write %s/%s", store->path, path);
@@ -94,7 +94,7 @@ static DIR *open_stream(int dir_fd, const char *name) {
 
 // Links that lead to no record's name are not ours to judge; they are passed over.
 static void add_link(struct tag_list *list, int dir_fd, const char *folder, const char *file) {
-    char target[RECORD_PATH_SIZE + 16] = "";
+    char target[IMAGE_RECORD_PATH_SIZE + 16] = "";
     ssize_t length = readlinkat(dir_fd, file, target, sizeof(target) - 1);
     static const char prefix[] = "../../images/";
     char *dot = strrchr(target, '.');

@@ -1,4 +1,4 @@
-#include "images/record.h"
+#include "images/image_record.h"
 
 #include "images/store.h"
 #include "runtime/base/buf.h"
@@ -23,26 +23,26 @@
 enum { RECORD_MAX_BYTES = 8 * JSON_MAX_BYTES };
 
 static const struct json_row layer_rows[] = {
-    ROW_STRING("key", struct record_layer, key, JSON_NEEDED | JSON_NOT_EMPTY),
-    ROW_U64("size", struct record_layer, size_bytes, JSON_NEEDED),
-    ROW_BOOL("opaque", struct record_layer, opaque, 0),
+    ROW_STRING("key", struct image_record_layer, key, JSON_NEEDED | JSON_NOT_EMPTY),
+    ROW_U64("size", struct image_record_layer, size_bytes, JSON_NEEDED),
+    ROW_BOOL("opaque", struct image_record_layer, opaque, 0),
 };
-static const struct json_table layer_table = JSON_TABLE(struct record_layer, layer_rows);
+static const struct json_table layer_table = JSON_TABLE(struct image_record_layer, layer_rows);
 
 static int take_config(struct json_reader *reader, json_t *value, void *into) {
     return image_config_take(reader, value, into);
 }
 
 static const struct json_row record_rows[] = {
-    ROW_STRING("id", struct record, id, JSON_NEEDED),
-    ROW_STRING("manifest", struct record, manifest, 0),
-    ROW_STRING("loaded", struct record, loaded, JSON_NEEDED),
-    ROW_CUSTOM("config", struct record, config, struct image_config, take_config, JSON_NEEDED),
-    ROW_LIST("layers", struct record, layers, struct record_layer, layer_table, JSON_NEEDED),
+    ROW_STRING("id", struct image_record, id, JSON_NEEDED),
+    ROW_STRING("manifest", struct image_record, manifest, 0),
+    ROW_STRING("loaded", struct image_record, loaded, JSON_NEEDED),
+    ROW_CUSTOM("config", struct image_record, config, struct image_config, take_config, JSON_NEEDED),
+    ROW_LIST("layers", struct image_record, layers, struct image_record_layer, layer_table, JSON_NEEDED),
 };
-static const struct json_table record_table = JSON_TABLE(struct record, record_rows);
+static const struct json_table record_table = JSON_TABLE(struct image_record, record_rows);
 
-void record_write(const struct record *record, struct buf *text) {
+void image_record_write(const struct image_record *record, struct buf *text) {
     struct json_writer writer = {.buf = text};
     json_write_open(&writer, NULL, '{');
     json_write_string(&writer, "id", record->id);
@@ -67,9 +67,9 @@ void record_write(const struct record *record, struct buf *text) {
     json_write_close(&writer, '}');
 }
 
-int record_decode(const char *name, const char *text, size_t size, struct arena *arena, struct record *ret, struct err *err) {
+int image_record_decode(const char *name, const char *text, size_t size, struct arena *arena, struct image_record *ret, struct err *err) {
     const struct json_document document = {.name = name, .text = text, .size = size, .max_bytes = RECORD_MAX_BYTES};
-    struct record record = {0};
+    struct image_record record = {0};
     if (json_decode(&document, &record_table, arena, &record, err) < 0) {
         return -1;
     }
@@ -98,31 +98,31 @@ static int open_locked(const struct store *store, const char *path, struct err *
     return fd_take(&fd);
 }
 
-int record_open(const struct store *store, const char *path, struct arena *arena, struct record *ret, struct err *err) {
+int image_record_open(const struct store *store, const char *path, struct arena *arena, struct image_record *ret, struct err *err) {
     AUTO_FD int fd = open_locked(store, path, err);
     if (fd < 0) {
         return -1;
     }
     AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 || record_decode(path, text, size, arena, ret, err) < 0) {
+    if (fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 || image_record_decode(path, text, size, arena, ret, err) < 0) {
         return -1;
     }
     return fd_take(&fd);
 }
 
-const char *record_path(const char *hex, char path[RECORD_PATH_SIZE]) {
-    snprintf(path, RECORD_PATH_SIZE, "images/%s.json", hex);
+const char *image_record_path(const char *hex, char path[IMAGE_RECORD_PATH_SIZE]) {
+    snprintf(path, IMAGE_RECORD_PATH_SIZE, "images/%s.json", hex);
     return path;
 }
 
-const char *record_blob_path(const char *digest_text, char path[RECORD_PATH_SIZE]) {
-    const char *hex = record_hex(digest_text);
-    snprintf(path, RECORD_PATH_SIZE, "blobs/%.*s/%s", (int)strcspn(digest_text, ":"), digest_text, hex);
+const char *image_record_blob_path(const char *digest_text, char path[IMAGE_RECORD_PATH_SIZE]) {
+    const char *hex = image_record_hex(digest_text);
+    snprintf(path, IMAGE_RECORD_PATH_SIZE, "blobs/%.*s/%s", (int)strcspn(digest_text, ":"), digest_text, hex);
     return path;
 }
 
-const char *record_hex(const char *digest_text) {
+const char *image_record_hex(const char *digest_text) {
     const char *colon = strchr(digest_text, ':');
     return colon ? colon + 1 : digest_text;
 }
@@ -137,7 +137,7 @@ static void close_stream(DIR **stream) {
     }
 }
 
-int record_list(const struct store *store, struct arena *arena, const char ***ret_ids, size_t *ret_count, struct err *err) {
+int image_record_list(const struct store *store, struct arena *arena, const char ***ret_ids, size_t *ret_count, struct err *err) {
     int fd = openat(store->fd, "images", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO(close_stream) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
     if (!stream) {
