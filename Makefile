@@ -56,7 +56,7 @@ LDHARDEN  := -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--as-n
 # virtual machine (0.12 ms against 0.59 to run an empty program, measured).
 INIT_CC   := musl-gcc
 INIT_HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections \
-             -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+             -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 INIT_LINK := -static-pie
 endif
 ALL_CFLAGS := -std=gnu17 -fPIE $(CFLAGS) $(HARDENING) $(WARNINGS)
