@@ -8,6 +8,9 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
+    &command_run,
+    &command_ps,
+    &command_rm,
     &command_version,
     &command_completion,
     &command_help,

@@ -6,6 +6,9 @@
 
 extern const struct command command_completion;
 extern const struct command command_help;
+extern const struct command command_ps;
+extern const struct command command_rm;
+extern const struct command command_run;
 extern const struct command command_manual;
 extern const struct command command_version;
 

@@ -229,8 +229,8 @@ static int kill_attached(struct state_dir *dir, const struct container_record *r
 static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     struct container_record record;
-    if (state_dir_read(dir, &arena, &record, err) < 0) {
-        // No state, and the lock is ours: its maker died. What it noted of a cgroup goes with it.
+    if (state_dir_read(dir, &arena, &record, err) < 0 || record.pid == 0) {
+        // No process in the state, and the lock is ours: its maker died.
         sweep_unfinished(dir);
         return 0;
     }

@@ -23,6 +23,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+enum { REMOVE_TIMEOUT_MS = 5000 };
+
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
     launched_finish(&creation->launched);
@@ -48,6 +50,14 @@ static uint32_t v1_controllers(const struct creation *creation, const struct con
 }
 
 // Without privilege and without limits a container runs where its user runs, if he may make no cgroup.
+static int judge_cgroup(const struct creation *creation, const struct container_options *options, struct err *err) {
+    if (creation->plan.privileged || !creation->plan.cgroup_required) {
+        return creation->plan.cgroup_required ? -1 : 0;
+    }
+    return err_in(err, "limits need a cgroup that is delegated to the user%s",
+                  options->limits_fix ? options->limits_fix : " (with systemd: systemd-run --user --scope -p Delegate=yes)");
+}
+
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
     struct container_plan *plan = &creation->plan;
     if (cgroup_detect(&creation->cgroup_host, err) < 0) {
@@ -57,18 +67,17 @@ static int make_cgroup(struct creation *creation, const struct container_options
         return 0;
     }
     uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0;
-    if (state_dir_note_cgroup(&creation->dir, plan->cgroup_path, err) < 0) {
-        return -1;
-    }
-    if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0 ||
-        cgroup_apply(&creation->cgroup, &plan->limits, err) < 0) {
-        if (plan->privileged || !plan->cgroup_required) {
-            return plan->cgroup_required ? -1 : 0;
-        }
-        return err_in(err, "limits need a cgroup that is delegated to the user%s",
-                      options->limits_fix ? options->limits_fix : " (with systemd: systemd-run --user --scope -p Delegate=yes)");
+    if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0) {
+        return judge_cgroup(creation, options, err);
     }
     return 0;
+}
+
+static int set_limits(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (creation->cgroup.count == 0 || cgroup_apply(&creation->cgroup, &creation->plan.limits, err) == 0) {
+        return 0;
+    }
+    return judge_cgroup(creation, options, err);
 }
 
 static int hand_over_v1_tasks(struct creation *creation, struct err *err) {
@@ -108,25 +117,28 @@ static const char *now(struct arena *arena) {
                         (int)(seconds % 60), time.tv_nsec);
 }
 
-static int write_record(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
-    AUTO_BUF struct buf cgroup = {0};
-    if (creation->cgroup.count > 0) {
-        cgroup_record(&creation->cgroup, &cgroup);
-    }
+// What is known before anything is made: whoever finds only this knows what to look for.
+static int write_intent(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
     creation->record = (struct container_record){
         .bundle = options->bundle,
         .rootfs = creation->plan.init.root_path,
         .created = now(&creation->arena),
-        .pid = creation->launched.pid,
-        .start_time = process_start_time(creation->launched.pid),
         .owner = geteuid(),
         .attached = attached,
-        .cgroup = creation->cgroup.count > 0 ? arena_copy_string(&creation->arena, buf_string(&cgroup)) : NULL,
+        .cgroup_path = creation->plan.cgroup_path,
     };
-    if (options->config_text && state_dir_write_config(&creation->dir, options->config_text, options->config_size, err) < 0) {
-        return -1;
+    return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);
+}
+
+static int complete_record(struct creation *creation, struct err *err) {
+    AUTO_BUF struct buf cgroup = {0};
+    if (creation->cgroup.count > 0) {
+        cgroup_record(&creation->cgroup, &cgroup);
+        creation->record.cgroup = arena_copy_string(&creation->arena, buf_string(&cgroup));
     }
-    return state_dir_write(&creation->dir, &creation->record, err);
+    creation->record.pid = creation->launched.pid;
+    creation->record.start_time = process_start_time(creation->launched.pid);
+    return state_dir_complete(&creation->dir, &creation->record, err);
 }
 
 // The number as the host has it, without a newline, replaced as a whole: engines watch for the file.
@@ -329,15 +341,17 @@ static int create(struct creation *creation, const struct container_options *opt
         return -1;
     }
     creation->dir_made = true;
-    if (container_plan_open_namespaces(&creation->plan, err) < 0 || make_cgroup(creation, options, err) < 0) {
+    if (write_intent(creation, options, attached, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
+        make_cgroup(creation, options, err) < 0) {
         return -1;
     }
     if ((creation->cgroup.count > 0 && hand_over_v1_tasks(creation, err) < 0) || (wait_for_start && prepare_start(creation, err) < 0)) {
         return -1;
     }
-    // The record is written before init gets its plan: whatever then kills us, the next command knows of the container.
-    if (launch(creation, options, attached, err) < 0 || write_record(creation, options, attached, err) < 0 ||
-        complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
+    // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
+    // and device rules are set while init starts: it does nothing before it has the plan.
+    if (launch(creation, options, attached, err) < 0 || complete_record(creation, err) < 0 ||
+        set_limits(creation, options, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < creation->plan.fd_count; i++) {
@@ -356,7 +370,10 @@ static int create(struct creation *creation, const struct container_options *opt
 void creation_undo(struct creation *creation) {
     launch_abort(&creation->launched);
     struct err err;
-    if (creation->cgroup.count > 0 && (cgroup_kill(&creation->cgroup, &err) < 0 || cgroup_remove(&creation->cgroup, 5000, &err) < 0)) {
+    // A pid namespace dies with its first process; without one there may be others left.
+    bool all_dead = creation->plan.namespaces & CLONE_NEWPID;
+    if (creation->cgroup.count > 0 && ((!all_dead && cgroup_kill(&creation->cgroup, &err) < 0) ||
+                                       cgroup_remove(&creation->cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
         log_warn("%s", err.text);
     }
     if (creation->dir_made && state_dir_remove(&creation->dir, &err) < 0) {

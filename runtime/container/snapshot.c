@@ -2,7 +2,6 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/state_dir.h"
@@ -10,17 +9,15 @@
 #include "specs/json.h"
 #include "specs/oci_config.h"
 
-#include <errno.h>
-
 int snapshot_read(const struct state_dir *dir, struct arena *arena, struct oci_config **ret, struct err *err) {
     AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_file(dir->fd, "config.json", JSON_MAX_BYTES, &text, &size, err) < 0) {
-        if (err->errnum == ENOENT) {
-            *ret = NULL;
-            return 0;
-        }
-        return err_in(err, "container \"%s\"", dir->id);
+    if (state_dir_read_config(dir, &text, &size, err) < 0) {
+        return -1;
+    }
+    if (!text) {
+        *ret = NULL;
+        return 0;
     }
     const struct json_document document = {.name = "config.json", .text = text, .size = size};
     return oci_config_decode(&document, arena, ret, err) < 0 ? err_in(err, "container \"%s\"", dir->id) : 0;

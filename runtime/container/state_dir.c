@@ -1,5 +1,6 @@
 #include "runtime/container/state_dir.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -132,31 +133,70 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
     return 0;
 }
 
-// Each file is written once, while the folder is locked; a reader who comes too early sees a document that ends early and takes the
-// container as being created. So no rename is needed.
-static int write_once(const struct state_dir *dir, const char *name, const char *text, size_t size, struct err *err) {
-    AUTO_FD int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fd_write_all(fd, text, size) < 0) {
-        return err_sys(err, "write %s of container \"%s\"", name, dir->id);
-    }
-    return 0;
-}
+// Line 1 has room to grow: what is not known at first (the process, the cgroup) is filled in without moving the rest.
+enum { LINE_ROOM = 768, STATE_MAX_BYTES = 5 << 20 };
 
-int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:s?, s:i, s:b, s:b, s:s?}", "id", dir->id, "bundle", record->bundle,
+static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
                                "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
-                               (json_int_t)record->start_time, "bootId", record->boot_id, "owner", (int)record->owner, "attached",
-                               record->attached, "cgroupMade", record->cgroup_made, "cgroup", record->cgroup);
+                               (json_int_t)record->start_time, "owner", (int)record->owner, "attached", record->attached,
+                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
     AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     if (!text) {
         return err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id);
     }
-    return write_once(dir, "state.json", text, strlen(text), err);
+    buf_add_string(line, text);
+    return 0;
 }
 
-int state_dir_write_config(const struct state_dir *dir, const char *text, size_t size, struct err *err) {
-    return write_once(dir, "config.json", text, size, err);
+// The cgroup's record repeats its path.
+static size_t line_room(const struct container_record *record) {
+    return LINE_ROOM + (record->cgroup_path ? strlen(record->cgroup_path) : 0);
+}
+
+static void pad_line(struct buf *line, size_t size) {
+    while (line->size + 1 < size) {
+        buf_add_char(line, ' ');
+    }
+    buf_add_char(line, '\n');
+}
+
+int state_dir_write(const struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
+                    struct err *err) {
+    AUTO_BUF struct buf text = {0};
+    if (format_record(dir, record, &text, err) < 0) {
+        return -1;
+    }
+    pad_line(&text, text.size + line_room(record));
+    buf_add(&text, config, config ? config_size : 0);
+    AUTO_FD int fd = openat(dir->fd, "state.json", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || fd_write_all(fd, text.data, text.size) < 0) {
+        return err_sys(err, "write the state of container \"%s\"", dir->id);
+    }
+    return 0;
+}
+
+int state_dir_complete(const struct state_dir *dir, const struct container_record *record, struct err *err) {
+    AUTO_BUF struct buf first = {0};
+    AUTO_BUF struct buf line = {0};
+    struct container_record before = *record;
+    before.pid = 0;
+    before.start_time = 0;
+    before.cgroup = NULL;
+    if (format_record(dir, &before, &first, err) < 0 || format_record(dir, record, &line, err) < 0) {
+        return -1;
+    }
+    size_t size = first.size + line_room(record);
+    if (line.size >= size) {
+        return err_set(err, ERR_INPUT, "the state of container \"%s\" is too long", dir->id);
+    }
+    pad_line(&line, size);
+    AUTO_FD int fd = openat(dir->fd, "state.json", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || pwrite(fd, line.data, line.size, 0) != (ssize_t)line.size) {
+        return err_sys(err, "write the state of container \"%s\"", dir->id);
+    }
+    return 0;
 }
 
 static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {
@@ -164,16 +204,41 @@ static const char *copy_member(struct arena *arena, const json_t *object, const 
     return text ? arena_copy_string(arena, text) : NULL;
 }
 
-int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    if (fd_read_file(dir->fd, "state.json", 1 << 20, &text, &size, err) < 0) {
+static int read_state(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) {
+    if (fd_read_file(dir->fd, "state.json", STATE_MAX_BYTES, ret_text, ret_size, err) < 0) {
         if (err->errnum == ENOENT) {
             return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
         }
         return err_in(err, "container \"%s\"", dir->id);
     }
-    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    return 0;
+}
+
+int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (read_state(dir, &text, &size, err) < 0) {
+        return -1;
+    }
+    const char *newline = memchr(text, '\n', size);
+    size_t skipped = newline ? (size_t)(newline - text) + 1 : size;
+    *ret_size = size - skipped;
+    *ret_text = NULL;
+    if (*ret_size > 0) {
+        *ret_text = mem_alloc(*ret_size + 1);
+        memcpy(*ret_text, text + skipped, *ret_size);
+    }
+    return 0;
+}
+
+int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (read_state(dir, &text, &size, err) < 0) {
+        return -1;
+    }
+    const char *newline = memchr(text, '\n', size);
+    json_t *object = json_loadb(text, newline ? (size_t)(newline - text) : 0, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
         return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
@@ -184,20 +249,12 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .created = copy_member(arena, object, "created"),
         .pid = json_integer_value(json_object_get(object, "pid")),
         .start_time = (uint64_t)json_integer_value(json_object_get(object, "startTime")),
-        .boot_id = copy_member(arena, object, "bootId"),
         .owner = (uint32_t)json_integer_value(json_object_get(object, "owner")),
         .attached = json_is_true(json_object_get(object, "attached")),
-        .cgroup_made = json_is_true(json_object_get(object, "cgroupMade")),
+        .cgroup_path = copy_member(arena, object, "cgroupPath"),
         .cgroup = copy_member(arena, object, "cgroup"),
     };
     json_decref(object);
-    return 0;
-}
-
-int state_dir_note_cgroup(const struct state_dir *dir, const char *path, struct err *err) {
-    if (symlinkat(path, dir->fd, "cgroup") < 0) {
-        return err_sys(err, "note the cgroup of container \"%s\"", dir->id);
-    }
     return 0;
 }
 
@@ -209,10 +266,7 @@ static void close_stream(DIR **stream) {
 
 // The folder is ours and flat. What it holds is known: looking is only for what an older or newer version put there.
 int state_dir_remove(struct state_dir *dir, struct err *err) {
-    static const char *const files[] = {"state.json", "config.json", "cgroup"};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        unlinkat(dir->fd, files[i], 0);
-    }
+    unlinkat(dir->fd, "state.json", 0);
     if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
     }

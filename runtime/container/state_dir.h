@@ -1,8 +1,7 @@
 // state_dir: the folder of one container below the run-time root (/run/coffer/oci/ID), and what is known of the container in it.
 //
-//   state.json      what must outlive the process that made the container (struct container_record)
-//   config.json     the configuration as it was at create: later edits of the bundle's change nothing
-//   cgroup          a symbolic link whose text is the cgroup's path: written before the cgroup is made, in one system call
+//   state.json      line 1: what must outlive the process that made the container (struct container_record); behind it the
+//                   configuration as it was at create: later edits of the bundle's change nothing
 //   init.sock       where init waits for `start`
 //   created         held locked by init until it executes the container's program: tells "created" from "running"
 //
@@ -35,12 +34,11 @@ struct container_record {
     const char *rootfs;
     const char *created; // RFC 3339
     int64_t pid;
-    uint64_t start_time; // of pid, clock ticks since boot; with the boot id it tells the process from a later one
-    const char *boot_id;
+    uint64_t start_time; // of pid, clock ticks since boot: tells the process from a later one (the folder does not outlive a boot)
     uint32_t owner; // uid of who made it
     bool attached;  // made by a `run` in the foreground: ends with it
-    bool cgroup_made;
-    const char *cgroup; // as given by the configuration, or the default; NULL for none
+    const char *cgroup_path; // where a cgroup is going to be made: written down before it is
+    const char *cgroup;      // what was made (cgroup_record()); NULL before that, and for none
 };
 
 void state_dir_finish(struct state_dir *dir); // closes, and so unlocks
@@ -58,12 +56,16 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
 // Takes the lock; waits for whoever holds it when `wait`, else ERR_STATE. ERR_NOT_FOUND when the container was removed meanwhile.
 int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) MUST_CHECK;
 
-int state_dir_write(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
-int state_dir_write_config(const struct state_dir *dir, const char *text, size_t size, struct err *err) MUST_CHECK;
+// Writes state.json with the record and the snapshot of the configuration (NULL: none); then, in place and in one system call, the
+// record as it has become. A reader who comes while the first is written takes the container as being created.
+int state_dir_write(const struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
+                    struct err *err) MUST_CHECK;
+int state_dir_complete(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
+
 int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) MUST_CHECK;
 
-// Notes the cgroup before it is made.
-int state_dir_note_cgroup(const struct state_dir *dir, const char *path, struct err *err) MUST_CHECK;
+// The snapshot of the configuration, malloc'd and the caller's; NULL when there is none.
+int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) MUST_CHECK;
 
 // Removes the folder with all that is in it.
 int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;

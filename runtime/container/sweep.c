@@ -9,24 +9,13 @@
 #include "runtime/kernel/cgroup.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { WAIT_MS = 5000 };
 
-// The noted path is removed only when its last name carries the container's id: such a group nobody else has made. One that the
-// configuration named may have been there before.
-static void remove_noted_cgroup(const struct state_dir *dir) {
-    char path[PATH_MAX];
-    ssize_t length = readlinkat(dir->fd, "cgroup", path, sizeof(path) - 1);
-    if (length <= 0) {
-        return;
-    }
-    path[length] = '\0';
+// The path that was written down is removed only when its last name carries the container's id: such a group nobody else has made.
+// One that the configuration named may have been there before.
+static void remove_noted_cgroup(const struct state_dir *dir, const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (!strstr(name, dir->id)) {
         return;
@@ -46,8 +35,12 @@ static void remove_noted_cgroup(const struct state_dir *dir) {
 }
 
 void sweep_unfinished(struct state_dir *dir) {
-    remove_noted_cgroup(dir);
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
     struct err err;
+    if (state_dir_read(dir, &arena, &record, &err) == 0 && record.cgroup_path) {
+        remove_noted_cgroup(dir, record.cgroup_path);
+    }
     if (state_dir_remove(dir, &err) < 0) {
         log_warn("%s", err.text);
     }
@@ -63,7 +56,7 @@ static void sweep_one(const char *root, const char *id) {
     }
     // Whoever holds the lock is alive and cares for it.
     if (state_dir_lock(&dir, false, &err) == 0) {
-        if (state_dir_read(&dir, &arena, &record, &err) < 0) {
+        if (state_dir_read(&dir, &arena, &record, &err) < 0 || record.pid == 0) {
             sweep_unfinished(&dir);
         } else if (record.attached) {
             state_dir_finish(&dir); // delete takes the lock itself

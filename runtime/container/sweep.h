@@ -4,8 +4,8 @@
 
 struct state_dir;
 
-// Removes a container whose folder is locked by us and whose maker died before it wrote the state: the cgroup it had noted, with
-// the processes in it, and the folder.
+// Removes a container whose folder is locked by us and whose maker died before there was a process: the cgroup it had written down,
+// with whatever is in it, and the folder.
 void sweep_unfinished(struct state_dir *dir);
 
 #endif
