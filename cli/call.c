@@ -67,7 +67,8 @@ static int check_operands(const struct command *command, int count, struct err *
     }
     const char *limit = max == COMMAND_ANY_COUNT ? "at least " : min == max ? "" : count < min ? "at least " : "at most ";
     int wanted = count < min ? min : max;
-    return err_set(err, ERR_INPUT, "expected %s%d %s (%s), found %d", limit, wanted, wanted == 1 ? "word" : "words", command->usage, count);
+    return err_set(err, ERR_INPUT, "expected %s%d %s (%s), found %d", limit, wanted, wanted == 1 ? "word" : "words", command->usage,
+                   count);
 }
 
 // A call on its way down the tables. `low_level` is the command where the low level begins, NULL above it.
@@ -77,8 +78,8 @@ struct call {
     bool wrong_usage; // the words are at fault: the error begins with the command's path
 };
 
-// Reads the options of a command with sub-commands, and goes down to the one that is named. Returns 0 with *words behind its name, 1
-// when all is done already.
+// Reads the options of a command with sub-commands, and goes down to the one that is named. Returns 0 with *words behind its name,
+// 1 when all is done already.
 static int descend(struct call *call, struct option_words *words, struct err *err) {
     struct context *context = call->context;
     words->options_first = true;
@@ -103,12 +104,24 @@ static int descend(struct call *call, struct option_words *words, struct err *er
     return 0;
 }
 
+// A global option that was given behind the command is said to belong before it, rather than to be unknown.
+static int misplaced_option(const struct call *call, const struct option_words *words, struct err *err) {
+    const struct command *above = call->low_level ? call->low_level : &command_coffer;
+    const struct option_row *row = words->unknown ? option_named(above->options, words->unknown) : NULL;
+    if (!row) {
+        return -1;
+    }
+    return err_set(err, ERR_INPUT, "--%s stands before the command: %s --%s%s%s ... %s", row->name,
+                   call->low_level ? "coffer-oci" : "coffer", row->name, row->arg ? " " : "", row->arg ? row->arg : "",
+                   call->context->command->name);
+}
+
 static int run_command(struct call *call, struct option_words *words, void *request, struct err *err) {
     struct context *context = call->context;
     const struct command *command = context->command;
     words->options_first = command->flags & COMMAND_OPTIONS_FIRST;
     if (options_parse(command->options, request, words, err) < 0) {
-        return -1;
+        return misplaced_option(call, words, err);
     }
     if (words->help) {
         call->wrong_usage = false;

@@ -12,8 +12,8 @@ enum {
     EXIT_CODE_LOW_LEVEL = 1,        // any error of the low level, as runc has it
 };
 
-// Finds the command, reads its options, makes out where state lives, runs it, and prints the one error there may be. Nothing is read
-// or made before the command is known: this is also the hot path of the low level. The words may be reordered.
+// Finds the command, reads its options, makes out where state lives, runs it, and prints the one error there may be. Nothing is
+// read or made before the command is known: this is also the hot path of the low level. The words may be reordered.
 int call_program(int argc, char **argv);
 
 #endif

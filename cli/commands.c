@@ -8,37 +8,27 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,
-    &command_ps,
-    &command_rm,
-    &command_version,
-    &command_completion,
-    &command_help,
-    &command_manual,
-    &command_oci,
-    NULL,
+    &command_run,    &command_ps,  &command_rm, &command_version, &command_completion, &command_help,
+    &command_manual, &command_oci, NULL,
 };
 
 static const struct command *const oci_commands[] = {
-    &command_oci_create,
-    &command_oci_start,
-    &command_oci_run,
-    &command_oci_state,
-    &command_oci_kill,
-    &command_oci_delete,
-    &command_oci_spec,
-    NULL,
+    &command_oci_create, &command_oci_start,  &command_oci_run,  &command_oci_state,
+    &command_oci_kill,   &command_oci_delete, &command_oci_spec, NULL,
 };
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
+// And the other names that callers of runc use (messages.c).
+static const char *const oci_log_levels[] = {"error", "warning", "info", "debug", "trace", "warn", "fatal", "panic", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const rootless_wishes[] = {"auto", "true", "false", NULL};
 
 static const struct option_row global_options[] = {
-    OPTION_STRING("root", 0, "DIR", struct context, root_dir,
-                  "Keep run-time state in DIR [default /run/coffer, or COFFER_ROOT]", .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("root", 0, "DIR", struct context, root_dir, "Keep run-time state in DIR [default /run/coffer, or COFFER_ROOT]",
+                  .complete = COMPLETE_DIRECTORY),
     OPTION_STRING("store", 0, "DIR", struct context, store_dir,
-                  "Keep images, volumes and records in DIR [default /var/lib/coffer, or COFFER_STORE]", .complete = COMPLETE_DIRECTORY),
+                  "Keep images, volumes and records in DIR [default /var/lib/coffer, or COFFER_STORE]",
+                  .complete = COMPLETE_DIRECTORY),
     OPTION_CHOICE("log-level", 'l', "LEVEL", log_levels, struct context, log_level,
                   "Say what is an error, warning, info or debug, and all before it [default warning]"),
     OPTION_FLAG("debug", 'D', struct context, debug, "The same as --log-level debug"),
@@ -47,14 +37,17 @@ static const struct option_row global_options[] = {
 };
 
 static const struct option_row oci_options[] = {
-    OPTION_STRING("root", 0, "DIR", struct context, oci_dir,
-                  "Keep run-time state in DIR [default /run/coffer/oci]", .complete = COMPLETE_DIRECTORY),
-    OPTION_STRING("log", 0, "FILE", struct context, log_path, "Write messages to FILE, errors there too", .complete = COMPLETE_FILE),
-    OPTION_CHOICE("log-format", 0, "FORMAT", log_formats, struct context, log_format, "Write messages as text or json [default text]"),
-    OPTION_CHOICE("log-level", 0, "LEVEL", log_levels, struct context, log_level,
+    OPTION_STRING("root", 0, "DIR", struct context, oci_dir, "Keep run-time state in DIR [default /run/coffer/oci]",
+                  .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("log", 0, "FILE", struct context, log_path, "Write messages to FILE, errors there too",
+                  .complete = COMPLETE_FILE),
+    OPTION_CHOICE("log-format", 0, "FORMAT", log_formats, struct context, log_format,
+                  "Write messages as text or json [default text]"),
+    OPTION_CHOICE("log-level", 0, "LEVEL", oci_log_levels, struct context, log_level,
                   "Say what is an error, warning, info or debug, and all before it [default warning]"),
     OPTION_FLAG("debug", 0, struct context, debug, "The same as --log-level debug"),
-    OPTION_FLAG("systemd-cgroup", 0, struct context, systemd_cgroup, "Let systemd make the control groups: cgroupsPath is slice:prefix:name"),
+    OPTION_FLAG("systemd-cgroup", 0, struct context, systemd_cgroup,
+                "Let systemd make the control groups: cgroupsPath is slice:prefix:name"),
     OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager, "cgroupfs, systemd or disabled [default cgroupfs]"),
     OPTION_CHOICE("rootless", 0, "WISH", rootless_wishes, struct context, rootless_wish,
                   "Whether to ignore what only root can do: auto, true or false [default auto]"),

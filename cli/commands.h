@@ -1,7 +1,7 @@
 // Commands: rows that say what `coffer NAME` is. The row is the ONLY source for finding it, its help, completions and man page.
 //
-// The way of a call: main finds the row, lets options_parse() fill a copy of the row's request, counts the operands, makes out where
-// state lives, and calls run(). CONTRIBUTING.md, "Add a command", walks through one.
+// The way of a call: main finds the row, lets options_parse() fill a copy of the row's request, counts the operands, makes out
+// where state lives, and calls run(). CONTRIBUTING.md, "Add a command", walks through one.
 #ifndef COFFER_CLI_COMMANDS_H
 #define COFFER_CLI_COMMANDS_H
 
@@ -39,7 +39,7 @@ struct command {
     const char *description; // paragraphs for help and man page, an empty line between them; NULL for none
     const char *examples;    // lines: a command, and perhaps lines beginning with # over it; NULL for none
     enum command_group group;
-    unsigned flags; // enum command_flag, or-ed
+    unsigned flags;                 // enum command_flag, or-ed
     int min_operands, max_operands; // max may be COMMAND_ANY_COUNT
     enum complete_kind operands;    // what a shell offers for them
 

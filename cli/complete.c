@@ -106,7 +106,8 @@ static void add_values(struct buf *buf, const struct command *command, const cha
 }
 
 // The part that bash and zsh share: tables, and the way through the words before the cursor. $1 is how many words stand there, the
-// others the words. Sets path, operand (1 when the cursor is behind the first operand), and value (what the option before it wants).
+// others the words. Sets path, operand (1 when the cursor is behind the first operand), and value (what the option before it
+// wants).
 static const char walk_script[] = "_coffer_walk() {\n"
                                   "    local count=$1 word skip=''\n"
                                   "    shift\n"

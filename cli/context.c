@@ -86,7 +86,8 @@ int context_find_state(struct context *context, struct err *err) {
     const char *root = context->root_dir ? context->root_dir : environment("COFFER_ROOT");
     const char *store = context->store_dir ? context->store_dir : environment("COFFER_STORE");
     // A low-level call that was told its folder needs no other one.
-    if ((!root && !context->oci_dir && default_root(context, &root, err) < 0) || (!store && default_store(context, &store, err) < 0)) {
+    if ((!root && !context->oci_dir && default_root(context, &root, err) < 0) ||
+        (!store && default_store(context, &store, err) < 0)) {
         return -1;
     }
     if (!root) {

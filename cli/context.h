@@ -30,7 +30,7 @@ struct context {
     // Global options that commands do not need: see main.c and messages.h.
     bool debug;
     bool version;
-    int log_level; // enum log_level
+    int log_level; // as messages.c has them
 
     // The low level's global options.
     const char *log_path;
@@ -42,9 +42,9 @@ struct context {
     struct arena arena; // for whatever lives as long as the call
 };
 
-// Fills root_dir, store_dir, oci_dir and rootless from the options already there, the environment (COFFER_ROOT, COFFER_STORE, and the
-// XDG folders when rootless) and the defaults. A rootless user without XDG_RUNTIME_DIR gets /tmp/coffer-UID, which is made here and
-// refused when it is not only his.
+// Fills root_dir, store_dir, oci_dir and rootless from the options already there, the environment (COFFER_ROOT, COFFER_STORE, and
+// the XDG folders when rootless) and the defaults. A rootless user without XDG_RUNTIME_DIR gets /tmp/coffer-UID, which is made here
+// and refused when it is not only his.
 int context_find_state(struct context *context, struct err *err) MUST_CHECK;
 
 #endif

@@ -38,20 +38,22 @@ static const char root_sections[] = ".Sh ENVIRONMENT\n"
                                     "Images, volumes and records.\n"
                                     ".El\n";
 
-static const char exit_section[] = ".Sh EXIT STATUS\n"
-                                   ".Bl -tag -width Ds\n"
-                                   ".It 125\n"
-                                   "coffer itself failed; one sentence on standard error says why.\n"
-                                   ".It 126\n"
-                                   "The container's command cannot be executed.\n"
-                                   ".It 127\n"
-                                   "The container's command does not exist.\n"
-                                   ".El\n"
-                                   ".Pp\n"
-                                   "Any other status is that of the container's command; 128 and a signal's number when the signal ended it.\n";
+static const char exit_section[] =
+    ".Sh EXIT STATUS\n"
+    ".Bl -tag -width Ds\n"
+    ".It 125\n"
+    "coffer itself failed; one sentence on standard error says why.\n"
+    ".It 126\n"
+    "The container's command cannot be executed.\n"
+    ".It 127\n"
+    "The container's command does not exist.\n"
+    ".El\n"
+    ".Pp\n"
+    "Any other status is that of the container's command; 128 and a signal's number when the signal ended it.\n";
 
-static const char low_level_exit_section[] = ".Sh EXIT STATUS\n"
-                                             "1 when coffer itself failed, as with runc; any other is that of the container's process.\n";
+static const char low_level_exit_section[] =
+    ".Sh EXIT STATUS\n"
+    "1 when coffer itself failed, as with runc; any other is that of the container's process.\n";
 
 // A line of text: a backslash is one, and no line is taken for a macro.
 static void add_text(struct buf *buf, const char *text, size_t length) {
@@ -201,7 +203,8 @@ static void add_page(struct buf *buf, const struct page *page) {
     }
 }
 
-// Goes through all pages: adds their names to `names` if that is not NULL, and the page called `wanted` to `pages`. Whether it was found.
+// Goes through all pages: adds their names to `names` if that is not NULL, and the page called `wanted` to `pages`. Whether it was
+// found.
 static bool visit(const struct page *page, struct buf *names, const char *wanted, struct buf *pages) {
     bool found = wanted && strcmp(page->name, wanted) == 0;
     if (names) {

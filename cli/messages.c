@@ -19,6 +19,10 @@ static struct {
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
+// In the order of the names that --log-level takes: runc's trace, warn, fatal and panic stand behind ours.
+static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO,  LOG_LEVEL_DEBUG,
+                                        LOG_LEVEL_DEBUG, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR, LOG_LEVEL_ERROR};
+
 void messages_add_visible(struct buf *buf, const char *text) {
     for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
         // U+0080 to U+009F are control characters too: in UTF-8 they begin with C2.
@@ -106,7 +110,7 @@ int messages_open(const struct context *context, struct err *err) {
         messages.log_fd = fd; // open until the process ends
     }
     log_set_sink(messages.log_fd || messages.json ? write_to_log : write_to_stderr,
-                 context->debug ? LOG_LEVEL_DEBUG : (enum log_level)context->log_level);
+                 context->debug ? LOG_LEVEL_DEBUG : levels[context->log_level]);
     return 0;
 }
 

@@ -17,7 +17,8 @@ int messages_open(const struct context *context, struct err *err) MUST_CHECK;
 // Prints an error, once, as the last thing the program does. `who` stands in front: "coffer", or "coffer run" for wrong usage.
 void messages_error(const char *who, const char *text);
 
-// One line as runc writes its log: {"level":"error","msg":"...","time":"..."}, or time="..." level=error msg="...". Times are in UTC.
+// One line as runc writes its log: {"level":"error","msg":"...","time":"..."}, or time="..." level=error msg="...". Times are in
+// UTC.
 void messages_format_json(struct buf *buf, enum log_level level, const char *text, long long now_s);
 void messages_format_text(struct buf *buf, enum log_level level, const char *text, long long now_s);
 

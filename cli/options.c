@@ -91,9 +91,8 @@ static int set_flag(const struct met *met, bool *field, const char *value, struc
     static const struct {
         const char *name;
         bool value;
-    } names[] = {{"true", true}, {"false", false}, {"1", true},     {"0", false},     {"t", true}, {"f", false},
-                 {"T", true},    {"F", false},     {"TRUE", true},  {"FALSE", false}, {"True", true},
-                 {"False", false}};
+    } names[] = {{"true", true}, {"false", false}, {"1", true},    {"0", false},     {"t", true},    {"f", false},
+                 {"T", true},    {"F", false},     {"TRUE", true}, {"FALSE", false}, {"True", true}, {"False", false}};
     if (!value) {
         *field = true;
         return 0;
@@ -110,8 +109,9 @@ static int set_flag(const struct met *met, bool *field, const char *value, struc
 static int set_bytes(const struct met *met, struct opt_i64 *field, const char *value, struct err *err) {
     int64_t bytes;
     if (quantity_bytes(value, &bytes) < 0 || (bytes < 0 && met->row->min >= 0)) {
-        return err_set(err, ERR_INPUT, "%s: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m%s, found \"%s\"",
-                       met->shown, met->row->min < 0 ? ", or -1" : "", value);
+        return err_set(err, ERR_INPUT,
+                       "%s: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m%s, found \"%s\"", met->shown,
+                       met->row->min < 0 ? ", or -1" : "", value);
     }
     *field = (struct opt_i64){.set = true, .value = bytes};
     return 0;
@@ -131,7 +131,8 @@ static int set_int(const struct met *met, struct opt_i64 *field, const char *val
     int64_t min = met->row->min, max = any ? INT64_MAX : met->row->max, number;
     if (quantity_int(value, &number) < 0 || number < min || number > max) {
         if (max == INT64_MAX) {
-            return err_set(err, ERR_INPUT, "%s: expected a whole number from %lld, found \"%s\"", met->shown, (long long)min, value);
+            return err_set(err, ERR_INPUT, "%s: expected a whole number from %lld, found \"%s\"", met->shown, (long long)min,
+                           value);
         }
         return err_set(err, ERR_INPUT, "%s: expected a whole number from %lld to %lld, found \"%s\"", met->shown, (long long)min,
                        (long long)max, value);
@@ -220,6 +221,7 @@ static int read_long(struct reader *reader, const char *word, struct err *err) {
             reader->words->help = true;
             return 0;
         }
+        reader->words->unknown = word;
         return unknown_long(reader->rows, name, (int)length, err);
     }
     strcpy(met.shown, "--");
@@ -275,6 +277,11 @@ int options_parse(const struct option_row *rows, void *request, struct option_wo
     words->count = operands;
     words->words[operands] = NULL;
     return 0;
+}
+
+const struct option_row *option_named(const struct option_row *rows, const char *word) {
+    struct met met;
+    return strncmp(word, "--", 2) == 0 && find(rows, word + 2, strcspn(word + 2, "="), 0, &met) ? met.row : NULL;
 }
 
 void options_finish(const struct option_row *rows, void *request) {

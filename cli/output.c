@@ -29,9 +29,9 @@ static unsigned utf8_length(const unsigned char *text) {
     static const struct {
         unsigned char first_min, first_max, second_min, second_max, length;
     } forms[] = {
-        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
+        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
     };
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         if (text[0] < forms[i].first_min || text[0] > forms[i].first_max) {
@@ -100,9 +100,10 @@ const char *output_human_duration(int64_t seconds, char text[OUTPUT_HUMAN_SIZE])
         int64_t below, unit;
         const char *words;
     } rows[] = {
-        {1, 0, "Less than a second"}, {2, 0, "1 second"},       {MINUTE, 1, "seconds"},       {2 * MINUTE, 0, "About a minute"},
-        {HOUR, MINUTE, "minutes"},    {2 * HOUR, 0, "About an hour"}, {2 * DAY, HOUR, "hours"}, {2 * WEEK, DAY, "days"},
-        {2 * MONTH, WEEK, "weeks"},   {2 * YEAR, MONTH, "months"}, {INT64_MAX, YEAR, "years"},
+        {1, 0, "Less than a second"},      {2, 0, "1 second"},         {MINUTE, 1, "seconds"},
+        {2 * MINUTE, 0, "About a minute"}, {HOUR, MINUTE, "minutes"},  {2 * HOUR, 0, "About an hour"},
+        {2 * DAY, HOUR, "hours"},          {2 * WEEK, DAY, "days"},    {2 * MONTH, WEEK, "weeks"},
+        {2 * YEAR, MONTH, "months"},       {INT64_MAX, YEAR, "years"},
     };
     size_t i = 0;
     while (seconds >= rows[i].below && i + 1 < ARRAY_LEN(rows)) {

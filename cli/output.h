@@ -1,4 +1,5 @@
-// What commands print on standard output: tables of named fields, sizes and times for people, colour only where a terminal shows it.
+// What commands print on standard output: tables of named fields, sizes and times for people, colour only where a terminal shows
+// it.
 //
 // A list command fills a table and gets every form of it for nothing: aligned columns, --format json, --format TEMPLATE, --quiet.
 //
@@ -25,7 +26,8 @@
 struct buf;
 struct err;
 
-// The options of every list command: a member of its request, and OPTION_ROWS(list_option_rows, struct X, list, struct list_options).
+// The options of every list command: a member of its request, and OPTION_ROWS(list_option_rows, struct X, list, struct
+// list_options).
 struct list_options {
     const char *format; // NULL, "table", "table TEMPLATE", "json" or TEMPLATE
     bool quiet;
@@ -85,7 +87,8 @@ void output_add_json(struct buf *buf, const char *text);
 
 enum { OUTPUT_HUMAN_SIZE = 32 };
 
-// 12345678 -> "12.3MB": three digits, units of 1000, as docker shows sizes. -> "512MiB": four digits, units of 1024, as it shows memory.
+// 12345678 -> "12.3MB": three digits, units of 1000, as docker shows sizes. -> "512MiB": four digits, units of 1024, as it shows
+// memory.
 const char *output_human_size(int64_t bytes, char text[OUTPUT_HUMAN_SIZE]);
 const char *output_human_memory(int64_t bytes, char text[OUTPUT_HUMAN_SIZE]);
 

@@ -1,7 +1,7 @@
 // Progress of work that takes a while: one line an item, on standard error.
 //
-// On a terminal the lines are redrawn in place, at most ten times a second; elsewhere an item is one plain line when it is done, so a
-// log has no repetitions. All functions may be called from any thread. A NULL progress shows nothing.
+// On a terminal the lines are redrawn in place, at most ten times a second; elsewhere an item is one plain line when it is done, so
+// a log has no repetitions. All functions may be called from any thread. A NULL progress shows nothing.
 //
 //     AUTO_PROGRESS struct progress *progress = progress_create(STDERR_FILENO);
 //     unsigned line = progress_add(progress, "layer 1a2b3c");

@@ -1,6 +1,6 @@
+#include "cli/help.h"
 #include "cli/commands/all.h"
 #include "cli/context.h"
-#include "cli/help.h"
 #include "cli/output.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"

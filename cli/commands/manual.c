@@ -1,6 +1,6 @@
+#include "cli/manual.h"
 #include "cli/commands/all.h"
 #include "cli/context.h"
-#include "cli/manual.h"
 #include "cli/output.h"
 #include "runtime/base/buf.h"
 

@@ -74,9 +74,8 @@ int quantity_bytes(const char *text, int64_t *ret) {
     static const struct {
         const char *name;
         unsigned shift;
-    } units[] = {{"", 0},    {"b", 0},    {"k", 10},   {"kb", 10}, {"kib", 10}, {"m", 20},   {"mb", 20}, {"mib", 20},
-                 {"g", 30},  {"gb", 30},  {"gib", 30}, {"t", 40},  {"tb", 40},  {"tib", 40}, {"p", 50},  {"pb", 50},
-                 {"pib", 50}};
+    } units[] = {{"", 0},    {"b", 0},    {"k", 10}, {"kb", 10}, {"kib", 10}, {"m", 20}, {"mb", 20}, {"mib", 20}, {"g", 30},
+                 {"gb", 30}, {"gib", 30}, {"t", 40}, {"tb", 40}, {"tib", 40}, {"p", 50}, {"pb", 50}, {"pib", 50}};
     if (strcmp(text, "-1") == 0) {
         *ret = -1;
         return 0;

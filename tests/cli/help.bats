@@ -38,6 +38,15 @@ load helpers
     [ "$output" = 'coffer: --format: expected one of .Version, .Os, .Arch, .KernelVersion between {{ and }}, found ".Versio"' ]
 }
 
+@test "a global option behind the command: its place is named" {
+    run "$COFFER" version --root=/tmp
+    [ "$status" -eq 125 ]
+    [ "$output" = "coffer version: --root stands before the command: coffer --root DIR ... version" ]
+    run "$COFFER_OCI" state --log x id
+    [ "$status" -eq 1 ]
+    [ "$output" = "coffer-oci state: --log stands before the command: coffer-oci --log FILE ... state" ]
+}
+
 @test "too many words" {
     run "$COFFER" version now
     [ "$status" -eq 125 ]

@@ -150,8 +150,7 @@ CASE(what_is_wrong_is_said_in_one_sentence) {
         {"-itz", "unknown flag -z in -itz"},
         {"--name", "--name: expected NAME behind it, found nothing"},
         {"-ie", "-e: expected NAME[=VALUE] behind it, found nothing"},
-        {"--memory 5q",
-         "--memory: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m, found \"5q\""},
+        {"--memory 5q", "--memory: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m, found \"5q\""},
         {"-m -1", "-m: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m, found \"-1\""},
         {"--memory-swap x",
          "--memory-swap: expected a number of bytes, perhaps with b, k, m or g behind it as in 512m, or -1, found \"x\""},
@@ -229,9 +228,15 @@ CASE(quantities) {
     static const struct {
         const char *text;
         int64_t bytes; // -2: none
-    } sizes[] = {{"0", 0},          {"512", 512},       {"64k", 65536},     {"1.5g", 1610612736}, {"2 MiB", 2 << 20}, {"1GB", 1 << 30},
-                 {"1t", 1LL << 40}, {"-1", -1},         {"-2", -2},         {"", -2},             {"k", -2},          {"1.m", -2},
-                 {"1e3", -2},       {"9999999999g", -2}, {"0x10", -2},      {"1  k", -2},         {"8192p", -2},      {"8191p", 8191LL << 50}};
+    } sizes[] = {{"0", 0},           {"512", 512},
+                 {"64k", 65536},     {"1.5g", 1610612736},
+                 {"2 MiB", 2 << 20}, {"1GB", 1 << 30},
+                 {"1t", 1LL << 40},  {"-1", -1},
+                 {"-2", -2},         {"", -2},
+                 {"k", -2},          {"1.m", -2},
+                 {"1e3", -2},        {"9999999999g", -2},
+                 {"0x10", -2},       {"1  k", -2},
+                 {"8192p", -2},      {"8191p", 8191LL << 50}};
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
         int64_t bytes = -2;
         CHECK_INT(quantity_bytes(sizes[i].text, &bytes), sizes[i].bytes == -2 ? -1 : 0);
@@ -244,9 +249,11 @@ CASE(quantities) {
     CHECK(quantity_decimal("99999999999", 9, &value) == -1 && value == 1);
     CHECK(quantity_duration_ms("1h30m1.5s250ms", &value) == 0 && value == 5401750);
     CHECK(quantity_duration_ms("0", &value) == 0 && value == 0);
-    CHECK(quantity_duration_ms("5", &value) == -1 && quantity_duration_ms("5x", &value) == -1 && quantity_duration_ms("", &value) == -1);
+    CHECK(quantity_duration_ms("5", &value) == -1 && quantity_duration_ms("5x", &value) == -1 &&
+          quantity_duration_ms("", &value) == -1);
     CHECK(quantity_int("-9223372036854775808", &value) == 0 && value == INT64_MIN);
-    CHECK(quantity_int("9223372036854775808", &value) == -1 && quantity_int("+1", &value) == -1 && quantity_int(" 1", &value) == -1);
+    CHECK(quantity_int("9223372036854775808", &value) == -1 && quantity_int("+1", &value) == -1 &&
+          quantity_int(" 1", &value) == -1);
 }
 
 int main(void) {

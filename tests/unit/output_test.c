@@ -29,7 +29,9 @@ static void fill(struct table *table) {
     table_set(table, COLUMN_SIZE, "%dMB", 7);
     table_row(table);
     table_set(table, COLUMN_ID, "abcdefghij");
-    table_set(table, COLUMN_NAME, "gr\xc3\xbc\xc3\x9f" "e-\"\n\033[2J");
+    table_set(table, COLUMN_NAME,
+              "gr\xc3\xbc\xc3\x9f"
+              "e-\"\n\033[2J");
     table_set(table, COLUMN_SIZE, "120MB");
     table_set(table, COLUMN_LABELS, "a=b");
 }
@@ -47,24 +49,28 @@ static void check_form(const struct list_options *options, bool colour, const ch
 }
 
 #define CHECK_FORM(options, colour, expected) check_form(&(struct list_options)options, colour, expected, __LINE__)
-#define OPTIONS(...) {__VA_ARGS__}
+#define OPTIONS(...)                                                                                                               \
+    { __VA_ARGS__ }
 
 CASE(columns_are_aligned_and_safe_for_a_terminal) {
     CHECK_FORM(OPTIONS(0), false,
                "IMAGE ID   NAME                  SIZE\n"
                "0123       web                    7MB\n"
-               "abcd       gr\xc3\xbc\xc3\x9f" "e-\"\\x0a\\x1b[2J   120MB\n");
+               "abcd       gr\xc3\xbc\xc3\x9f"
+               "e-\"\\x0a\\x1b[2J   120MB\n");
     CHECK_FORM(OPTIONS(.format = "table", .whole = true), true,
                "\033[1mIMAGE ID     NAME                  SIZE\033[0m\n"
                "0123456789   web                    7MB\n"
-               "abcdefghij   gr\xc3\xbc\xc3\x9f" "e-\"\\x0a\\x1b[2J   120MB\n");
+               "abcdefghij   gr\xc3\xbc\xc3\x9f"
+               "e-\"\\x0a\\x1b[2J   120MB\n");
 }
 
 CASE(other_forms_of_a_table) {
     CHECK_FORM(OPTIONS(.quiet = true), true, "0123\nabcd\n");
     CHECK_FORM(OPTIONS(.format = "json"), true,
                "{\"ID\":\"0123\",\"Name\":\"web\",\"Size\":\"7MB\",\"Labels\":\"\"}\n"
-               "{\"ID\":\"abcd\",\"Name\":\"gr\xc3\xbc\xc3\x9f" "e-\\\"\\\\x0a\\\\x1b[2J\",\"Size\":\"120MB\",\"Labels\":\"a=b\"}\n");
+               "{\"ID\":\"abcd\",\"Name\":\"gr\xc3\xbc\xc3\x9f"
+               "e-\\\"\\\\x0a\\\\x1b[2J\",\"Size\":\"120MB\",\"Labels\":\"a=b\"}\n");
     CHECK_FORM(OPTIONS(.format = "{{.ID}}\\t{{ .Size }}!"), false, "0123\t7MB!\nabcd\t120MB!\n");
     CHECK_FORM(OPTIONS(.format = "{{json .Labels}}", .quiet = true), false, "\"\"\n\"a=b\"\n");
     CHECK_FORM(OPTIONS(.format = "table {{.Size}}\\t{{.ID}}"), false, "SIZE    IMAGE ID\n7MB     0123\n120MB   abcd\n");
@@ -73,7 +79,8 @@ CASE(other_forms_of_a_table) {
 CASE(wrong_templates) {
     CHECK_FORM(OPTIONS(.format = "{{.Id}}"), false,
                "--format: expected one of .ID, .Name, .Size, .Labels between {{ and }}, found \".Id\"");
-    CHECK_FORM(OPTIONS(.format = "{{}}"), false, "--format: expected one of .ID, .Name, .Size, .Labels between {{ and }}, found \"\"");
+    CHECK_FORM(OPTIONS(.format = "{{}}"), false,
+               "--format: expected one of .ID, .Name, .Size, .Labels between {{ and }}, found \"\"");
     CHECK_FORM(OPTIONS(.format = "a {{.ID"), false, "--format: expected }} behind \"{{.ID\"");
     AUTO_TABLE struct table empty = {.columns = columns};
     AUTO_BUF struct buf buf = {0};
@@ -105,9 +112,9 @@ CASE(times_for_people) {
     static const struct {
         int64_t seconds;
         const char *text;
-    } rows[] = {{-5, "Less than a second"}, {1, "1 second"},   {59, "59 seconds"},       {60, "About a minute"}, {3599, "59 minutes"},
-                {7199, "About an hour"},    {86400, "24 hours"}, {3 * 86400, "3 days"},  {20 * 86400, "2 weeks"}, {90 * 86400, "3 months"},
-                {1000 * 86400LL, "2 years"}};
+    } rows[] = {{-5, "Less than a second"}, {1, "1 second"},          {59, "59 seconds"},         {60, "About a minute"},
+                {3599, "59 minutes"},       {7199, "About an hour"},  {86400, "24 hours"},        {3 * 86400, "3 days"},
+                {20 * 86400, "2 weeks"},    {90 * 86400, "3 months"}, {1000 * 86400LL, "2 years"}};
     char text[OUTPUT_HUMAN_SIZE];
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         CHECK_STR(output_human_duration(rows[i].seconds, text), rows[i].text);
@@ -117,7 +124,8 @@ CASE(times_for_people) {
 CASE(log_lines_as_runc_writes_them) {
     AUTO_BUF struct buf buf = {0};
     messages_format_json(&buf, LOG_LEVEL_ERROR, "mount \"/proc\":\n\x01", 1700000000);
-    CHECK_STR(buf_string(&buf), "{\"level\":\"error\",\"msg\":\"mount \\\"/proc\\\":\\n\\u0001\",\"time\":\"2023-11-14T22:13:20Z\"}\n");
+    CHECK_STR(buf_string(&buf),
+              "{\"level\":\"error\",\"msg\":\"mount \\\"/proc\\\":\\n\\u0001\",\"time\":\"2023-11-14T22:13:20Z\"}\n");
     buf_clear(&buf);
     messages_format_text(&buf, LOG_LEVEL_WARNING, "slow", 0);
     CHECK_STR(buf_string(&buf), "time=\"1970-01-01T00:00:00Z\" level=warning msg=\"slow\"\n");
