@@ -134,7 +134,7 @@ static const struct option_row options[] = {
     OPTION_CPUS("cpus", 0, "NUMBER", struct run_options, run.nano_cpus, "Most processors, such as 1.5"),
     OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_options, run.cpu_shares, "Share of the processors against others [1024]"),
     OPTION_STRING("cpuset-cpus", 0, "LIST", struct run_options, run.cpuset_cpus, "Processors to run on, such as 0-2,7"),
-    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit, "Most processes; -1: no limit"),
+    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit, "Most processes; -1: no limit [default 4096; none without root]"),
     OPTION_GROUP("Security"),
     OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_options, run.cap_add, "Give a capability, or ALL"),
     OPTION_LIST("cap-drop", 0, "CAPABILITY", struct run_options, run.cap_drop, "Take a capability, or ALL"),
@@ -146,7 +146,7 @@ static const struct option_row options[] = {
 };
 
 static const struct run_options defaults = {
-    .run = {.network = "none", .pass_signals = true, .pids_limit = {true, 4096}},
+    .run = {.network = "none", .pass_signals = true},
 };
 
 const struct command command_run = {

@@ -46,7 +46,6 @@ struct container_options {
     const char *console_socket; // where to send the pty's master (create, detached run)
     const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
-    const char *limits_fix;     // what to tell a user who asked for limits this host cannot give; NULL: the general word
 
     // run in the foreground
     int input; // shown to the command as standard input: -1: inherited; without a terminal only

@@ -50,12 +50,11 @@ static uint32_t v1_controllers(const struct creation *creation, const struct con
 }
 
 // Without privilege and without limits a container runs where its user runs, if he may make no cgroup.
-static int judge_cgroup(const struct creation *creation, const struct container_options *options, struct err *err) {
+static int judge_cgroup(const struct creation *creation, struct err *err) {
     if (creation->plan.privileged || !creation->plan.cgroup_required) {
         return creation->plan.cgroup_required ? -1 : 0;
     }
-    return err_in(err, "limits need a cgroup that is delegated to the user%s",
-                  options->limits_fix ? options->limits_fix : " (with systemd: systemd-run --user --scope -p Delegate=yes)");
+    return err_in(err, "set the limits");
 }
 
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
@@ -68,16 +67,16 @@ static int make_cgroup(struct creation *creation, const struct container_options
     }
     uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0;
     if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0) {
-        return judge_cgroup(creation, options, err);
+        return judge_cgroup(creation, err);
     }
     return 0;
 }
 
-static int set_limits(struct creation *creation, const struct container_options *options, struct err *err) {
+static int set_limits(struct creation *creation, struct err *err) {
     if (creation->cgroup.count == 0 || cgroup_apply(&creation->cgroup, &creation->plan.limits, err) == 0) {
         return 0;
     }
-    return judge_cgroup(creation, options, err);
+    return judge_cgroup(creation, err);
 }
 
 static int hand_over_v1_tasks(struct creation *creation, struct err *err) {
@@ -351,7 +350,7 @@ static int create(struct creation *creation, const struct container_options *opt
     // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
     // and device rules are set while init starts: it does nothing before it has the plan.
     if (launch(creation, options, attached, err) < 0 || complete_record(creation, err) < 0 ||
-        set_limits(creation, options, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
+        set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < creation->plan.fd_count; i++) {

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENGINE_MOUNTS_MAX = 16 };
+enum { ENGINE_MOUNTS_MAX = 16, DEFAULT_PIDS = 4096 };
 
 static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -289,6 +289,10 @@ static int merge_limits(struct making *making, struct err *err) {
     }
     resources->cpu.cpus = run->cpuset_cpus;
     resources->pids_limit = run->pids_limit;
+    // A fork bomb ends at the container's wall. Without root there may be no cgroup to say so to: only what was asked for is needed then.
+    if (!run->pids_limit.set && !making->request->rootless && !run->privileged) {
+        resources->pids_limit = (struct opt_i64){true, DEFAULT_PIDS};
+    }
     if (!run->privileged) {
         resources->devices = arena_array(making->arena, 1, sizeof(*resources->devices));
         resources->devices[0] = (struct oci_device_rule){.allow = false, .type = 'a'};
