@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 // Small enough to stay in the second-level cache between the hash and the inflater.
@@ -52,7 +53,7 @@ static ssize_t read_chunk(struct input *input, size_t wanted) {
     size_t least = input->seekable ? 1 : wanted < LEAST_FROM_PIPE ? wanted : LEAST_FROM_PIPE;
     size_t done = 0;
     while (done < least) {
-        ssize_t got = read_some(input, input->chunk + done, wanted - done);
+        ssize_t got = read_some(input, input->chunk + INPUT_KEPT_BYTES + done, wanted - done);
         if (got < 0) {
             return -1;
         }
@@ -70,8 +71,9 @@ int input_next(struct input *input, const uint8_t **ret_data, size_t *ret_size, 
         *ret_data = input->memory + input->bytes;
     } else {
         if (!input->chunk) {
-            input->chunk = mem_resize(NULL, CHUNK_SIZE, 1);
+            input->chunk = mem_alloc(INPUT_KEPT_BYTES + CHUNK_SIZE);
         }
+        memmove(input->chunk, input->chunk + input->chunk_size, INPUT_KEPT_BYTES);
         ssize_t got = size > 0 ? read_chunk(input, size) : 0;
         if (got < 0) {
             return err_sys(err, "read compressed data");
@@ -81,7 +83,8 @@ int input_next(struct input *input, const uint8_t **ret_data, size_t *ret_size, 
                            (unsigned long long)(input->bytes + input->left));
         }
         size = (size_t)got;
-        *ret_data = input->chunk;
+        input->chunk_size = size;
+        *ret_data = input->chunk + INPUT_KEPT_BYTES;
     }
     input->offset += size;
     input->bytes += size;

@@ -15,6 +15,9 @@ struct err;
 
 #define INPUT_TO_END UINT64_MAX
 
+// So many bytes of what came before a piece stand in memory in front of it.
+enum { INPUT_KEPT_BYTES = 16 };
+
 struct input {
     int fd;            // borrowed; -1: memory
     bool seekable;     // read by pread at `offset`, which leaves the file's position alone
@@ -23,7 +26,8 @@ struct input {
     uint64_t bytes;    // handed out so far
     const uint8_t *memory;
     size_t step; // largest piece handed out
-    uint8_t *chunk;
+    uint8_t *chunk;     // INPUT_KEPT_BYTES, then the piece
+    size_t chunk_size;  // of the piece
     bool hashing;
     struct hasher hasher;
 };

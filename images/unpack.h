@@ -80,8 +80,8 @@ struct unpack_stack {
 
 // What an unpacked layer waits for its lower layers for, in one go: marks opaque directories, gives implied directories the
 // attributes they have below, and makes hard links to files of lower layers, which are copied up into this one. Runs in the caller's
-// process: it reads no stream, only paths and our own layers. A layer whose result lists nothing but the root as implied, no
-// directory as opaque and no links comes out the same on any stack. Needs CAP_SYS_ADMIN for opaque directories without userxattr.
+// process: it reads no stream, only paths and our own layers. A layer whose result lists nothing but the root as implied and no links
+// comes out the same on any stack, but for its root's own attributes. Needs CAP_SYS_ADMIN for opaque directories without userxattr.
 int unpack_settle(int layer_fd, const struct unpack_result *result, const struct unpack_stack *stack, struct err *err) MUST_CHECK;
 
 #endif

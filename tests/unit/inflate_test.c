@@ -156,6 +156,47 @@ CASE(torn_input_makes_no_difference) {
     }
 }
 
+// A member with all that a header can have, written here after RFC 1952.
+static void put_full_member(struct buf *to, const char *text, uint8_t flags) {
+    AUTO_BUF struct buf plain = {0};
+    compress_gzip(&plain, text, strlen(text));
+    size_t start = to->size;
+    buf_add(to, plain.data, 10);
+    to->data[start + 3] = (char)flags;
+    buf_add(to, "\005\0extra", flags & 4 ? 7 : 0);
+    buf_add(to, "a name", flags & 8 ? 7 : 0);
+    buf_add(to, "a comment", flags & 16 ? 10 : 0);
+    uint16_t crc = (uint16_t)crc32(0, (const Bytef *)to->data + start, (uInt)(to->size - start));
+    buf_add(to, &crc, flags & 2 ? 2 : 0);
+    buf_add(to, plain.data + 10, plain.size - 10);
+}
+
+CASE(headers_may_have_all_fields) {
+    AUTO_BUF struct buf stream = {0};
+    for (uint8_t flags = 0; flags < 32; flags++) {
+        put_full_member(&stream, "hello", flags);
+    }
+    for (int form = 0; form < 2; form++) {
+        for (size_t step = 4; step < 40; step++) {
+            struct input input;
+            input_init_memory(&input, stream.data, stream.size, DIGEST_NONE);
+            input.step = step;
+            struct outcome outcome = inflate_input(&input, form == 1 ? &with_zlib : &any);
+            CHECK_STR(outcome.err.text, "");
+            CHECK_INT(outcome.bytes, 32 * 5);
+        }
+    }
+    buf_clear(&stream);
+    put_full_member(&stream, "hello", 0x22);
+    CHECK_STR(inflate_bytes(stream.data, stream.size, &any).err.text,
+              inflate_has_isal() ? "gzip data is damaged: a bad header" : "gzip data is damaged: unknown header flags set");
+    buf_clear(&stream);
+    put_full_member(&stream, "hello", 2);
+    stream.data[10] ^= 1;
+    CHECK_STR(inflate_bytes(stream.data, stream.size, &any).err.text,
+              inflate_has_isal() ? "gzip data is damaged: a bad header" : "gzip data is damaged: header crc mismatch");
+}
+
 CASE(every_cut_is_noticed) {
     char text[2000];
     fill(text, sizeof(text));
@@ -265,6 +306,7 @@ int main(void) {
     RUN(isal_is_in_use);
     RUN(many_members_are_one_stream);
     RUN(torn_input_makes_no_difference);
+    RUN(headers_may_have_all_fields);
     RUN(every_cut_is_noticed);
     RUN(every_flipped_byte_is_noticed);
     RUN(bytes_behind_the_end_are_an_error);
