@@ -12,10 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-// overlayfs shows of each path the topmost layer's; below an opaque root there is nothing to show.
+static bool is_listed(const struct image_record *record, size_t index) {
+    for (size_t i = index + 1; i < record->layers_count; i++) {
+        if (strcmp(record->layers[i].key, record->layers[index].key) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Below an opaque root there is nothing to show. Of a layer that is there twice the upper one covers all that the lower one has, and
+// overlayfs refuses to have it twice.
 static void list_lower(struct image *image, const struct image_record *record) {
     image->lower = arena_array(&image->arena, record->layers_count + 1, sizeof(*image->lower));
     for (size_t i = record->layers_count; i-- > 0;) {
+        if (is_listed(record, i)) {
+            continue;
+        }
         image->lower[image->lower_count++] = arena_format(&image->arena, "%s/fs", record->layers[i].key);
         if (record->layers[i].opaque) {
             break;

@@ -63,7 +63,17 @@ static int check_owner(const struct store *store, struct err *err) {
     return 0;
 }
 
-// Only an empty directory becomes a store: one that holds something is a mistake, and would lose its mode.
+static bool may_be_there(const char *name) {
+    static const char *const names[] = {"lost+found", "containers", "names", "ids", "volumes"};
+    bool known = name[0] == '.' || strncmp(name, "version", 7) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(names) && !known; i++) {
+        known = strcmp(name, names[i]) == 0;
+    }
+    return known;
+}
+
+// Only an empty directory becomes a store, or one with the folders of containers: what holds something else is a mistake, and would
+// lose its mode.
 static int check_empty(const struct store *store, struct err *err) {
     int fd = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -74,7 +84,7 @@ static int check_empty(const struct store *store, struct err *err) {
     }
     int result = 0;
     for (const struct dirent *entry; result == 0 && (entry = readdir(stream));) {
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lost+found") != 0 && strncmp(entry->d_name, "version", 7) != 0) {
+        if (!may_be_there(entry->d_name)) {
             result = err_set(err, ERR_INPUT, "%s is no store: it holds \"%s\", but no file \"version\"", store->path, entry->d_name);
         }
     }

@@ -1,0 +1,54 @@
+// Bringing images into the store: from a source to tags, all of it or nothing.
+//
+// Layers are unpacked side by side, the largest first, each by a worker of its own (images/unpack_worker.h), straight from the source into
+// the staging directory. A layer that the store has is not read at all. Only when every digest, size and diff id has proved right, and all
+// is on the disk, is anything put in its place.
+#ifndef COFFER_IMAGES_LOAD_H
+#define COFFER_IMAGES_LOAD_H
+
+#include "images/source.h"
+#include "images/unpack.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct store;
+
+enum load_state { LOAD_WAITING, LOAD_RUNNING, LOAD_DONE, LOAD_PRESENT };
+
+struct load_layer {
+    const char *name; // its digest, or its name in the archive
+    uint64_t size;    // compressed bytes
+    uint64_t done;    // of them
+    enum load_state state;
+};
+
+struct load_options {
+    const char *source;                    // as images/source.h has it
+    int input_fd;                          // what "-" stands for
+    const struct image_ref *name;          // in place of what the source says; NULL: none
+    const struct image_platform *platform; // NULL: this host's
+    enum unpack_devices devices;
+    bool single_id; // only one user id is mapped: owners are not kept
+    unsigned workers; // at a time; 0: one a processor
+
+    // Told after every change, and of running layers some times a second; NULL: not at all.
+    void (*progress)(void *context, const struct load_layer *layers, size_t count);
+    void *progress_context;
+};
+
+struct load_image {
+    const char *id; // "sha256:..."
+    const struct image_ref *names;
+    size_t names_count;
+};
+
+// *ret_images live in the arena. On failure the store is as before. Starts processes: the caller has no threads.
+int load_images(struct store *store, const struct load_options *options, struct arena *arena, struct load_image **ret_images,
+                size_t *ret_count, struct err *err) MUST_CHECK;
+
+#endif

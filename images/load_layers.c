@@ -1,0 +1,317 @@
+#include "images/load_layers.h"
+
+#include "images/layer.h"
+#include "images/staging.h"
+#include "images/store.h"
+#include "images/unpack_worker.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/quote.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PROGRESS_EVERY_MS = 100, MAX_WORKERS = 32 };
+
+void load_layers_finish(struct load_layers *layers) {
+    for (size_t i = 0; i < layers->count; i++) {
+        struct load_layer_job *job = layers->jobs[i];
+        unpack_worker_destroy(job->worker);
+        unpack_result_finish(&job->result);
+        layer_finish(&job->publish.layer);
+        fd_close(&job->fs_fd);
+        free(job);
+    }
+    free(layers->jobs);
+    free(layers->states);
+}
+
+static struct load_layer_job *find_job(const struct load_layers *layers, const struct digest *chain_id) {
+    for (size_t i = 0; i < layers->count; i++) {
+        if (digest_equal(&layers->jobs[i]->chain_id, chain_id)) {
+            return layers->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+const struct publish_layer *load_layers_get(const struct load_layers *layers, const struct digest *chain_id) {
+    const struct load_layer_job *job = find_job(layers, chain_id);
+    assert(job);
+    return &job->publish;
+}
+
+static void tell(const struct load_layers *layers) {
+    if (layers->options->progress) {
+        layers->options->progress(layers->options->progress_context, layers->states, layers->count);
+    }
+}
+
+// layer-N/fs in the staging directory.
+static int make_directory(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
+    job->publish.staged = arena_format(layers->arena, "layer-%zu", layers->count);
+    AUTO_FD int fd = staging_make_dir(layers->staging, job->publish.staged, err);
+    if (fd < 0) {
+        return -1;
+    }
+    if (mkdirat(fd, "fs", 0755) == 0) {
+        job->fs_fd = openat(fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    // Whatever the umask is.
+    return job->fs_fd < 0 || fchmod(job->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", job->publish.staged) : 0;
+}
+
+static int plan_job(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
+    struct layer *layer = &job->publish.layer;
+    int found = layer_find(layers->store, &job->source->diff_id, &job->chain_id, layer, err);
+    if (found < 0) {
+        return -1;
+    }
+    if (found == 0) {
+        layer->diff_id = job->source->diff_id;
+        layer->fd = -1;
+        return make_directory(layers, job, err);
+    }
+    job->settled = true;
+    job->fs_fd = openat(layer->fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return job->fs_fd < 0 ? err_sys(err, "open layer %s of the store", layer->key) : 0;
+}
+
+static int add_job(struct load_layers *layers, const struct source_layer *source, const struct digest *chain_id, struct err *err) {
+    if (layers->count == layers->room) {
+        layers->room = layers->room ? 2 * layers->room : 16;
+        layers->jobs = mem_resize(layers->jobs, layers->room, sizeof(struct load_layer_job *));
+        layers->states = mem_resize(layers->states, layers->room, sizeof(*layers->states));
+    }
+    struct load_layer_job *job = mem_alloc(sizeof(*job));
+    *job = (struct load_layer_job){.source = source, .chain_id = *chain_id, .fs_fd = -1, .publish.layer.fd = -1};
+    layers->jobs[layers->count] = job;
+    int result = plan_job(layers, job, err);
+    layers->states[layers->count++] = (struct load_layer){
+        .name = source->name,
+        .size = source->blob.size,
+        .done = job->settled ? source->blob.size : 0,
+        .state = job->settled ? LOAD_PRESENT : LOAD_WAITING,
+    };
+    return result;
+}
+
+int load_layers_add(struct load_layers *layers, const struct source_image *image, struct err *err) {
+    const struct digest *below = NULL;
+    struct digest chain;
+    for (size_t i = 0; i < image->layers_count; i++) {
+        layer_chain_id(below, &image->layers[i].diff_id, &chain);
+        below = &chain;
+        if (!find_job(layers, &chain) && add_job(layers, &image->layers[i], &chain, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int name_layer(const struct load_layer_job *job, struct err *err) {
+    char quoted[QUOTE_SIZE];
+    return err_in(err, "layer %s", digest_parse(job->source->name, &(struct digest){0}, &(struct err){0}) == 0
+                                       ? job->source->name
+                                       : quote_text(job->source->name, quoted));
+}
+
+static int start(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
+    const struct unpack_request request = {
+        .input_fd = job->source->blob.fd,
+        .offset = job->source->blob.offset,
+        .length = job->source->blob.size,
+        .algorithm = job->source->digest.algorithm,
+        .dir_fd = job->fs_fd,
+        .options = {
+            .compression = job->source->compression,
+            .devices = layers->options->devices,
+            .single_id = layers->options->single_id,
+        },
+    };
+    job->worker = unpack_worker_create(&request, err);
+    return job->worker ? 0 : name_layer(job, err);
+}
+
+// The digest of what was read first: of something else than what was asked for, nothing else counts.
+static int verify(const struct load_layer_job *job, struct err *err) {
+    const struct source_layer *source = job->source;
+    char found[DIGEST_TEXT_SIZE], wanted[DIGEST_TEXT_SIZE];
+    if (source->digest.algorithm != DIGEST_NONE && !digest_equal(&job->result.digest, &source->digest)) {
+        return err_set(err, ERR_CORRUPT, "its digest is %s", digest_format(&job->result.digest, found));
+    }
+    if (source->diff_id.algorithm == DIGEST_SHA256 && !digest_equal(&job->result.diff_id, &source->diff_id)) {
+        return err_set(err, ERR_CORRUPT, "its diff id is %s, but the image's configuration says %s",
+                       digest_format(&job->result.diff_id, found), digest_format(&source->diff_id, wanted));
+    }
+    if (source->diff_id.algorithm != DIGEST_SHA256) {
+        return err_set(err, ERR_UNSUPPORTED, "its diff id %s is not of sha256", digest_format(&source->diff_id, wanted));
+    }
+    return 0;
+}
+
+static int take_result(struct load_layers *layers, size_t index, struct err *err) {
+    struct load_layer_job *job = layers->jobs[index];
+    int result = unpack_worker_result(job->worker, &job->result, err);
+    unpack_worker_destroy(job->worker);
+    job->worker = NULL;
+    if (result < 0 || verify(job, err) < 0) {
+        return name_layer(job, err);
+    }
+    layers->states[index].done = layers->states[index].size;
+    layers->states[index].state = LOAD_DONE;
+    if (job->result.skipped_devices > 0) {
+        log_info("layer %s: %llu device nodes left out", job->source->name, (unsigned long long)job->result.skipped_devices);
+    }
+    return 0;
+}
+
+// The largest one that waits; SIZE_MAX: none does.
+static size_t next_waiting(const struct load_layers *layers) {
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < layers->count; i++) {
+        if (layers->states[i].state == LOAD_WAITING && (best == SIZE_MAX || layers->states[i].size > layers->states[best].size)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static unsigned worker_limit(const struct load_layers *layers) {
+    cpu_set_t set;
+    unsigned count = layers->options->workers;
+    if (count == 0) {
+        count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    }
+    return count > MAX_WORKERS ? MAX_WORKERS : count;
+}
+
+static int start_more(struct load_layers *layers, unsigned *running, unsigned limit, struct err *err) {
+    for (size_t next; *running < limit && (next = next_waiting(layers)) != SIZE_MAX; (*running)++) {
+        if (start(layers, layers->jobs[next], err) < 0) {
+            return -1;
+        }
+        layers->states[next].state = LOAD_RUNNING;
+    }
+    return 0;
+}
+
+// Waits until a worker has something to say.
+static int wait_for_workers(const struct load_layers *layers, struct err *err) {
+    struct pollfd polls[MAX_WORKERS];
+    nfds_t count = 0;
+    for (size_t i = 0; i < layers->count; i++) {
+        if (layers->jobs[i]->worker) {
+            polls[count++] = (struct pollfd){.fd = unpack_worker_fd(layers->jobs[i]->worker), .events = POLLIN};
+        }
+    }
+    if (poll(polls, count, -1) < 0 && errno != EINTR) {
+        return err_sys(err, "wait for the unpackers");
+    }
+    return 0;
+}
+
+static int step(struct load_layers *layers, unsigned *running, struct err *err) {
+    for (size_t i = 0; i < layers->count; i++) {
+        struct load_layer_job *job = layers->jobs[i];
+        if (!job->worker) {
+            continue;
+        }
+        uint64_t plain;
+        if (unpack_worker_step(job->worker)) {
+            (*running)--;
+            if (take_result(layers, i, err) < 0) {
+                return -1;
+            }
+        } else {
+            unpack_worker_progress(job->worker, &layers->states[i].done, &plain);
+        }
+    }
+    return 0;
+}
+
+int load_layers_unpack(struct load_layers *layers, struct err *err) {
+    unsigned running = 0, limit = worker_limit(layers);
+    tell(layers);
+    for (;;) {
+        if (start_more(layers, &running, limit, err) < 0) {
+            return -1;
+        }
+        if (running == 0) {
+            return 0;
+        }
+        if (wait_for_workers(layers, err) < 0 || step(layers, &running, err) < 0) {
+            return -1;
+        }
+        tell(layers);
+    }
+}
+
+static bool has_opaque_root(const struct unpack_result *result) {
+    for (size_t i = 0; i < result->opaque_count; i++) {
+        if (strcmp(result->opaque_dirs[i], ".") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether the layer comes out differently on other layers: the root alone does not count.
+static bool needs_lower(const struct unpack_result *result) {
+    return result->link_count > 0 || result->implied_count > 1 ||
+           (result->implied_count == 1 && strcmp(result->implied_dirs[0], ".") != 0);
+}
+
+static int settle(struct load_layers *layers, struct load_layer_job *job, const int *lower_fds, size_t lower_count, struct err *err) {
+    const struct unpack_stack stack = {
+        .lower_fds = lower_fds,
+        .lower_count = lower_count,
+        .userxattr = layers->store->user_xattr,
+        .single_id = layers->options->single_id,
+    };
+    struct layer *layer = &job->publish.layer;
+    if (unpack_settle(job->fs_fd, &job->result, &stack, err) < 0) {
+        return name_layer(job, err);
+    }
+    layer->size_bytes = job->result.file_bytes;
+    layer->needs_lower = needs_lower(&job->result);
+    layer->opaque = has_opaque_root(&job->result);
+    memcpy(layer->key, layer->needs_lower ? job->chain_id.hex : layer->diff_id.hex, sizeof(layer->key));
+    job->settled = true;
+    AUTO_FD int fd = openat(layers->staging->fd, job->publish.staged, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, "open %s in the store", job->publish.staged) : layer_describe(layer, fd, err);
+}
+
+int load_layers_settle(struct load_layers *layers, const struct source_image *image, struct err *err) {
+    // Filled from its end: the next one below comes first.
+    AUTO_FREE int *lower_fds = mem_array(image->layers_count + 1, sizeof(*lower_fds));
+    int *top = lower_fds + image->layers_count;
+    const struct digest *below = NULL;
+    struct digest chain;
+    for (size_t i = 0; i < image->layers_count; i++) {
+        layer_chain_id(below, &image->layers[i].diff_id, &chain);
+        below = &chain;
+        struct load_layer_job *job = find_job(layers, &chain);
+        assert(job);
+        size_t lower_count = (size_t)(lower_fds + image->layers_count - top);
+        if (!job->settled && settle(layers, job, top, lower_count, err) < 0) {
+            return -1;
+        }
+        *--top = job->fs_fd;
+        if (job->publish.layer.opaque) {
+            top = lower_fds + image->layers_count; // nothing below it is seen
+            *--top = job->fs_fd;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,54 @@
+// The layers of a load: those the store has, and those that workers unpack. Private to the room.
+#ifndef COFFER_IMAGES_LOAD_LAYERS_H
+#define COFFER_IMAGES_LOAD_LAYERS_H
+
+#include "images/digest.h"
+#include "images/load.h"
+#include "images/publish.h"
+#include "images/unpack.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct staging;
+struct store;
+struct unpack_worker;
+
+// One layer on one chain. The same layer on two chains is unpacked twice, because it may need what lies below it; that is rare, and the
+// second is thrown away at the end if it did not.
+struct load_layer_job {
+    const struct source_layer *source;
+    struct digest chain_id;
+    struct publish_layer publish;
+    int fs_fd; // its tree
+    bool settled;
+    struct unpack_worker *worker;
+    struct unpack_result result;
+};
+
+struct load_layers {
+    struct store *store;
+    const struct load_options *options;
+    const struct staging *staging;
+    struct arena *arena;
+    struct load_layer_job **jobs; // each in memory of its own: others point to them
+    struct load_layer *states;    // what progress is told, in the same order
+    size_t count, room;
+};
+
+void load_layers_finish(struct load_layers *layers);
+
+// Finds the image's layers in the store, or plans to unpack them.
+int load_layers_add(struct load_layers *layers, const struct source_image *image, struct err *err) MUST_CHECK;
+
+// Unpacks what is planned, and verifies it.
+int load_layers_unpack(struct load_layers *layers, struct err *err) MUST_CHECK;
+
+// Gives the image's new layers what they need of those below them.
+int load_layers_settle(struct load_layers *layers, const struct source_image *image, struct err *err) MUST_CHECK;
+
+const struct publish_layer *load_layers_get(const struct load_layers *layers, const struct digest *chain_id);
+
+#endif

@@ -1,0 +1,78 @@
+// Where images are loaded from: OCI image layouts, as directories or archives, and archives of `docker save`.
+//
+//     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    PATH, which tells by itself    -, standard input
+//
+// A file that is a plain archive is read in place: one look at its headers, then blobs by pread(2). What cannot be read so, a pipe or
+// a compressed archive, is first written to the staging directory. Everything in a source is foreign; manifests and configurations are
+// verified here, layers while they are unpacked.
+#ifndef COFFER_IMAGES_SOURCE_H
+#define COFFER_IMAGES_SOURCE_H
+
+#include "images/digest.h"
+#include "images/inflate.h"
+#include "images/ref.h"
+#include "runtime/base/attr.h"
+#include "specs/image_config.h"
+#include "specs/image_manifest.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct source;
+struct staging;
+
+// A run of bytes of an open file. The source owns the descriptor.
+struct source_blob {
+    int fd;
+    uint64_t offset;
+    uint64_t size;
+};
+
+struct source_layer {
+    const char *name;             // for messages: its digest, or its name in the archive
+    struct digest digest;         // of the blob; DIGEST_NONE: the archive does not say
+    struct digest diff_id;        // as the configuration has it
+    enum compression compression; // ANY: the archive does not say
+    struct source_blob blob;
+};
+
+// A document, byte for byte.
+struct source_document {
+    const char *text; // NULL: there is none
+    size_t size;
+    struct digest digest;
+};
+
+struct source_image {
+    struct image_ref *names; // that the source gives it
+    size_t names_count;
+    struct source_document manifest; // of `docker save` there is none
+    struct source_document document; // the configuration
+    struct image_config config;
+    struct source_layer *layers; // the lowest first; as many as diff ids
+    size_t layers_count;
+};
+
+struct source_request {
+    const char *text;                     // as above
+    int input_fd;                         // what "-" stands for
+    const struct staging *staging;        // for what must be written out
+    const struct image_platform *platform; // NULL: this host's
+};
+
+// Opens it and looks at what it is.
+int source_open(const struct source_request *request, struct source **ret_source, struct err *err) MUST_CHECK;
+
+void source_close(struct source *source); // NULL is fine
+void source_cleanup(struct source **source);
+#define AUTO_SOURCE AUTO(source_cleanup)
+
+// All images that are asked for, with verified manifests and configurations; at least one. Lists live in the arena, descriptors as long
+// as the source. Errors name the source and the document.
+int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
+                  struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,349 @@
+// OCI image layouts, as a directory or as an archive of one. (OCI image-spec v1.1, image-layout.md.)
+//
+// index.json is the root of trust: it alone has no digest. Everything below it is held against its descriptor, size first, before it is
+// decoded. An index.json lists images of different names, and may list one image for several platforms, straight or in an
+// index of its own.
+#include "images/source_state.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/quote.h"
+#include "specs/json.h"
+
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_NESTING = 4, PATH_SIZE = sizeof("blobs/sha256/") + DIGEST_HEX_MAX };
+
+static const char ref_annotation[] = "org.opencontainers.image.ref.name";
+static const char containerd_annotation[] = "io.containerd.image.name";
+
+static const char *annotation(const struct image_descriptor *descriptor, const char *name) {
+    return image_annotation(descriptor->annotations, descriptor->annotations_count, name);
+}
+
+static void blob_path(const struct digest *digest, char path[PATH_SIZE]) {
+    snprintf(path, PATH_SIZE, "blobs/%s/%s", digest_algorithm_name(digest->algorithm), digest->hex);
+}
+
+// The blob's place, its size as the descriptor has it.
+static int find_blob(struct source *source, const struct image_descriptor *descriptor, struct digest *ret_digest,
+                     struct source_blob *ret_blob, struct err *err) {
+    char path[PATH_SIZE];
+    if (digest_parse(descriptor->digest, ret_digest, err) < 0) {
+        return -1;
+    }
+    blob_path(ret_digest, path);
+    int found = source_find(source, path, ret_blob, err);
+    if (found <= 0) {
+        return found < 0 ? -1 : err_set(err, ERR_INPUT, "%s is missing", path);
+    }
+    if (ret_blob->size != (uint64_t)descriptor->size) {
+        return err_set(err, ERR_CORRUPT, "%s: expected %lld bytes, found %llu", path, (long long)descriptor->size,
+                       (unsigned long long)ret_blob->size);
+    }
+    return 0;
+}
+
+// What is embedded must be the blob itself: else a reader of the one would see something else than a reader of the other.
+static int check_data(const struct image_descriptor *descriptor, const struct digest *digest, struct err *err) {
+    if (!descriptor->data) {
+        return 0;
+    }
+    size_t length = strlen(descriptor->data), size = BASE64_DECODE_LENGTH(length) + 1;
+    AUTO_FREE uint8_t *data = mem_alloc(size);
+    struct base64_decode_ctx context;
+    struct digest found;
+    base64_decode_init(&context);
+    if (!base64_decode_update(&context, &size, data, length, descriptor->data) || !base64_decode_final(&context)) {
+        return err_set(err, ERR_INPUT, "%s: its embedded data is not base64", descriptor->digest);
+    }
+    digest_of(digest->algorithm, data, size, &found);
+    if (!digest_equal(&found, digest)) {
+        return err_set(err, ERR_CORRUPT, "%s: its embedded data is something else", descriptor->digest);
+    }
+    return 0;
+}
+
+// Reads a document and proves that it is what the descriptor says.
+static int read_document(struct source *source, struct arena *arena, const struct image_descriptor *descriptor,
+                         struct source_document *ret, struct err *err) {
+    struct digest digest, found;
+    struct source_blob blob;
+    char path[PATH_SIZE], text[DIGEST_TEXT_SIZE];
+    if (find_blob(source, descriptor, &digest, &blob, err) < 0) {
+        return -1;
+    }
+    blob_path(&digest, path);
+    if (source_read(source, path, arena, ret, err) < 0) {
+        return -1;
+    }
+    digest_of(digest.algorithm, ret->text, ret->size, &found);
+    if (!digest_equal(&found, &digest)) {
+        return err_set(err, ERR_CORRUPT, "%s: its digest is %s", path, digest_format(&found, text));
+    }
+    ret->digest = digest;
+    return check_data(descriptor, &digest, err);
+}
+
+static int take_layer(struct source *source, const struct image_descriptor *descriptor, struct source_layer *layer, struct err *err) {
+    static const enum compression compressions[] = {
+        [IMAGE_LAYER_TAR] = COMPRESSION_NONE,
+        [IMAGE_LAYER_GZIP] = COMPRESSION_GZIP,
+        [IMAGE_LAYER_ZSTD] = COMPRESSION_ZSTD,
+    };
+    enum image_layer_kind kind;
+    char quoted[QUOTE_SIZE];
+    if (!image_media_type_is_layer(descriptor->media_type, &kind)) {
+        return err_set(err, ERR_UNSUPPORTED, "mediaType %s is of no kind of layer that can be unpacked",
+                       quote_text(descriptor->media_type, quoted));
+    }
+    layer->name = descriptor->digest;
+    layer->compression = compressions[kind];
+    return find_blob(source, descriptor, &layer->digest, &layer->blob, err);
+}
+
+static int take_layers(struct source *source, struct source_list *list, const char *name, const struct image_manifest *manifest,
+                       struct source_image *image, struct err *err) {
+    image->layers = arena_array(list->arena, manifest->layers_count + 1, sizeof(*image->layers));
+    image->layers_count = manifest->layers_count;
+    for (size_t i = 0; i < manifest->layers_count; i++) {
+        if (take_layer(source, &manifest->layers[i], &image->layers[i], err) < 0) {
+            return err_in(err, "%s: layers[%zu]", name, i);
+        }
+    }
+    return 0;
+}
+
+static int take_manifest(struct source *source, struct source_list *list, const struct source_document *document,
+                         const struct image_manifest *manifest, struct err *err) {
+    char name[DIGEST_TEXT_SIZE], quoted[QUOTE_SIZE];
+    digest_format(&document->digest, name);
+    if (!image_media_type_is_config(manifest->config.media_type)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s: it is no image of a container: config.mediaType is %s", name,
+                       quote_text(manifest->config.media_type, quoted));
+    }
+    struct source_image *image = source_list_add(list);
+    image->manifest = *document;
+    if (read_document(source, list->arena, &manifest->config, &image->document, err) < 0) {
+        return err_in(err, "%s: config", name);
+    }
+    if (take_layers(source, list, name, manifest, image, err) < 0) {
+        return -1;
+    }
+    return source_take_config(list, image, manifest->config.digest, err);
+}
+
+static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor, unsigned depth,
+                           struct err *err);
+
+static void describe(struct buf *text, const struct image_platform *platform) {
+    const char *variant = platform->variant && *platform->variant ? platform->variant : NULL;
+    buf_add_format(text, "%s%s/%s%s%s", text->size > 0 ? ", " : "", platform->os ? platform->os : "?",
+                   platform->architecture ? platform->architecture : "?", variant ? "/" : "", variant ? variant : "");
+}
+
+static int no_match(const struct source *source, const struct image_descriptor *items, size_t count, struct err *err) {
+    AUTO_BUF struct buf wanted = {0}, found = {0};
+    describe(&wanted, source->platform);
+    for (size_t i = 0; i < count && found.size < 200; i++) {
+        if (items[i].platform && !image_descriptor_is_attestation(&items[i])) {
+            describe(&found, items[i].platform);
+        }
+    }
+    char quoted[QUOTE_SIZE];
+    return err_set(err, ERR_NOT_FOUND, "has no image for %s, only for %s", buf_string(&wanted),
+                   found.size > 0 ? quote_text(found.data, quoted) : "nothing");
+}
+
+// Of equals the first. What says no platform is taken for the right one when nothing else is: an index within the index, or an image whose
+// configuration says it.
+static int take_best(struct source *source, struct source_list *list, const struct image_descriptor *items, size_t count, unsigned depth,
+                     struct err *err) {
+    const struct image_descriptor *best = NULL;
+    unsigned best_rank = 0;
+    for (size_t i = 0; i < count; i++) {
+        enum image_manifest_kind kind;
+        const struct image_platform *platform = items[i].platform;
+        if (image_descriptor_is_attestation(&items[i]) || !image_media_type_is_manifest(items[i].media_type, &kind)) {
+            continue;
+        }
+        unsigned rank = platform && platform->os ? 2 * image_platform_rank(platform, source->platform) : 1;
+        if (rank > best_rank) {
+            best = &items[i];
+            best_rank = rank;
+        }
+    }
+    return best ? take_descriptor(source, list, best, depth, err) : no_match(source, items, count, err);
+}
+
+static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor, unsigned depth,
+                           struct err *err) {
+    struct source_document document;
+    struct image_manifest manifest;
+    if (depth > MAX_NESTING) {
+        return err_set(err, ERR_INPUT, "%s: indexes are nested more than %d deep", descriptor->digest, MAX_NESTING);
+    }
+    if (read_document(source, list->arena, descriptor, &document, err) < 0) {
+        return -1;
+    }
+    const struct json_document json = {.name = descriptor->digest, .text = document.text, .size = document.size};
+    if (image_manifest_decode(&json, descriptor->media_type, list->arena, &manifest, err) < 0) {
+        return -1;
+    }
+    if (manifest.kind == IMAGE_MANIFEST) {
+        return take_manifest(source, list, &document, &manifest, err);
+    }
+    if (take_best(source, list, manifest.manifests, manifest.manifests_count, depth + 1, err) < 0) {
+        return err_in(err, "%s", descriptor->digest);
+    }
+    return 0;
+}
+
+// "images/app.oci.tar" -> "app": what an image is called that only has a tag.
+static const char *base_name(struct arena *arena, const char *path) {
+    static const char *const endings[] = {".gz", ".zst", ".tgz", ".tar", ".oci", ".docker"};
+    AUTO_FREE char *copy = mem_copy_string(path);
+    size_t length = strlen(copy);
+    while (length > 0 && copy[length - 1] == '/') {
+        copy[--length] = '\0';
+    }
+    char *slash = strrchr(copy, '/');
+    char *name = slash ? slash + 1 : copy;
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        size_t end = strlen(endings[i]), have = strlen(name);
+        if (have > end && strcmp(name + have - end, endings[i]) == 0) {
+            name[have - end] = '\0';
+        }
+    }
+    return arena_copy_string(arena, name);
+}
+
+static bool try_name(struct source_list *list, struct source_image *image, const char *text) {
+    struct err ignored;
+    struct image_ref ref;
+    if (image_ref_parse(list->arena, text, &ref, &ignored) < 0) {
+        return false;
+    }
+    image->names = arena_array(list->arena, 1, sizeof(*image->names));
+    image->names[0] = ref;
+    image->names_count = 1;
+    return true;
+}
+
+// A whole reference, where there is one; else the layout's own name with the tag. What makes no name leaves the image without one.
+static void name_image(const struct source *source, struct source_list *list, struct source_image *image,
+                       const struct image_descriptor *descriptor) {
+    const char *whole = annotation(descriptor, containerd_annotation), *ref = annotation(descriptor, ref_annotation);
+    if (whole && try_name(list, image, whole)) {
+        return;
+    }
+    if (ref && strpbrk(ref, "/:") && try_name(list, image, ref)) {
+        return;
+    }
+    const char *tag = ref && image_tag_valid(ref) ? ref : "latest";
+    (void)try_name(list, image, arena_format(list->arena, "%s:%s", base_name(list->arena, source->path), tag));
+}
+
+static bool is_wanted(const struct source *source, const struct image_descriptor *descriptor) {
+    const char *ref = annotation(descriptor, ref_annotation), *whole = annotation(descriptor, containerd_annotation);
+    return !source->wanted || (ref && strcmp(ref, source->wanted) == 0) || (whole && strcmp(whole, source->wanted) == 0) ||
+           strcmp(descriptor->digest, source->wanted) == 0;
+}
+
+static const char *group_of(const struct image_descriptor *descriptor) {
+    const char *ref = annotation(descriptor, ref_annotation), *whole = annotation(descriptor, containerd_annotation);
+    return whole ? whole : ref ? ref : "";
+}
+
+// The entries from `first` on that have its name: one image, perhaps for several platforms. They are collected, and marked as done.
+static int take_group(struct source *source, struct source_list *list, const struct image_manifest *index, size_t first, bool *done,
+                      struct err *err) {
+    AUTO_FREE struct image_descriptor *group = mem_array(index->manifests_count, sizeof(*group));
+    size_t count = 0, before = list->count;
+    const char *name = group_of(&index->manifests[first]);
+    for (size_t i = first; i < index->manifests_count; i++) {
+        if (!done[i] && is_wanted(source, &index->manifests[i]) && strcmp(group_of(&index->manifests[i]), name) == 0) {
+            done[i] = true;
+            group[count++] = index->manifests[i];
+        }
+    }
+    if (take_best(source, list, group, count, 0, err) < 0) {
+        return -1;
+    }
+    if (list->count > before) {
+        name_image(source, list, &list->images[list->count - 1], &group[0]);
+    }
+    return 0;
+}
+
+static int nothing_found(const struct source *source, const struct image_manifest *index, struct err *err) {
+    AUTO_BUF struct buf names = {0};
+    char wanted[QUOTE_SIZE], found[QUOTE_SIZE];
+    for (size_t i = 0; i < index->manifests_count && names.size < 200; i++) {
+        const char *name = group_of(&index->manifests[i]);
+        buf_add_format(&names, "%s%s", names.size > 0 ? ", " : "", *name ? name : index->manifests[i].digest);
+    }
+    if (index->manifests_count == 0) {
+        return err_set(err, ERR_NOT_FOUND, "index.json: it lists no image");
+    }
+    return err_set(err, ERR_NOT_FOUND, "index.json: it lists no image %s, only %s", quote_text(source->wanted, wanted),
+                   quote_text(buf_string(&names), found));
+}
+
+struct layout {
+    const char *version;
+};
+
+static const struct json_row layout_rows[] = {
+    ROW_STRING("imageLayoutVersion", struct layout, version, JSON_NEEDED),
+};
+static const struct json_table layout_table = JSON_TABLE(struct layout, layout_rows);
+
+static int check_version(struct source *source, struct arena *arena, struct err *err) {
+    struct source_blob blob;
+    struct source_document text;
+    struct layout layout = {0};
+    char quoted[QUOTE_SIZE];
+    int found = source_find(source, "oci-layout", &blob, err);
+    if (found <= 0) {
+        return found; // its absence is a mistake that some tools make
+    }
+    if (source_read(source, "oci-layout", arena, &text, err) < 0) {
+        return -1;
+    }
+    const struct json_document document = {.name = "oci-layout", .text = text.text, .size = text.size};
+    if (json_decode(&document, &layout_table, arena, &layout, err) < 0) {
+        return -1;
+    }
+    if (strncmp(layout.version, "1.", 2) != 0) {
+        return err_set(err, ERR_UNSUPPORTED, "oci-layout: imageLayoutVersion: expected 1.0.0, found %s", quote_text(layout.version, quoted));
+    }
+    return 0;
+}
+
+int source_layout_images(struct source *source, struct source_list *list, struct err *err) {
+    struct source_document text;
+    struct image_manifest index;
+    if (check_version(source, list->arena, err) < 0 || source_read(source, "index.json", list->arena, &text, err) < 0) {
+        return -1;
+    }
+    const struct json_document document = {.name = "index.json", .text = text.text, .size = text.size};
+    if (image_manifest_decode(&document, NULL, list->arena, &index, err) < 0) {
+        return -1;
+    }
+    if (index.kind != IMAGE_INDEX) {
+        return err_set(err, ERR_INPUT, "index.json: expected an index, found an image's manifest");
+    }
+    bool *done = arena_array(list->arena, index.manifests_count + 1, sizeof(*done));
+    for (size_t i = 0; i < index.manifests_count; i++) {
+        if (done[i] || !is_wanted(source, &index.manifests[i]) || image_descriptor_is_attestation(&index.manifests[i])) {
+            continue;
+        }
+        if (take_group(source, list, &index, i, done, err) < 0) {
+            return err_in(err, "index.json");
+        }
+    }
+    return list->count > 0 ? 0 : nothing_found(source, &index, err);
+}
