@@ -8,7 +8,7 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,    &command_ps,  &command_rm, &command_version, &command_completion, &command_help,
+    &command_run,    &command_ps,  &command_rm, &command_load_images, &command_version, &command_completion, &command_help,
     &command_manual, &command_oci, NULL,
 };
 

@@ -48,6 +48,11 @@ void store_close(struct store *store); // NULL is fine
 void store_cleanup(struct store **store);
 #define AUTO_STORE AUTO(store_cleanup)
 
+// Before store_open() in an ordinary user's process that changes images or lists them: puts the process, which must have no threads, into a
+// user namespace with the user's subordinate ids (subuid(5)), where it is root over his layers' files. *ret_single_id: he has none, or
+// newuidmap(1) is missing; then only his own id exists there.
+int store_enter_user_namespace(bool *ret_single_id, struct err *err) MUST_CHECK;
+
 // Whether there is something at the path below the store; links are followed.
 bool store_has(const struct store *store, const char *path);
 

@@ -6,6 +6,7 @@
 
 extern const struct command command_completion;
 extern const struct command command_help;
+extern const struct command command_load_images;
 extern const struct command command_ps;
 extern const struct command command_rm;
 extern const struct command command_run;
