@@ -8,6 +8,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ int idmapped_tree(int dir_fd, const char *path, int userns_fd, bool recursive, s
     if (tree < 0) {
         return err_sys(err, "open %s", path);
     }
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .propagation = MS_PRIVATE, .userns_fd = (uint64_t)userns_fd};
     if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr) < 0) {
         int reason = errno;
         err_num(err, reason, "map the ids of %s", path);
@@ -70,20 +71,32 @@ static int mount_new(const struct overlay *overlay, bool *ret_too_old) {
     return sys_fsmount(fs, FSMOUNT_CLOEXEC, 0);
 }
 
-// In a mount namespace of its own: the base is attached, so that the kernel takes lower directories of it, and entered, so that
-// their names are short; the overlay goes on top of the same place.
-static int mount_in_place(const struct overlay *overlay) {
+// A place where mounting is nobody's business: a mount namespace of one's own, cut off from where it came from. The base, if it is a
+// detached mount, is attached there, so that the kernel takes lower directories of it.
+static int prepare_place(const struct overlay *overlay) {
     struct mount_attr private = {.propagation = MS_PRIVATE};
     if (unshare(CLONE_NEWNS) < 0 || sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private) < 0) {
         return -1;
     }
-    // A base that is a plain directory has no mount to move; it is entered as it is.
-    if (sys_move_mount(overlay->base_fd, "", AT_FDCWD, overlay->directory, MOVE_MOUNT_F_EMPTY_PATH) < 0 && errno != EINVAL) {
+    if (sys_move_mount(overlay->base_fd, "", AT_FDCWD, overlay->directory, MOVE_MOUNT_F_EMPTY_PATH) == 0) {
+        return fchdir(overlay->base_fd);
+    }
+    if (errno != EINVAL) {
         return -1;
     }
-    if (fchdir(overlay->base_fd) < 0) {
+    // A plain directory: entered by its name, as the descriptor leads to the namespace it was opened in.
+    char link[64], path[PATH_MAX];
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", overlay->base_fd);
+    ssize_t length = readlink(link, path, sizeof(path) - 1);
+    if (length <= 0) {
         return -1;
     }
+    path[length] = '\0';
+    return chdir(path);
+}
+
+// With the base as the working directory, so that the names of the lower directories are short.
+static int mount_in_place(const struct overlay *overlay) {
     AUTO_BUF struct buf data = {0};
     buf_add_string(&data, "lowerdir=");
     for (size_t i = 0; i < overlay->lower_count; i++) {
@@ -101,6 +114,17 @@ static int mount_in_place(const struct overlay *overlay) {
         return -1;
     }
     return sys_open_tree(AT_FDCWD, overlay->directory, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+static int mount_here(const struct overlay *overlay) {
+    if (fchdir(overlay->base_fd) < 0) {
+        return -1;
+    }
+    int mount = mount_in_place(overlay);
+    int reason = errno;
+    sys_umount2(overlay->directory, MNT_DETACH); // the clone stays
+    errno = reason;
+    return mount;
 }
 
 static void send_descriptor(int socket, int fd, int errnum) {
@@ -155,7 +179,7 @@ static int mount_aside(const struct overlay *overlay) {
         return -1;
     }
     if (child == 0) {
-        int mount = mount_in_place(overlay);
+        int mount = prepare_place(overlay) < 0 ? -1 : mount_in_place(overlay);
         send_descriptor(theirs, mount, errno);
         _exit(0);
     }
@@ -172,7 +196,7 @@ int overlay_mount(const struct overlay *overlay, struct err *err) {
     bool too_old = false;
     int mount = mount_new(overlay, &too_old);
     if (mount < 0 && (too_old || errno == EINVAL) && overlay->directory) {
-        mount = mount_aside(overlay);
+        mount = overlay->own_namespace ? mount_here(overlay) : mount_aside(overlay);
     }
     return mount < 0 ? err_sys(err, "mount the image's %zu layers as an overlay", overlay->lower_count) : mount;
 }

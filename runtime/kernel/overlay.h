@@ -19,10 +19,11 @@ struct overlay {
     bool user_xattr;       // marks are in user.overlay.*: mounted from inside a user namespace
     bool is_volatile;      // no syncs at all: for what is thrown away
     const char *directory; // an absolute path to mount on by kernels that cannot do without (before 6.7)
+    bool own_namespace;    // the caller's mount namespace is nobody else's, so that may be done right here
 };
 
-// A clone of the directory's mount whose ids go through the user namespace's map (mount_setattr(2), MOUNT_ATTR_IDMAP), detached.
-// `recursive` takes the mounts below along. A file system that cannot be id-mapped is ERR_UNSUPPORTED.
+// A clone of the directory's mount whose ids go through the user namespace's map (mount_setattr(2), MOUNT_ATTR_IDMAP), detached and
+// private: as a peer of the host's mount it would pass on to the host what is mounted on it. `recursive` takes the mounts below along. A file system that cannot be id-mapped is ERR_UNSUPPORTED.
 int idmapped_tree(int dir_fd, const char *path, int userns_fd, bool recursive, struct err *err) MUST_CHECK;
 
 // Mounts it and returns the detached mount. Kernels before 6.7 need a mount point: a process aside makes the mount there in a mount

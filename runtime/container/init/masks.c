@@ -33,6 +33,7 @@ static int make_readonly(const struct init *init, const char *path, struct err *
 struct mask {
     int null_fd;
     int tmpfs_fd;
+    bool tmpfs_attached; // kernels before 6.15 clone only what is attached: the first path gets the mount itself
 };
 
 // The null device comes from the host, before the pivot, and is looked at: an image that lays its own /dev/null in the way must not
@@ -85,7 +86,13 @@ static int hide(const struct init *init, const char *path, struct mask *mask, st
         return -1;
     }
     int what = directory ? mask->tmpfs_fd : mask->null_fd;
-    AUTO_FD int tree = sys_open_tree(what, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    AUTO_FD int tree = -1;
+    if (directory && !mask->tmpfs_attached) {
+        tree = fcntl(what, F_DUPFD_CLOEXEC, 3);
+        mask->tmpfs_attached = true;
+    } else {
+        tree = sys_open_tree(what, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    }
     if (tree < 0 || sys_move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
         return err_sys(err, "mask path %s", path);
     }

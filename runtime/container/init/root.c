@@ -28,6 +28,7 @@ static int mount_own_overlay(const struct init_plan *plan, struct err *err) {
         .work = plan->overlay_work,
         .directory = plan->overlay_directory,
         .user_xattr = true,
+        .own_namespace = true,
         .is_volatile = plan->overlay_volatile,
     };
     return overlay_mount(&overlay, err);
