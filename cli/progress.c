@@ -2,155 +2,169 @@
 
 #include "cli/messages.h"
 #include "cli/output.h"
-#include "images/load.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <assert.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { REDRAW_MS = 100, NAME_LETTERS = 12, BAR_LETTERS = 24, ROWS_WITHOUT_SIZE = 24 };
+enum { REDRAW_MS = 100, BAR_WIDTH = 20, LABEL_WIDTH = 24 };
 
-static const char *const state_words[] = {
-    [LOAD_WAITING] = "waiting",
-    [LOAD_RUNNING] = "unpacking",
-    [LOAD_DONE] = "unpacked",
-    [LOAD_PRESENT] = "already there",
+struct line {
+    char *label;
+    char *result; // NULL until it is done
+    uint64_t done_bytes, total_bytes;
+};
+
+struct progress {
+    pthread_mutex_t lock;
+    int fd;
+    bool terminal;
+    struct line *lines;
+    unsigned count;
+    unsigned drawn; // lines on the terminal that a redraw goes over
+    int64_t drawn_at_ms;
 };
 
 static int64_t now_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void progress_init(struct progress *progress, int fd) {
-    const char *term = getenv("TERM");
-    *progress = (struct progress){
-        .fd = fd,
-        .in_use = true,
-        .terminal = isatty(fd) && !(term && strcmp(term, "dumb") == 0),
-        .start_ms = now_ms(),
-    };
+struct progress *progress_create(int fd) {
+    struct progress *progress = mem_alloc(sizeof(*progress));
+    pthread_mutex_init(&progress->lock, NULL);
+    progress->fd = fd;
+    progress->terminal = isatty(fd);
+    return progress;
 }
 
-// "sha256:0123456789ab...": its first digits; other names come from an archive and are shown by their end, made visible.
-static void add_name(struct buf *buf, const char *name) {
-    if (strncmp(name, "sha256:", 7) == 0) {
-        name += 7;
-    }
-    size_t length = strcspn(name, "/.");
-    AUTO_BUF struct buf visible = {0};
-    AUTO_FREE char *cut = mem_format("%.*s", (int)(length < NAME_LETTERS ? length : NAME_LETTERS), name);
-    messages_add_visible(&visible, cut);
-    buf_add_format(buf, "%-*s", NAME_LETTERS, buf_string(&visible));
+static void write_all(const struct progress *progress, const struct buf *buf) {
+    // Progress that cannot be shown must not stop the work.
+    int ignored = fd_write_all(progress->fd, buf->data, buf->size);
+    (void)ignored;
 }
 
-static void add_sizes(struct buf *buf, uint64_t done, uint64_t size) {
-    char done_text[OUTPUT_HUMAN_SIZE], size_text[OUTPUT_HUMAN_SIZE];
-    buf_add_format(buf, "%s of %s", output_human_size((int64_t)done, done_text), output_human_size((int64_t)size, size_text));
-}
-
-static void add_bar(struct buf *buf, uint64_t done, uint64_t size) {
-    unsigned filled = size > 0 ? (unsigned)((double)done / (double)size * BAR_LETTERS) : BAR_LETTERS;
-    buf_add_char(buf, '[');
-    for (unsigned i = 0; i < BAR_LETTERS; i++) {
-        buf_add_char(buf, i < filled ? '=' : i == filled ? '>' : ' ');
-    }
-    buf_add_string(buf, "] ");
-}
-
-static int terminal_rows(int fd) {
-    struct winsize size;
-    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row : ROWS_WITHOUT_SIZE;
-}
-
-static void add_layer(struct buf *buf, const struct load_layer *layer) {
-    add_name(buf, layer->name);
-    buf_add_string(buf, "  ");
-    if (layer->state == LOAD_RUNNING) {
-        add_bar(buf, layer->done, layer->size);
-        add_sizes(buf, layer->done, layer->size);
-    } else {
-        char size[OUTPUT_HUMAN_SIZE];
-        buf_add_format(buf, "%s, %s", state_words[layer->state], output_human_size((int64_t)layer->size, size));
-    }
-    buf_add_string(buf, "\033[K\n");
-}
-
-// The whole picture in one write(2), so that it does not flicker.
-static void draw(struct progress *progress, const struct load_layer *layers, size_t count) {
-    AUTO_BUF struct buf buf = {0};
-    uint64_t done = 0, size = 0;
-    if (progress->lines > 0) {
-        buf_add_format(&buf, "\033[%dA", progress->lines);
-    }
-    size_t shown = 0, room = (size_t)terminal_rows(progress->fd) - 2;
-    for (size_t i = 0; i < count; i++) {
-        done += layers[i].done;
-        size += layers[i].size;
-        // With more layers than rows, those that move.
-        if (shown < room && (count <= room || layers[i].state == LOAD_RUNNING)) {
-            add_layer(&buf, &layers[i]);
-            shown++;
-        }
-    }
-    buf_add_format(&buf, "%-*s  ", NAME_LETTERS, "all layers");
-    add_bar(&buf, done, size);
-    add_sizes(&buf, done, size);
-    buf_add_format(&buf, ", %.1f s\033[K\n\033[J", (double)(now_ms() - progress->start_ms) / 1000);
-    progress->lines = (int)shown + 1;
-    (void)!fd_write_all(progress->fd, buf.data, buf.size); // a terminal that is gone is no reason to stop
-}
-
-static void tell_lines(struct progress *progress, const struct load_layer *layers, size_t count) {
-    AUTO_BUF struct buf buf = {0};
-    if (progress->told_count < count) {
-        progress->told = mem_resize(progress->told, count, 1);
-        memset(progress->told + progress->told_count, 0, count - progress->told_count);
-        progress->told_count = count;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!progress->told[i] && (layers[i].state == LOAD_DONE || layers[i].state == LOAD_PRESENT)) {
-            char size[OUTPUT_HUMAN_SIZE];
-            progress->told[i] = 1;
-            add_name(&buf, layers[i].name);
-            buf_add_format(&buf, "  %s, %s\n", state_words[layers[i].state], output_human_size((int64_t)layers[i].size, size));
-        }
-    }
-    if (buf.size > 0) {
-        (void)!fd_write_all(progress->fd, buf.data, buf.size);
-    }
-}
-
-static bool all_done(const struct load_layer *layers, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (layers[i].state == LOAD_WAITING || layers[i].state == LOAD_RUNNING) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void progress_update(void *context, const struct load_layer *layers, size_t count) {
-    struct progress *progress = context;
-    if (!progress->terminal) {
-        tell_lines(progress, layers, count);
+void progress_format(struct buf *buf, const char *label, uint64_t done_bytes, uint64_t total_bytes, int width) {
+    char done[OUTPUT_HUMAN_SIZE], total[OUTPUT_HUMAN_SIZE];
+    output_human_size((int64_t)done_bytes, done);
+    buf_add_format(buf, "%-*s ", LABEL_WIDTH, label);
+    if (total_bytes == 0) {
+        buf_add_string(buf, done_bytes ? done : "");
         return;
     }
-    int64_t now = now_ms();
-    if (progress->lines == 0 || now - progress->drawn_ms >= REDRAW_MS || all_done(layers, count)) {
-        progress->drawn_ms = now;
-        draw(progress, layers, count);
+    if (width >= LABEL_WIDTH + BAR_WIDTH + 24) {
+        unsigned filled = done_bytes >= total_bytes ? BAR_WIDTH : (unsigned)((double)done_bytes / (double)total_bytes * BAR_WIDTH);
+        buf_add_char(buf, '[');
+        for (unsigned i = 0; i < BAR_WIDTH; i++) {
+            buf_add_char(buf, i < filled ? '=' : i == filled ? '>' : ' ');
+        }
+        buf_add_string(buf, "] ");
+    }
+    buf_add_format(buf, "%s/%s", done, output_human_size((int64_t)total_bytes, total));
+}
+
+static void add_line(struct buf *buf, const struct line *line, int width) {
+    if (line->result) {
+        buf_add_format(buf, "%-*s %s", LABEL_WIDTH, line->label, line->result);
+    } else {
+        progress_format(buf, line->label, line->done_bytes, line->total_bytes, width);
     }
 }
 
-void progress_finish(struct progress *progress) {
-    free(progress->told);
-    *progress = (struct progress){0};
+// Goes back over what was drawn and draws it anew. Called with the lock held.
+static void redraw(struct progress *progress, bool now) {
+    int64_t time_ms = now_ms();
+    if (!progress->terminal || (!now && time_ms - progress->drawn_at_ms < REDRAW_MS)) {
+        return;
+    }
+    AUTO_BUF struct buf buf = {0};
+    int width = output_width(progress->fd);
+    if (progress->drawn) {
+        buf_add_format(&buf, "\033[%uA", progress->drawn);
+    }
+    for (unsigned i = 0; i < progress->count; i++) {
+        size_t start = buf.size;
+        add_line(&buf, &progress->lines[i], width);
+        // A line that the terminal would break would make the way back too short.
+        if (buf.size - start > (size_t)width) {
+            buf.size = start + (size_t)width;
+        }
+        buf_add_string(&buf, "\033[K\n");
+    }
+    write_all(progress, &buf);
+    progress->drawn = progress->count;
+    progress->drawn_at_ms = time_ms;
+}
+
+unsigned progress_add(struct progress *progress, const char *label) {
+    if (!progress) {
+        return 0;
+    }
+    AUTO_BUF struct buf visible = {0};
+    messages_add_visible(&visible, label);
+    pthread_mutex_lock(&progress->lock);
+    unsigned number = progress->count++;
+    progress->lines = mem_resize(progress->lines, progress->count, sizeof(*progress->lines));
+    progress->lines[number] = (struct line){.label = buf_take(&visible)};
+    redraw(progress, false);
+    pthread_mutex_unlock(&progress->lock);
+    return number;
+}
+
+void progress_set(struct progress *progress, unsigned line, uint64_t done_bytes, uint64_t total_bytes) {
+    if (!progress) {
+        return;
+    }
+    pthread_mutex_lock(&progress->lock);
+    assert(line < progress->count);
+    progress->lines[line].done_bytes = done_bytes;
+    progress->lines[line].total_bytes = total_bytes;
+    redraw(progress, false);
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void progress_done(struct progress *progress, unsigned line, const char *result) {
+    if (!progress) {
+        return;
+    }
+    AUTO_BUF struct buf visible = {0}, buf = {0};
+    messages_add_visible(&visible, result);
+    pthread_mutex_lock(&progress->lock);
+    assert(line < progress->count);
+    mem_cleanup(&progress->lines[line].result);
+    progress->lines[line].result = buf_take(&visible);
+    if (progress->terminal) {
+        redraw(progress, true);
+    } else {
+        buf_add_format(&buf, "%s: %s\n", progress->lines[line].label, progress->lines[line].result);
+        write_all(progress, &buf);
+    }
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void progress_destroy(struct progress *progress) {
+    if (!progress) {
+        return;
+    }
+    redraw(progress, true);
+    for (unsigned i = 0; i < progress->count; i++) {
+        mem_cleanup(&progress->lines[i].label);
+        mem_cleanup(&progress->lines[i].result);
+    }
+    mem_cleanup(&progress->lines);
+    pthread_mutex_destroy(&progress->lock);
+    mem_cleanup(&progress);
+}
+
+void progress_cleanup(struct progress **progress) {
+    progress_destroy(*progress);
+    *progress = NULL;
 }

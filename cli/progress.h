@@ -1,34 +1,37 @@
-// How far a load is: on a terminal a line a layer and one for all together, drawn over again in place; elsewhere a line for each layer
-// that is done, so that a log shows that something happens.
+// Progress of work that takes a while: one line an item, on standard error.
+//
+// On a terminal the lines are redrawn in place, at most ten times a second; elsewhere an item is one plain line when it is done, so
+// a log has no repetitions. All functions may be called from any thread. A NULL progress shows nothing.
+//
+//     AUTO_PROGRESS struct progress *progress = progress_create(STDERR_FILENO);
+//     unsigned line = progress_add(progress, "layer 1a2b3c");
+//     progress_set(progress, line, done_bytes, total_bytes);   // as often as wanted
+//     progress_done(progress, line, "unpacked 12.3MB");
 #ifndef COFFER_CLI_PROGRESS_H
 #define COFFER_CLI_PROGRESS_H
 
 #include "runtime/base/attr.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct load_layer;
+struct buf;
+struct progress;
 
-struct progress {
-    int fd; // borrowed
-    bool in_use;
-    bool terminal;
-    int lines;         // drawn, to be drawn over
-    int64_t drawn_ms;  // when
-    int64_t start_ms;
-    uint8_t *told; // elsewhere: which layers have had their line
-    size_t told_count;
-};
+struct progress *progress_create(int fd); // fd is borrowed
+void progress_destroy(struct progress *progress);
+void progress_cleanup(struct progress **progress);
+#define AUTO_PROGRESS AUTO(progress_cleanup)
 
-void progress_init(struct progress *progress, int fd);
+// Begins a line; its number is for the calls below. The label is copied.
+unsigned progress_add(struct progress *progress, const char *label);
 
-// A load_options.progress: context is the struct progress.
-void progress_update(void *context, const struct load_layer *layers, size_t count);
+// So much is done. total_bytes 0 means that nobody knows how much there will be.
+void progress_set(struct progress *progress, unsigned line, uint64_t done_bytes, uint64_t total_bytes);
 
-// Leaves the cursor below what was drawn. Zeroed is fine.
-void progress_finish(struct progress *progress);
-#define AUTO_PROGRESS AUTO(progress_finish)
+// Ends a line with what came of it.
+void progress_done(struct progress *progress, unsigned line, const char *result);
+
+// A line as it is drawn, without its end, for a terminal of `width` columns. For tests.
+void progress_format(struct buf *buf, const char *label, uint64_t done_bytes, uint64_t total_bytes, int width);
 
 #endif

@@ -7,8 +7,11 @@
 #include "images/ref.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/mem.h"
 #include "specs/image_manifest.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int command_open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
@@ -26,6 +29,65 @@ int command_open_store(const struct context *context, struct store **ret_store, 
     return store_open(context->store_dir, flags, ret_store, err);
 }
 
+// What progress shows of a load: a line a layer, and one for all of them together when there are several.
+struct shown {
+    struct progress *progress;
+    bool begun;
+    unsigned first, total;
+    bool *done;
+};
+
+static void shown_finish(struct shown *shown) {
+    progress_destroy(shown->progress);
+    free(shown->done);
+}
+
+static void begin(struct shown *shown, const struct load_layer *layers, size_t count) {
+    shown->begun = true;
+    shown->done = mem_array(count + 1, sizeof(*shown->done));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = strncmp(layers[i].name, "sha256:", 7) == 0 ? layers[i].name + 7 : layers[i].name;
+        AUTO_FREE char *label = mem_format("layer %.12s", name);
+        unsigned line = progress_add(shown->progress, label);
+        shown->first = i == 0 ? line : shown->first;
+    }
+    if (count > 1) {
+        shown->total = progress_add(shown->progress, "all layers");
+    }
+}
+
+static void show(void *context, const struct load_layer *layers, size_t count) {
+    struct shown *shown = context;
+    uint64_t done = 0, size = 0;
+    bool all_done = true;
+    if (!shown->begun) {
+        begin(shown, layers, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool finished = layers[i].state == LOAD_DONE || layers[i].state == LOAD_PRESENT;
+        char text[OUTPUT_HUMAN_SIZE];
+        done += layers[i].done;
+        size += layers[i].size;
+        all_done = all_done && finished;
+        if (finished && !shown->done[i]) {
+            AUTO_FREE char *result = mem_format("%s %s", layers[i].state == LOAD_DONE ? "unpacked" : "is already there,",
+                                                output_human_size((int64_t)layers[i].size, text));
+            shown->done[i] = true;
+            progress_done(shown->progress, shown->first + (unsigned)i, result);
+        } else if (!finished) {
+            progress_set(shown->progress, shown->first + (unsigned)i, layers[i].done, layers[i].size);
+        }
+    }
+    if (count > 1 && all_done && !shown->done[count]) {
+        char text[OUTPUT_HUMAN_SIZE];
+        AUTO_FREE char *result = mem_format("unpacked %s", output_human_size((int64_t)size, text));
+        shown->done[count] = true;
+        progress_done(shown->progress, shown->total, result);
+    } else if (count > 1 && !all_done) {
+        progress_set(shown->progress, shown->total, done, size);
+    }
+}
+
 static int print_loaded(const struct load_image *images, size_t count, bool only_ids, struct arena *arena, struct err *err) {
     AUTO_BUF struct buf text = {0};
     for (size_t i = 0; i < count; i++) {
@@ -41,7 +103,7 @@ static int print_loaded(const struct load_image *images, size_t count, bool only
 
 int command_load(struct context *context, const struct load_command *load, struct err *err) {
     AUTO_STORE struct store *store = NULL;
-    AUTO_PROGRESS struct progress progress = {0};
+    AUTO(shown_finish) struct shown shown = {0};
     struct image_ref name;
     struct image_platform platform;
     struct load_image *images;
@@ -64,13 +126,12 @@ int command_load(struct context *context, const struct load_command *load, struc
     }
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
     if (!load->quiet) {
-        progress_init(&progress, STDERR_FILENO);
-        options.progress = progress_update;
-        options.progress_context = &progress;
+        shown.progress = progress_create(STDERR_FILENO);
+        options.progress = show;
+        options.progress_context = &shown;
     }
     if (load_images(store, &options, &context->arena, &images, &count, err) < 0) {
         return -1;
     }
-    progress_finish(&progress);
     return print_loaded(images, count, load->only_ids, &context->arena, err);
 }
