@@ -43,21 +43,37 @@ static int64_t now_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-// Waits for the end within the bound. False: it is over.
-static bool wait_in_time(int pidfd, uint32_t timeout_s) {
+// Sends what the hook takes now; closes the socket when all is sent or the hook has closed its end, which is its right.
+static void feed(int *input, const char **state) {
+    ssize_t sent = send(*input, *state, strlen(*state), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    *state += sent > 0 ? sent : 0;
+    if (sent < 0 || **state == '\0') {
+        fd_close(input);
+    }
+}
+
+// Waits for the end within the bound, feeding the hook meanwhile: a state with large annotations does not fit into a socket at once.
+// False: the time is over.
+static bool wait_in_time(int pidfd, int *input, const char *state, uint32_t timeout_s) {
     int64_t end_ms = now_ms() + (int64_t)timeout_s * 1000;
     for (;;) {
         int64_t left_ms = timeout_s ? end_ms - now_ms() : -1;
         if (timeout_s && left_ms <= 0) {
             return false;
         }
-        struct pollfd wait = {.fd = pidfd, .events = POLLIN};
-        int ready = poll(&wait, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
-        if (ready > 0) {
-            return true;
-        }
+        struct pollfd waits[] = {{.fd = pidfd, .events = POLLIN}, {.fd = *input, .events = POLLOUT}};
+        int ready = poll(waits, ARRAY_LEN(waits), left_ms > INT_MAX ? INT_MAX : (int)left_ms);
         if (ready < 0 && errno != EINTR) {
             return false;
+        }
+        if (ready > 0 && waits[0].revents) {
+            return true;
+        }
+        if (ready > 0 && waits[1].revents) {
+            feed(input, &state);
         }
     }
 }
@@ -97,12 +113,10 @@ int hook_run(const struct hook *hook, const char *state, struct err *err) {
     fd_close(&failure_theirs);
     int errnum = 0;
     bool started = fd_read_full(failure_ours, &errnum, sizeof(errnum)) == 0;
-    if (started && state) {
-        ssize_t sent = send(input_ours, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)sent; // a hook that does not read is in its right
+    if (!state || !*state) {
+        fd_close(&input_ours);
     }
-    fd_close(&input_ours);
-    bool in_time = !started || wait_in_time(pidfd, hook->timeout_s);
+    bool in_time = !started || wait_in_time(pidfd, &input_ours, state, hook->timeout_s);
     if (!in_time) {
         sys_pidfd_send_signal(pidfd, SIGKILL);
     }

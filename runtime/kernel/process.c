@@ -19,7 +19,8 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
     struct clone_args args = {
         .flags = namespaces | CLONE_PIDFD,
         .pidfd = (uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
+        // clone3(2) takes none with CLONE_PARENT: the child has its sibling's then.
+        .exit_signal = namespaces & CLONE_PARENT ? 0 : SIGCHLD,
     };
     if (cgroup_fd >= 0) {
         args.flags |= CLONE_INTO_CGROUP;
