@@ -153,6 +153,11 @@ static int check_hooks(const struct oci_config *config, const struct oci_place *
 
 // --- linux ---
 
+const char *oci_namespace_name(uint32_t type) {
+    const char *name = json_name_of(oci_namespace_names, type);
+    return name ? name : "unknown";
+}
+
 static int check_namespaces(const struct oci_config *config, const struct oci_place *place) {
     const struct oci_linux *os = &config->os;
     for (size_t i = 0; i < os->namespaces_count; i++) {
@@ -160,7 +165,7 @@ static int check_namespaces(const struct oci_config *config, const struct oci_pl
         for (size_t k = 0; k < i; k++) {
             if (os->namespaces[k].type == item->type) {
                 return oci_fail(place, "namespaces[%zu].type: %s is listed already", i,
-                                json_name_of(oci_namespace_names, item->type));
+                                oci_namespace_name(item->type));
             }
         }
         if (item->path && !is_absolute(item->path)) {
@@ -173,7 +178,7 @@ static int check_namespaces(const struct oci_config *config, const struct oci_pl
 static int need_namespace(const struct oci_config *config, const struct oci_place *place, const char *field, uint32_t type) {
     if (!oci_config_namespace(config, type)) {
         return oci_fail(place, "%s: needs a namespace of type %s, or it would change the host", field,
-                        json_name_of(oci_namespace_names, type));
+                        oci_namespace_name(type));
     }
     return 0;
 }
@@ -282,26 +287,29 @@ static bool is_sysctl_path(const char *path) {
     }
 }
 
+uint32_t oci_sysctl_namespace(const char *path) {
+    for (size_t row = 0; row < ARRAY_LEN(sysctls); row++) {
+        size_t length = strlen(sysctls[row].prefix);
+        if (strncmp(path, sysctls[row].prefix, length) == 0 && (path[length] == '\0' || sysctls[row].prefix[length - 1] == '/')) {
+            return sysctls[row].namespace;
+        }
+    }
+    return 0;
+}
+
 static int check_sysctl(const struct oci_config *config, const struct oci_place *place) {
     for (size_t i = 0; i < config->os.sysctl_count; i++) {
         const char *path = config->os.sysctl[i].name;
         if (!is_sysctl_path(path)) {
             return oci_fail(place, "sysctl: expected names like net.ipv4.ip_forward, found \"%.128s\"", path);
         }
-        size_t row = 0;
-        for (; row < ARRAY_LEN(sysctls); row++) {
-            size_t length = strlen(sysctls[row].prefix);
-            if (strncmp(path, sysctls[row].prefix, length) == 0 &&
-                (path[length] == '\0' || sysctls[row].prefix[length - 1] == '/')) {
-                break;
-            }
-        }
-        if (row == ARRAY_LEN(sysctls)) {
+        uint32_t namespace = oci_sysctl_namespace(path);
+        if (namespace == 0) {
             return oci_fail(place, "sysctl: %.128s belongs to no namespace, so it would change the host", path);
         }
-        if (!oci_config_namespace(config, sysctls[row].namespace)) {
+        if (!oci_config_namespace(config, namespace)) {
             return oci_fail(place, "sysctl: %.128s needs a namespace of type %s, or it would change the host", path,
-                            json_name_of(oci_namespace_names, sysctls[row].namespace));
+                            oci_namespace_name(namespace));
         }
     }
     return 0;

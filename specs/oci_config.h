@@ -354,4 +354,10 @@ int oci_resources_decode(const struct json_document *document, struct arena *are
 // The namespace of this type (CLONE_NEW*), NULL if the configuration has none: it is the runtime's own then.
 const struct oci_namespace *oci_config_namespace(const struct oci_config *config, uint32_t type);
 
+// The name of a namespace type (CLONE_NEW*), "unknown" for another number.
+const char *oci_namespace_name(uint32_t type);
+
+// The type of the namespace that a sysctl belongs to (its path below /proc/sys), 0 for one of the host.
+uint32_t oci_sysctl_namespace(const char *path);
+
 #endif
