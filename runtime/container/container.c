@@ -55,6 +55,8 @@ static int release_init(struct state_dir *dir, struct err *err) {
             return -1;
         }
         if (message.type == CHANNEL_END) {
+            // The kernel closes the channel first and the lock right after; a command that comes between would find it "created".
+            state_dir_wait_started(dir);
             return 0;
         }
         if (message.type == CHANNEL_WARNING) {
@@ -136,10 +138,22 @@ static int run_attached(const struct container_options *options, int *ret_status
     return result;
 }
 
+// A container that did not come to run is of no use to who asked for a running one.
+static int start_or_remove(const struct container_options *options, struct err *err) {
+    if (container_start(options->root, options->id, err) == 0) {
+        return 0;
+    }
+    struct err unremoved;
+    if (container_delete(options->root, options->id, true, &unremoved) < 0) {
+        log_warn("%s", unremoved.text);
+    }
+    return -1;
+}
+
 int container_run(const struct container_options *options, bool detached, int *ret_status, struct err *err) {
     if (detached) {
         *ret_status = 0;
-        return container_create(options, err) < 0 || container_start(options->root, options->id, err) < 0 ? -1 : 0;
+        return container_create(options, err) < 0 ? -1 : start_or_remove(options, err);
     }
     sigset_t before;
     if (foreground_block(&before, err) < 0) {

@@ -57,6 +57,28 @@ static int judge_cgroup(const struct creation *creation, struct err *err) {
     return err_in(err, "set the limits");
 }
 
+// Whoever removes the container kills what is in its cgroup. So one that others' processes are in is never shared.
+static int check_cgroup_is_free(struct creation *creation, struct err *err) {
+    if (!cgroup_was_there(&creation->cgroup)) {
+        return 0;
+    }
+    AUTO_FREE pid_t *pids = NULL;
+    size_t count = 0;
+    int result = cgroup_pids(&creation->cgroup, &pids, &count, err);
+    if (result == 0 && count > 0) {
+        result = err_set(err, ERR_STATE, "cgroup %s is in use: %zu processes are in it; give another linux.cgroupsPath",
+                         creation->cgroup.path, count);
+    }
+    if (result < 0) {
+        struct err unremoved;
+        if (cgroup_remove(&creation->cgroup, 0, &unremoved) < 0) {
+            log_warn("%s", unremoved.text);
+        }
+        cgroup_finish(&creation->cgroup);
+    }
+    return result;
+}
+
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
     struct container_plan *plan = &creation->plan;
     if (cgroup_detect(&creation->cgroup_host, err) < 0) {
@@ -69,7 +91,7 @@ static int make_cgroup(struct creation *creation, const struct container_options
     if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0) {
         return judge_cgroup(creation, err);
     }
-    return 0;
+    return check_cgroup_is_free(creation, err);
 }
 
 static int set_limits(struct creation *creation, struct err *err) {
@@ -353,6 +375,7 @@ static int create(struct creation *creation, const struct container_options *opt
         set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
         return -1;
     }
+    creation->plan_sent = true;
     for (size_t i = 0; i < creation->plan.fd_count; i++) {
         fd_close(&creation->plan.fds[i]); // init has its own; ours would keep the lock on `created` and mounts alive
     }
@@ -382,13 +405,19 @@ void creation_undo(struct creation *creation) {
 
 int creation_begin(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                    struct err *err) {
-    if (create(creation, options, wait_for_start, attached, err) < 0) {
-        creation_undo(creation);
-        return -1;
+    if (create(creation, options, wait_for_start, attached, err) == 0) {
+        return 0;
     }
-    return 0;
+    creation_undo(creation);
+    // Whatever the hooks before have set up, those after the end clean up (runtime-spec, "Lifecycle", steps 3 to 5).
+    struct err hook_err;
+    if (creation->plan_sent && creation_run_hooks(creation, options, OCI_HOOK_POSTSTOP, &hook_err) < 0) {
+        log_warn("%s", hook_err.text);
+    }
+    return -1;
 }
 
 int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) {
-    return run_hooks(creation, options, (enum oci_hook_kind)kind, OCI_STATUS_RUNNING, err);
+    enum oci_status status = kind == OCI_HOOK_POSTSTOP ? OCI_STATUS_STOPPED : OCI_STATUS_RUNNING;
+    return run_hooks(creation, options, (enum oci_hook_kind)kind, status, err);
 }

@@ -20,6 +20,7 @@ struct creation {
     struct cgroup cgroup;
     struct launched launched;
     struct container_record record;
+    bool plan_sent; // from then on hooks may have run
     int console; // the pty's master, -1
 };
 
@@ -33,7 +34,7 @@ struct creation {
 int creation_begin(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                    struct err *err) MUST_CHECK;
 
-// Runs the hooks of a kind (enum oci_hook_kind) with the state "running".
+// Runs the hooks of a kind (enum oci_hook_kind), poststart or poststop.
 int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) MUST_CHECK;
 
 // Kills and removes all that was made.

@@ -165,8 +165,11 @@ int foreground_wait(const struct foreground *foreground, int *ret_status, struct
     if (signals < 0) {
         return err_sys(err, "listen to signals");
     }
-    struct session session = {
-        .foreground = foreground, .signals = signals, .input = foreground->input, .console = foreground->console};
+    // Without a terminal the container reads our input itself: a byte taken here would be lost to it.
+    struct session session = {.foreground = foreground,
+                              .signals = signals,
+                              .input = foreground->console >= 0 ? foreground->input : -1,
+                              .console = foreground->console};
     AUTO_TTY struct tty tty = {.fd = -1};
     if (foreground->console >= 0) {
         tty_copy_size(foreground->output, foreground->console);

@@ -197,7 +197,8 @@ static void plan_root(const struct container_options *options, struct container_
     init->root_path = path[0] == '/' ? path : arena_format(&plan->arena, "%s/%s", options->bundle, path);
     const struct container_layers *layers = options->layers;
     if (!layers) {
-        init->root_kind = plan->privileged && (plan->namespaces & CLONE_NEWUSER) ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
+        bool other_user = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
+        init->root_kind = plan->privileged && other_user ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
     } else if (plan->privileged) {
         init->root_kind = PLAN_ROOT_TREE;
         plan->needs_userns = plan->namespaces & CLONE_NEWUSER;
@@ -236,21 +237,50 @@ int container_plan_build(const struct container_options *options, struct contain
 
 // NS_GET_NSTYPE, ioctl_ns(2), tells the type.
 int container_plan_open_namespace(const char *path, uint32_t type, struct err *err) {
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    // O_NONBLOCK: the path could be that of a fifo.
+    AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         return err_sys(err, "open namespace %s", path);
     }
     int found = ioctl(fd, NS_GET_NSTYPE);
-    if (found < 0 || (uint32_t)found != type) {
-        return err_set(err, ERR_INPUT, "namespace %s: is not of the type that the configuration gives it", path);
+    if (found < 0) {
+        return err_set(err, ERR_INPUT, "%s is not a namespace", path);
+    }
+    if ((uint32_t)found != type) {
+        return err_set(err, ERR_INPUT, "namespace %s: expected one of type %s, found type %s", path, oci_namespace_name(type),
+                       oci_namespace_name((uint32_t)found));
     }
     return fd_take(&fd);
+}
+
+static bool is_own(int fd, uint32_t type) {
+    const char *own = type == CLONE_NEWNET ? "/proc/self/ns/net" : type == CLONE_NEWIPC ? "/proc/self/ns/ipc" : "/proc/self/ns/uts";
+    struct stat status, own_status;
+    return fstat(fd, &status) == 0 && stat(own, &own_status) == 0 && status.st_dev == own_status.st_dev &&
+           status.st_ino == own_status.st_ino;
+}
+
+// A namespace joined by its path may be ours. What the configuration sets in it would then change the host.
+static int check_not_own(const struct container_plan *plan, size_t join, int fd, struct err *err) {
+    uint32_t type = plan->init.joins[join].type;
+    const char *setting = NULL;
+    if (type == CLONE_NEWUTS) {
+        setting = plan->init.hostname ? "hostname" : plan->init.domainname ? "domainname" : NULL;
+    }
+    for (size_t i = 0; i < plan->init.sysctl_count && !setting; i++) {
+        setting = oci_sysctl_namespace(plan->init.sysctls[i].path) == type ? plan->init.sysctls[i].path : NULL;
+    }
+    if (setting && is_own(fd, type)) {
+        return err_set(err, ERR_INPUT, "namespace %s: is the host's own, which %s of the configuration would change",
+                       plan->join_paths[join], setting);
+    }
+    return 0;
 }
 
 int container_plan_open_namespaces(struct container_plan *plan, struct err *err) {
     for (size_t i = 0; i < plan->init.join_count; i++) {
         int fd = container_plan_open_namespace(plan->join_paths[i], plan->init.joins[i].type, err);
-        if (fd < 0 || container_plan_add_fd(plan, fd, &plan->init.joins[i].fd, err) < 0) {
+        if (fd < 0 || container_plan_add_fd(plan, fd, &plan->init.joins[i].fd, err) < 0 || check_not_own(plan, i, fd, err) < 0) {
             return -1;
         }
     }

@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
 
 #include <dirent.h>
@@ -150,9 +151,9 @@ static int format_record(const struct state_dir *dir, const struct container_rec
     return 0;
 }
 
-// The cgroup's record repeats its path.
+// The cgroup's record repeats its path for each hierarchy.
 static size_t line_room(const struct container_record *record) {
-    return LINE_ROOM + (record->cgroup_path ? strlen(record->cgroup_path) : 0);
+    return LINE_ROOM + (record->cgroup_path ? CGROUP_MAX_HIERARCHIES * strlen(record->cgroup_path) : 0);
 }
 
 static void pad_line(struct buf *line, size_t size) {
@@ -331,4 +332,10 @@ int state_dir_lock_created(const struct state_dir *dir, struct err *err) {
         return err_sys(err, "mark container \"%s\" as created", dir->id);
     }
     return fd_take(&created);
+}
+
+void state_dir_wait_started(const struct state_dir *dir) {
+    AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    while (created >= 0 && flock(created, LOCK_SH) < 0 && errno == EINTR) {
+    }
 }

@@ -21,7 +21,7 @@
 
 struct err;
 
-enum { CONTAINER_ID_MAX = 255 };
+enum { CONTAINER_ID_MAX = 248 }; // "coffer-" in front of it is still a file name: that of the cgroup
 
 struct state_dir {
     int root_fd; // the run-time root
@@ -79,5 +79,8 @@ int state_dir_connect(const struct state_dir *dir, struct err *err) MUST_CHECK;
 
 // Opens and locks `created`, for init to hold.
 int state_dir_lock_created(const struct state_dir *dir, struct err *err) MUST_CHECK;
+
+// Waits until init holds it no more.
+void state_dir_wait_started(const struct state_dir *dir);
 
 #endif

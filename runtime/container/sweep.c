@@ -11,10 +11,11 @@
 #include <dirent.h>
 #include <string.h>
 
-enum { WAIT_MS = 5000 };
+enum { WAIT_MS = 1000 };
 
-// The path that was written down is removed only when its last name carries the container's id: such a group nobody else has made.
-// One that the configuration named may have been there before.
+// The path that was written down is removed only when its last name carries the container's id, and only when it is empty: a group
+// that the configuration named may have been there before, with others' processes. Init, if it came that far, ends by itself: its
+// maker's death closes the channel on which it waits for its plan.
 static void remove_noted_cgroup(const struct state_dir *dir, const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (!strstr(name, dir->id)) {
@@ -29,7 +30,8 @@ static void remove_noted_cgroup(const struct state_dir *dir, const char *path) {
     for (size_t i = 0; i < cgroup.count; i++) {
         cgroup.dirs[i].made = 1;
     }
-    if (cgroup_kill(&cgroup, &err) < 0 || cgroup_remove(&cgroup, WAIT_MS, &err) < 0) {
+    int state = cgroup_wait_empty(&cgroup, WAIT_MS, &err);
+    if (state < 0 || (state == 0 && cgroup_remove(&cgroup, WAIT_MS, &err) < 0)) {
         log_warn("%s", err.text);
     }
 }

@@ -116,10 +116,6 @@ int init_exec(struct init *init, const char *path, struct err *err) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
-        return err_sys(err, "mark all descriptors close-on-exec");
-    }
     execve(path, args, env);
     int reason = errno;
     if (reason == ENOENT) {

@@ -9,6 +9,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -135,6 +136,15 @@ static void warn_ungranted(const struct init *init, uint64_t ungranted) {
     }
 }
 
+// A caller that ignores signals (nohup(1), a shell's background) must not make the command deaf to them. An ignored signal stays so
+// over execve(2); all zeros is SIG_DFL. The bare call, as the C library keeps some signals for itself.
+static void default_signals(void) {
+    const unsigned char action[64] = {0};
+    for (int number = 1; number <= 64; number++) {
+        syscall(SYS_rt_sigaction, number, action, NULL, 8);
+    }
+}
+
 int init_take_identity(struct init *init, struct err *err) {
     const struct plan_process *process = &init->plan->process;
     const struct caps caps = {
@@ -144,13 +154,16 @@ int init_take_identity(struct init *init, struct err *err) {
         .inheritable = process->caps.inheritable,
         .ambient = process->caps.ambient,
     };
+    // Here and not right before exec, where the filter may know nothing of it. What is opened after this is close-on-exec by birth.
+    if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
+        return err_sys(err, "mark all descriptors close-on-exec");
+    }
+    default_signals();
     setsid(); // fails only where init leads a session already
     if (open_terminal(init, err) < 0 || set_limits(process, err) < 0) {
         return -1;
     }
-    if (process->set_umask) {
-        umask(process->umask);
-    }
+    umask(process->set_umask ? process->umask : init->umask);
     // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes in before the capabilities go; with it, as late as can be.
     if (!process->no_new_privileges && load_filter(process, err) < 0) {
         return -1;

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct arena;
 struct err;
@@ -26,6 +27,7 @@ struct init {
     size_t fd_count;
     int root_fd;    // the container's root directory, once there is one
     int console_fd; // the slave of the pty, -1 for none
+    mode_t umask;   // the caller's, for the command
 };
 
 // The descriptor at a place of the plan; -1 when the place is empty or a lie.

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 int init_fd(const struct init *init, int32_t place) {
     return place >= 0 && (size_t)place < init->fd_count ? init->fds[place] : -1;
@@ -114,6 +115,8 @@ static int await_start(struct init *init, struct err *err) {
 static int carry_out(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     char program[PATH_MAX];
+    // What the container is made of does not depend on the caller's mask; its command gets that back.
+    init->umask = umask(022);
     if (set_up(init, err) < 0) {
         return -1;
     }
