@@ -22,7 +22,7 @@ bundle_setup() {
     ROOTFS=$BUNDLE/rootfs
     ID=t$BATS_TEST_NUMBER-$$
     cp -a "$BATS_FILE_TMPDIR/bundle" "$BUNDLE"
-    cd "$BUNDLE"
+    cd "$BUNDLE" || return
 }
 
 bundle_teardown() {
