@@ -23,9 +23,9 @@
 enum {
     CHUNK_SIZE = 128 << 10,
     HASH_BLOCK = 4096,
-    MAX_DEPTH = 256,           // two descriptors each
-    MAX_HARDLINKS = 4 << 20,   // files with several names
-    MAX_NAMES = 4 << 20,       // in one directory
+    MAX_DEPTH = 256,         // two descriptors each
+    MAX_HARDLINKS = 4 << 20, // files with several names
+    MAX_NAMES = 4 << 20,     // in one directory
 };
 
 // Files with more than one name, by inode: an open hash of what was copied first.
@@ -234,7 +234,8 @@ static int copy_node(struct copy *copy, int to_parent, const char *name, const s
         return err_set(err, ERR_UNSUPPORTED, "is a device, which only root can make");
     }
     // 0:0 is overlayfs's sign for a deletion.
-    if ((is_device && copy->options->devices == UNPACK_DEVICES_SKIP) || (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))) {
+    if ((is_device && copy->options->devices == UNPACK_DEVICES_SKIP) ||
+        (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))) {
         copy->result->skipped_devices++;
         return 1;
     }
@@ -249,7 +250,8 @@ static int copy_node(struct copy *copy, int to_parent, const char *name, const s
 static int copy_special(struct copy *copy, int from_parent, int to_parent, const char *name, const struct stat *status,
                         struct err *err) {
     bool is_link = S_ISLNK(status->st_mode);
-    int made = is_link ? copy_symlink(copy, from_parent, to_parent, name, status, err) : copy_node(copy, to_parent, name, status, err);
+    int made =
+        is_link ? copy_symlink(copy, from_parent, to_parent, name, status, err) : copy_node(copy, to_parent, name, status, err);
     if (made != 0) {
         return made < 0 ? -1 : 0;
     }

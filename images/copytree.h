@@ -2,7 +2,8 @@
 //
 // The source may be anybody's, and change meanwhile: it is walked by descriptors, never through symbolic links, never onto another
 // file system (a mount point is copied as the empty directory it hides), and what is not what it was a moment ago is an error.
-// Kept: owners, modes, times, wanted extended attributes, hard links, holes, device nodes. Data is cloned where the file system can.
+// Kept: owners, modes, times, wanted extended attributes, hard links, holes, device nodes. Data is cloned where the file system
+// can.
 #ifndef COFFER_IMAGES_COPYTREE_H
 #define COFFER_IMAGES_COPYTREE_H
 
@@ -25,8 +26,8 @@ struct copytree_result {
     uint64_t file_bytes;
     uint64_t dropped_xattrs;
     uint64_t skipped_devices;
-    // Of all that was copied, in a form of our own: two trees have the same one when they are the same in names, kinds, owners, modes,
-    // modification times, links, attributes and data. Not a diff id: there is no tar.
+    // Of all that was copied, in a form of our own: two trees have the same one when they are the same in names, kinds, owners,
+    // modes, modification times, links, attributes and data. Not a diff id: there is no tar.
     struct digest digest;
 };
 

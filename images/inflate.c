@@ -72,7 +72,8 @@ static int start(struct inflate *inflate, struct err *err) {
     enum compression found = detect(inflate->in, inflate->in_size);
     enum compression declared = inflate->options.declared;
     if (declared != COMPRESSION_ANY && declared != found) {
-        return err_set(err, ERR_CORRUPT, "data is %s, but the media type says %s", compression_name(found), compression_name(declared));
+        return err_set(err, ERR_CORRUPT, "data is %s, but the media type says %s", compression_name(found),
+                       compression_name(declared));
     }
     inflate->compression = found;
     switch (found) {
@@ -109,7 +110,8 @@ int inflate_next(struct inflate *inflate, const uint8_t **ret_data, size_t *ret_
     size_t size = 0;
     while (size < INFLATE_BUFFER_SIZE && !inflate->ended) {
         size_t got = 0;
-        if (inflate->backend->run(inflate->backend_state, inflate, inflate->out + size, INFLATE_BUFFER_SIZE - size, &got, err) < 0) {
+        if (inflate->backend->run(inflate->backend_state, inflate, inflate->out + size, INFLATE_BUFFER_SIZE - size, &got, err) <
+            0) {
             return -1;
         }
         size += got;

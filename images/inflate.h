@@ -2,8 +2,8 @@
 //
 // gzip goes through ISA-L where the host has it (a quarter of zlib's time), through zlib elsewhere; zstd through libzstd; plain tar
 // passes through. Which one is told by the first bytes and held against the declared media type, where there is one.
-// What a stream may be: one or more gzip members, or zstd frames, to the last byte: cut off or followed by anything else it is corrupt.
-// Bombs end at the byte limit, or at a ratio that only a bomb has.
+// What a stream may be: one or more gzip members, or zstd frames, to the last byte: cut off or followed by anything else it is
+// corrupt. Bombs end at the byte limit, or at a ratio that only a bomb has.
 #ifndef COFFER_IMAGES_INFLATE_H
 #define COFFER_IMAGES_INFLATE_H
 
@@ -20,9 +20,9 @@ struct inflate_backend;
 enum compression { COMPRESSION_ANY, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD, COMPRESSION_COUNT };
 
 struct inflate_options {
-    enum compression declared;  // by the media type; ANY: what the first bytes say
-    uint64_t max_bytes;         // plain bytes; 0: no limit
-    bool without_isal;          // zlib even where ISA-L is there (tests)
+    enum compression declared; // by the media type; ANY: what the first bytes say
+    uint64_t max_bytes;        // plain bytes; 0: no limit
+    bool without_isal;         // zlib even where ISA-L is there (tests)
 };
 
 struct inflate {

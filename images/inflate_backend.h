@@ -1,7 +1,7 @@
 // The decoders behind inflate.h, one row of functions each. Private to the room.
 //
-// run() takes from inflate->in (refilled by inflate_more_input()) and writes up to `room` bytes to `out`. It may return with fewer; it
-// must make progress. It sets inflate->ended at a sound end, and fails on an unsound one.
+// run() takes from inflate->in (refilled by inflate_more_input()) and writes up to `room` bytes to `out`. It may return with fewer;
+// it must make progress. It sets inflate->ended at a sound end, and fails on an unsound one.
 #ifndef COFFER_IMAGES_INFLATE_BACKEND_H
 #define COFFER_IMAGES_INFLATE_BACKEND_H
 

@@ -57,8 +57,8 @@ static int damaged(struct err *err, const char *how) {
     return err_set(err, ERR_CORRUPT, "gzip data is damaged: %s", how);
 }
 
-// ISA-L 2.30 forgets a member's header flags when the header lies across two pieces of input (found by fuzzing), so headers are read
-// here, byte by byte, and it gets what is behind them: the deflate stream and the trailer, which it verifies.
+// ISA-L 2.30 forgets a member's header flags when the header lies across two pieces of input (found by fuzzing), so headers are
+// read here, byte by byte, and it gets what is behind them: the deflate stream and the trailer, which it verifies.
 enum header_part { HEADER_FIXED, HEADER_EXTRA_LENGTH, HEADER_EXTRA, HEADER_NAME, HEADER_COMMENT, HEADER_CRC, HEADER_DONE };
 enum { FLAG_CRC = 2, FLAG_EXTRA = 4, FLAG_NAME = 8, FLAG_COMMENT = 16, FLAGS_RESERVED = 0xe0 };
 
@@ -118,8 +118,8 @@ static bool take_header_byte(struct gzip_header *header, uint8_t byte) {
         header->at = 0;
         do {
             header->part++;
-        } while (header->part != HEADER_DONE && (!(header->flags & part_flags[header->part]) ||
-                                                 (header->part == HEADER_EXTRA && header->extra_length == 0)));
+        } while (header->part != HEADER_DONE &&
+                 (!(header->flags & part_flags[header->part]) || (header->part == HEADER_EXTRA && header->extra_length == 0)));
     }
     return sound;
 }

@@ -80,7 +80,7 @@ int input_next(struct input *input, const uint8_t **ret_data, size_t *ret_size, 
         }
         if (got == 0 && size > 0 && input->left != INPUT_TO_END) {
             return err_set(err, ERR_CORRUPT, "data is %llu bytes short of its stated size of %llu", (unsigned long long)input->left,
-                           (unsigned long long)(input->bytes + input->left));
+                           (unsigned long long)input->bytes + input->left);
         }
         size = (size_t)got;
         input->chunk_size = size;

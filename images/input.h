@@ -1,5 +1,5 @@
-// The compressed bytes of a layer on their way in: a window of a file, the rest of a pipe, or memory, read chunk by chunk and hashed
-// as they pass, so that the digest is known at the end without a second look.
+// The compressed bytes of a layer on their way in: a window of a file, the rest of a pipe, or memory, read chunk by chunk and
+// hashed as they pass, so that the digest is known at the end without a second look.
 //
 // A window is read in place by pread(2): a blob inside an archive needs no copy. Owned by the caller: init, then finish.
 #ifndef COFFER_IMAGES_INPUT_H
@@ -19,15 +19,15 @@ struct err;
 enum { INPUT_KEPT_BYTES = 16 };
 
 struct input {
-    int fd;            // borrowed; -1: memory
-    bool seekable;     // read by pread at `offset`, which leaves the file's position alone
-    uint64_t offset;   // where the next chunk begins
-    uint64_t left;     // bytes of the window not yet read; INPUT_TO_END: until end of file
-    uint64_t bytes;    // handed out so far
+    int fd;          // borrowed; -1: memory
+    bool seekable;   // read by pread at `offset`, which leaves the file's position alone
+    uint64_t offset; // where the next chunk begins
+    uint64_t left;   // bytes of the window not yet read; INPUT_TO_END: until end of file
+    uint64_t bytes;  // handed out so far
     const uint8_t *memory;
-    size_t step; // largest piece handed out
-    uint8_t *chunk;     // INPUT_KEPT_BYTES, then the piece
-    size_t chunk_size;  // of the piece
+    size_t step;       // largest piece handed out
+    uint8_t *chunk;    // INPUT_KEPT_BYTES, then the piece
+    size_t chunk_size; // of the piece
     bool hashing;
     struct hasher hasher;
 };

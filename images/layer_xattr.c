@@ -28,7 +28,8 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*left, *right);
 }
 
-static int copy_one(int from_fd, int to_fd, const char *name, char *value, struct hasher *hasher, uint64_t *dropped, struct err *err) {
+static int copy_one(int from_fd, int to_fd, const char *name, char *value, struct hasher *hasher, uint64_t *dropped,
+                    struct err *err) {
     ssize_t size = fgetxattr(from_fd, name, value, XATTR_SIZE_MAX);
     if (size < 0) {
         return errno == ENODATA ? 0 : err_sys(err, "read extended attribute %s", name);

@@ -16,8 +16,13 @@
 enum { MAX_LONG_NAME = 64 << 10 }; // beyond PATH_MAX by far, so that the unpacker can say what is wrong
 
 static const char *const type_names[] = {
-    [TAR_FILE] = "a file",           [TAR_HARDLINK] = "a hard link",     [TAR_SYMLINK] = "a symbolic link", [TAR_CHAR] = "a character device",
-    [TAR_BLOCK] = "a block device", [TAR_DIRECTORY] = "a directory", [TAR_FIFO] = "a fifo",
+    [TAR_FILE] = "a file",
+    [TAR_HARDLINK] = "a hard link",
+    [TAR_SYMLINK] = "a symbolic link",
+    [TAR_CHAR] = "a character device",
+    [TAR_BLOCK] = "a block device",
+    [TAR_DIRECTORY] = "a directory",
+    [TAR_FIFO] = "a fifo",
 };
 static_assert(ARRAY_LEN(type_names) == TAR_TYPE_COUNT, "a type without a name");
 
@@ -52,7 +57,8 @@ static void take(struct tar_reader *tar, size_t size) {
 }
 
 static int cut_off(const struct tar_reader *tar, struct err *err) {
-    return err_set(err, ERR_CORRUPT, "tar ends at byte %llu in the middle of a member", (unsigned long long)(tar->position + tar->have));
+    return err_set(err, ERR_CORRUPT, "tar ends at byte %llu in the middle of a member",
+                   (unsigned long long)tar->position + tar->have);
 }
 
 // The next whole block; *ret_block is NULL at the end of the stream.
@@ -121,7 +127,7 @@ static int drain(struct tar_reader *tar, struct err *err) {
 }
 
 static int end_of_archive(struct tar_reader *tar, struct err *err) {
-    const void *block;
+    const void *block = NULL;
     if (next_block(tar, &block, err) < 0) {
         return -1;
     }
@@ -284,7 +290,7 @@ static int read_gnu_map(struct tar_reader *tar, const struct tar_header *header,
     }
     bool more = header->gnu.is_extended != 0;
     while (more) {
-        const void *block;
+        const void *block = NULL;
         if (next_block(tar, &block, err) < 0) {
             return -1;
         }
@@ -332,13 +338,13 @@ static int read_map_number(struct tar_reader *tar, uint64_t *ret_number, struct 
 }
 
 static int read_data_map(struct tar_reader *tar, struct err *err) {
-    uint64_t before = tar->data_left, count;
+    uint64_t before = tar->data_left, count = 0;
     tar->sparse.count = 0;
     if (read_map_number(tar, &count, err) < 0) {
         return -1;
     }
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t offset, size;
+        uint64_t offset = 0, size = 0;
         if (read_map_number(tar, &offset, err) < 0 || read_map_number(tar, &size, err) < 0 ||
             tar_sparse_add(&tar->sparse, offset, size, err) < 0) {
             return -1;
@@ -353,7 +359,8 @@ static int read_data_map(struct tar_reader *tar, struct err *err) {
 }
 
 // The member's data: how much of it the archive holds, and where it belongs.
-static int set_data(struct tar_reader *tar, const struct tar_header *header, uint64_t stored, struct tar_entry *entry, struct err *err) {
+static int set_data(struct tar_reader *tar, const struct tar_header *header, uint64_t stored, struct tar_entry *entry,
+                    struct err *err) {
     struct tar_pax *pax = &tar->pax;
     if (entry->type != TAR_FILE) {
         return 0; // whatever size they state, these have no data
@@ -415,13 +422,14 @@ static int finish_entry(struct tar_reader *tar, const struct tar_header *header,
 }
 
 static int next_header(struct tar_reader *tar, const struct tar_header **ret_header, struct err *err) {
-    const void *block;
+    const void *block = NULL;
     if (next_block(tar, &block, err) < 0) {
         return -1;
     }
     *ret_header = block;
     if (block && !tar_block_is_zero(block) && !tar_header_checksum_agrees(block)) {
-        return err_set(err, ERR_CORRUPT, "tar header at byte %llu: wrong checksum", (unsigned long long)(tar->position - TAR_BLOCK_SIZE));
+        return err_set(err, ERR_CORRUPT, "tar header at byte %llu: wrong checksum",
+                       (unsigned long long)(tar->position - TAR_BLOCK_SIZE));
     }
     return 0;
 }

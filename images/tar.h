@@ -1,5 +1,5 @@
-// A reader of tar archives: POSIX ustar and pax (IEEE 1003.1-2017, pax), GNU's long names, sparse files and base-256 numbers, star's
-// and libarchive's extended attributes. The bytes are foreign: everything is checked and bounded, and errors name the entry.
+// A reader of tar archives: POSIX ustar and pax (IEEE 1003.1-2017, pax), GNU's long names, sparse files and base-256 numbers,
+// star's and libarchive's extended attributes. The bytes are foreign: everything is checked and bounded, and errors name the entry.
 //
 //     struct tar_reader tar; tar_init(&tar, &inflate);
 //     while ((more = tar_next(&tar, &entry, err)) > 0) { while (tar_data(&tar, &piece, err) == 0 && piece.size > 0) ... }

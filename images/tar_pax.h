@@ -16,7 +16,7 @@
 struct err;
 
 enum {
-    TAR_PAX_MAX_BYTES = 1 << 20,        // for one member
+    TAR_PAX_MAX_BYTES = 1 << 20,         // for one member
     TAR_PAX_MAX_GLOBAL_BYTES = 64 << 10, // looked through again for each member
     TAR_MAX_XATTRS = 1000,
 };

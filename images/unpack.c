@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    MAX_LISTED = 1 << 20,        // implied directories, opaque ones, links: each
+    MAX_LISTED = 1 << 20,         // implied directories, opaque ones, links: each
     REPORT_EVERY_BYTES = 1 << 20, // compressed
 };
 
@@ -112,7 +112,8 @@ static int make_component(struct unpack_state *state, const char *path, const st
     if (mkdirat(parent.fd, name, 0755) < 0) {
         return err_sys(err, "make its parent directory \"%s\"", path);
     }
-    if (parent.other_group && !state->options->single_id && fchownat(parent.fd, name, state->uid, state->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (parent.other_group && !state->options->single_id &&
+        fchownat(parent.fd, name, state->uid, state->gid, AT_SYMLINK_NOFOLLOW) < 0) {
         return err_sys(err, "set the owner of its parent directory \"%s\"", path);
     }
     unpack_add_dir(state, path, target->entry, true);

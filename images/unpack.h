@@ -53,8 +53,8 @@ struct unpack_result {
     uint64_t tar_size;
     uint64_t entries;
     uint64_t file_bytes;
-    uint64_t dropped_xattrs;  // not ours to set: those of overlayfs, security modules, and what the file system does not take
-    uint64_t skipped_devices; // device nodes left out as asked, and 0:0 ones, which would be whiteouts
+    uint64_t dropped_xattrs;   // not ours to set: those of overlayfs, security modules, and what the file system does not take
+    uint64_t skipped_devices;  // device nodes left out as asked, and 0:0 ones, which would be whiteouts
     const char **implied_dirs; // made because something lies in them; the tar says nothing about them
     size_t implied_count;
     const char **opaque_dirs; // hide what lower layers have in them; "." too, where the caller must cut the stack of layers
@@ -64,8 +64,9 @@ struct unpack_result {
     struct arena arena; // holds the lists
 };
 
-// Unpacks the whole input into dir_fd, a directory opened for reading. The process's umask is 0 meanwhile, and its working directory
-// may be dir_fd's for moments. Errors name the entry, not the layer: the caller does. A worker's result comes home as one message.
+// Unpacks the whole input into dir_fd, a directory opened for reading. The process's umask is 0 meanwhile, and its working
+// directory may be dir_fd's for moments. Errors name the entry, not the layer: the caller does. A worker's result comes home as one
+// message.
 int unpack_layer(struct input *input, int dir_fd, const struct unpack_options *options, struct unpack_result *ret_result,
                  struct err *err) MUST_CHECK;
 
@@ -79,9 +80,10 @@ struct unpack_stack {
 };
 
 // What an unpacked layer waits for its lower layers for, in one go: marks opaque directories, gives implied directories the
-// attributes they have below, and makes hard links to files of lower layers, which are copied up into this one. Runs in the caller's
-// process: it reads no stream, only paths and our own layers. A layer whose result lists nothing but the root as implied and no links
-// comes out the same on any stack, but for its root's own attributes. Needs CAP_SYS_ADMIN for opaque directories without userxattr.
+// attributes they have below, and makes hard links to files of lower layers, which are copied up into this one. Runs in the
+// caller's process: it reads no stream, only paths and our own layers. A layer whose result lists nothing but the root as implied
+// and no links comes out the same on any stack, but for its root's own attributes. Needs CAP_SYS_ADMIN for opaque directories
+// without userxattr.
 int unpack_settle(int layer_fd, const struct unpack_result *result, const struct unpack_stack *stack, struct err *err) MUST_CHECK;
 
 #endif

@@ -257,8 +257,9 @@ static int make_hardlink(struct unpack_state *state, struct unpack_target *targe
         if (errno == ENOENT) {
             return unpack_add_link(state, target->path, path, err);
         }
-        return errno == ELOOP || errno == ENOTDIR ? err_set(err, ERR_INPUT, "the way to its link target goes through something that is not a directory")
-                                                  : err_sys(err, "open its link target");
+        return errno == ELOOP || errno == ENOTDIR
+                   ? err_set(err, ERR_INPUT, "the way to its link target goes through something that is not a directory")
+                   : err_sys(err, "open its link target");
     }
     if (S_ISDIR(status.st_mode) || unpack_is_whiteout(from.fd, name)) {
         return err_set(err, ERR_INPUT, "its link target is %s", S_ISDIR(status.st_mode) ? "a directory" : "deleted by this layer");
@@ -289,7 +290,8 @@ static int make_node(struct unpack_state *state, const struct unpack_target *tar
     }
     int failed;
     do {
-        failed = mknodat(target->parent.fd, target->name, formats[entry->type] | (entry->mode & 0777), makedev(entry->major, entry->minor));
+        failed = mknodat(target->parent.fd, target->name, formats[entry->type] | (entry->mode & 0777),
+                         makedev(entry->major, entry->minor));
     } while (failed < 0 && make_room(target));
     return failed < 0 ? create_failed(target, err) : set_attributes_by_name(state, target, err);
 }

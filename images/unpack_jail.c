@@ -28,14 +28,15 @@
 // What each is for: unpack_entry.c and its neighbours; brk to futex: malloc; sysinfo: qsort; getpid to sigaltstack: the
 // C library when it aborts.
 static const unsigned allowed_calls[] = {
-    __NR_read,       __NR_pread64,   __NR_write,      __NR_writev,     __NR_lseek,      __NR_close,       __NR_openat,
-    __NR_openat2,    __NR_mkdirat,   __NR_symlinkat,  __NR_linkat,     __NR_mknodat,    __NR_unlinkat,    __NR_fchown,
-    __NR_fchownat,   __NR_fchmod,    __NR_fchmodat,   __NR_utimensat,  __NR_fsetxattr,  __NR_lsetxattr,   __NR_fchdir,
-    __NR_ftruncate,  __NR_fstat,     __NR_newfstatat, __NR_umask,      __NR_brk,        __NR_munmap,      __NR_mremap,
-    __NR_madvise,    __NR_futex,     __NR_geteuid,    __NR_getegid,    __NR_sysinfo,    __NR_getpid,     __NR_gettid,     __NR_tgkill,     __NR_rt_sigaction, __NR_rt_sigprocmask,
-    __NR_rt_sigreturn, __NR_sigaltstack, __NR_exit,   __NR_exit_group,
+    __NR_read,        __NR_pread64,      __NR_write,          __NR_writev,       __NR_lseek,       __NR_close,     __NR_openat,
+    __NR_openat2,     __NR_mkdirat,      __NR_symlinkat,      __NR_linkat,       __NR_mknodat,     __NR_unlinkat,  __NR_fchown,
+    __NR_fchownat,    __NR_fchmod,       __NR_fchmodat,       __NR_utimensat,    __NR_fsetxattr,   __NR_lsetxattr, __NR_fchdir,
+    __NR_ftruncate,   __NR_fstat,        __NR_newfstatat,     __NR_umask,        __NR_brk,         __NR_munmap,    __NR_mremap,
+    __NR_madvise,     __NR_futex,        __NR_geteuid,        __NR_getegid,      __NR_sysinfo,     __NR_getpid,    __NR_gettid,
+    __NR_tgkill,      __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_exit,      __NR_exit_group,
 #ifdef __SANITIZE_ADDRESS__
-    __NR_sched_yield, __NR_readlink, __NR_open, __NR_prctl, __NR_getrandom, __NR_ioctl, __NR_getrlimit, __NR_prlimit64,
+    __NR_sched_yield, __NR_readlink,     __NR_open,           __NR_prctl,        __NR_getrandom,   __NR_ioctl,     __NR_getrlimit,
+    __NR_prlimit64,
 #endif
 };
 
@@ -59,7 +60,8 @@ static int filter_calls(struct err *err) {
         // Behind a match the number is gone from the accumulator, so both outcomes return.
         code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, memory_calls[i], 0, 3);
         code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1 + 4 * (ARRAY_LEN(memory_calls) - 1 - i), 0);
+        code[at++] =
+            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1 + 4 * (ARRAY_LEN(memory_calls) - 1 - i), 0);
         code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, deny);
@@ -73,7 +75,8 @@ static int filter_calls(struct err *err) {
 #define CAP(number) (UINT64_C(1) << (number))
 
 static int drop_capabilities(struct err *err) {
-    const uint64_t kept = CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_MKNOD) | CAP(CAP_SETFCAP);
+    const uint64_t kept =
+        CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_MKNOD) | CAP(CAP_SETFCAP);
     struct caps caps = {0};
     uint64_t ungranted;
     if (caps_read(&caps, err) < 0) {
@@ -113,7 +116,7 @@ static int keep_descriptors(int a, int b, int c, struct err *err) {
             return err_sys(err, "close its other descriptors");
         }
     }
-    null = -1; // closed with the others
+    (void)fd_take(&null); // closed with the others
     return 0;
 }
 

@@ -1,10 +1,10 @@
 // Names in archives as paths below a layer's root, and the directories they lie in. Private to the room.
 //
 // Theory of operation. A name is first made plain text that cannot climb: no leading "/", no ".", no "..", bounded. Then its parent
-// directory is opened by openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: a symbolic link anywhere on the way is an error, even
-// one that stays inside, because no sane archive has files behind its own links. The last component is only ever used with calls that
-// do not follow links, relative to that parent.
-// The parents last used are kept open: entries of one directory stand together in archives, and pay for one walk.
+// directory is opened by openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS: a symbolic link anywhere on the way is an error,
+// even one that stays inside, because no sane archive has files behind its own links. The last component is only ever used with
+// calls that do not follow links, relative to that parent. The parents last used are kept open: entries of one directory stand
+// together in archives, and pay for one walk.
 #ifndef COFFER_IMAGES_UNPACK_PATH_H
 #define COFFER_IMAGES_UNPACK_PATH_H
 

@@ -131,7 +131,7 @@ static int copy_up(int layer_fd, const struct unpack_stack *stack, const char *p
     }
     char prefix[PATH_MAX];
     const char *name, *made = NULL; // made: the end of the first directory that had to be made
-    struct stat status; // of the deepest directory that was there, as it was
+    struct stat status;             // of the deepest directory that was there, as it was
     AUTO_FD int there = open_directory(layer_fd, ".");
     if (there < 0 || fstat(there, &status) < 0) {
         return err_sys(err, "open the layer");

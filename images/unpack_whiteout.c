@@ -1,7 +1,7 @@
-// Deletions: image-spec layer.md, "Whiteouts". `.wh.NAME` deletes NAME of lower layers, `.wh..wh..opq` all that lower layers have in
-// its directory; neither touches what the same layer brings, wherever they stand in its tar. Overlayfs has the one as a character
-// device 0:0, which any user may make since Linux 5.8, the other as an extended attribute that takes more privilege than this process
-// shall have: it is listed, and set by unpack_settle().
+// Deletions: image-spec layer.md, "Whiteouts". `.wh.NAME` deletes NAME of lower layers, `.wh..wh..opq` all that lower layers have
+// in its directory; neither touches what the same layer brings, wherever they stand in its tar. Overlayfs has the one as a
+// character device 0:0, which any user may make since Linux 5.8, the other as an extended attribute that takes more privilege than
+// this process shall have: it is listed, and set by unpack_settle().
 #include "images/unpack_state.h"
 #include "runtime/base/err.h"
 
@@ -27,7 +27,8 @@ bool unpack_is_marker(const char *path) {
 
 bool unpack_is_whiteout(int parent_fd, const char *name) {
     struct stat status;
-    return fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0);
+    return fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
+           status.st_rdev == makedev(0, 0);
 }
 
 bool unpack_replace_whiteout(int parent_fd, const char *name) {

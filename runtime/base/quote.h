@@ -1,5 +1,5 @@
-// Foreign text made fit for a message: names out of archives and documents may hold control characters that would move the cursor of
-// the terminal they are printed on, and may be very long.
+// Foreign text made fit for a message: names out of archives and documents may hold control characters that would move the cursor
+// of the terminal they are printed on, and may be very long.
 #ifndef COFFER_BASE_QUOTE_H
 #define COFFER_BASE_QUOTE_H
 

@@ -1,6 +1,6 @@
 // The framing of gzip and zstd streams: members, frames, ends. How the input is cut into pieces must make no difference (the first
-// byte is their size), but for libzstd's judgement of what is damaged, which is less strict on whole frames. ISA-L and zlib must agree
-// on what a stream holds, unless one of them refuses it.
+// byte is their size), but for libzstd's judgement of what is damaged, which is less strict on whole frames. ISA-L and zlib must
+// agree on what a stream holds, unless one of them refuses it.
 #include "images/digest.h"
 #include "images/inflate.h"
 #include "images/input.h"

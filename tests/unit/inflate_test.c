@@ -200,8 +200,7 @@ CASE(headers_may_have_all_fields) {
 CASE(every_cut_is_noticed) {
     char text[2000];
     fill(text, sizeof(text));
-    static const char *const messages[] = {"gzip data is cut off", "gzip data is cut off",
-                                           "zstd data is cut off"};
+    static const char *const messages[] = {"gzip data is cut off", "gzip data is cut off", "zstd data is cut off"};
     for (int form = 0; form < 3; form++) {
         AUTO_BUF struct buf stream = {0};
         form < 2 ? compress_gzip(&stream, text, sizeof(text)) : compress_zstd(&stream, text, sizeof(text));
@@ -246,8 +245,8 @@ CASE(bytes_behind_the_end_are_an_error) {
         buf_add_string(&stream, "garbage");
         struct outcome outcome = inflate_bytes(stream.data, stream.size, form == 1 ? &with_zlib : &any);
         CHECK_INT(outcome.result, -1);
-        CHECK_STR(outcome.err.text, form < 2 ? "gzip data has bytes behind its end"
-                                             : "zstd data is damaged: Unknown frame descriptor");
+        CHECK_STR(outcome.err.text,
+                  form < 2 ? "gzip data has bytes behind its end" : "zstd data is damaged: Unknown frame descriptor");
     }
 }
 
@@ -286,7 +285,8 @@ CASE(a_window_of_a_file_is_read_in_place) {
     AUTO_BUF struct buf stream = {0};
     compress_gzip(&stream, "hello", 5);
     AUTO_FD int fd = memfd_create("archive", MFD_CLOEXEC);
-    CHECK(fd_write_all(fd, "before", 6) == 0 && fd_write_all(fd, stream.data, stream.size) == 0 && fd_write_all(fd, "behind", 6) == 0);
+    CHECK(fd_write_all(fd, "before", 6) == 0 && fd_write_all(fd, stream.data, stream.size) == 0 &&
+          fd_write_all(fd, "behind", 6) == 0);
     struct input input;
     input_init_file(&input, fd, 6, stream.size, DIGEST_SHA256);
     struct outcome outcome = inflate_input(&input, &any);

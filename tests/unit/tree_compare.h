@@ -49,7 +49,8 @@ static inline bool tree_same_xattrs(const char *left, const char *right) {
     }
     for (const char *name = names; name < names + size; name += strlen(name) + 1) {
         ssize_t length = lgetxattr(left, name, value[0], sizeof(value[0]));
-        if (length < 0 || lgetxattr(right, name, value[1], sizeof(value[1])) != length || memcmp(value[0], value[1], (size_t)length) != 0) {
+        if (length < 0 || lgetxattr(right, name, value[1], sizeof(value[1])) != length ||
+            memcmp(value[0], value[1], (size_t)length) != 0) {
             return false;
         }
     }

@@ -81,9 +81,9 @@ static void against(const char *pack, const char *unpack) {
 // bsdtar goes breadth first: without the delay GNU tar sets times of directories it still writes to.
 #define GNU_UNPACK "tar --delay-directory-restore --numeric-owner --xattrs --xattrs-include='*' -p -xf archive -C theirs"
 
-#define NEEDS_ROOT()                                                                                                                    \
-    if (geteuid() != 0) {                                                                                                               \
-        SKIP("needs root, for owners and devices");                                                                                     \
+#define NEEDS_ROOT()                                                                                                               \
+    if (geteuid() != 0) {                                                                                                          \
+        SKIP("needs root, for owners and devices");                                                                                \
     }
 
 CASE(gnu_formats) {

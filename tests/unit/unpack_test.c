@@ -72,7 +72,8 @@ static const char *look(const struct place *place, const char *path) {
         return strerror(errno);
     }
     snprintf(to, sizeof(text[0]), "%o %u %u %lld %lu", status.st_mode, status.st_uid, status.st_gid,
-             S_ISDIR(status.st_mode) ? 0LL : (long long)status.st_size, S_ISDIR(status.st_mode) ? 1UL : (unsigned long)status.st_nlink);
+             S_ISDIR(status.st_mode) ? 0LL : (long long)status.st_size,
+             S_ISDIR(status.st_mode) ? 1UL : (unsigned long)status.st_nlink);
     return to;
 }
 
@@ -96,9 +97,9 @@ static bool lists(const char *const *list, size_t count, const char *path) {
     return false;
 }
 
-#define NEEDS_ROOT()                                                                                                                    \
-    if (geteuid() != 0) {                                                                                                               \
-        SKIP("needs root, to give files to other owners");                                                                              \
+#define NEEDS_ROOT()                                                                                                               \
+    if (geteuid() != 0) {                                                                                                          \
+        SKIP("needs root, to give files to other owners");                                                                         \
     }
 
 // Unpacks what must be refused, with this message; nothing may appear outside of the layer.
@@ -557,7 +558,8 @@ CASE(hard_links_into_lower_layers_are_copied_up) {
         tar_put(&above, "hard", '1', missing[i], NULL);
         CHECK_INT(unpack(&bad, &above), 0);
         CHECK_INT(settle(&bad, lowers, 2), -1);
-        snprintf(expected, sizeof(expected), "entry \"hard\": its link target \"%s\" is neither in this layer nor below it", missing[i]);
+        snprintf(expected, sizeof(expected), "entry \"hard\": its link target \"%s\" is neither in this layer nor below it",
+                 missing[i]);
         CHECK_STR(bad.err.text, expected);
     }
 }

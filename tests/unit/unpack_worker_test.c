@@ -12,10 +12,14 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 struct place {
@@ -55,9 +59,9 @@ static void destroy(struct unpack_worker **worker) {
 }
 #define AUTO_WORKER AUTO(destroy)
 
-#define NEEDS_ROOT()                                                                                                                    \
-    if (geteuid() != 0) {                                                                                                               \
-        SKIP("needs root, or a user namespace, for chroot");                                                                            \
+#define NEEDS_ROOT()                                                                                                               \
+    if (geteuid() != 0) {                                                                                                          \
+        SKIP("needs root, or a user namespace, for chroot");                                                                       \
     }
 
 CASE(a_result_comes_home_whole) {
@@ -71,7 +75,8 @@ CASE(a_result_comes_home_whole) {
     tar_put(&tar, "hard", '1', "lower/file", NULL);
     tar_put_end(&tar);
     AUTO_FD int input = file_of(&tar);
-    const struct unpack_request request = {.input_fd = input, .length = INPUT_TO_END, .algorithm = DIGEST_SHA256, .dir_fd = place.fd};
+    const struct unpack_request request = {
+        .input_fd = input, .length = INPUT_TO_END, .algorithm = DIGEST_SHA256, .dir_fd = place.fd};
     AUTO_WORKER struct unpack_worker *worker = unpack_worker_create(&request, &err);
     CHECK(worker != NULL);
     struct unpack_result result = {0};
@@ -275,6 +280,80 @@ CASE(progress_is_told_and_workers_run_side_by_side) {
     }
 }
 
+// Becomes root of a new user namespace that has one id: that of an ordinary user outside. Never returns to the tests.
+static void enter_user_namespace(uid_t uid) {
+    AUTO_FREE char *map = mem_format("0 %u 1", uid);
+    // The change of ids makes its files in /proc root's, until it is dumpable again.
+    if (setgid(uid) < 0 || setuid(uid) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 || unshare(CLONE_NEWUSER) < 0) {
+        _exit(77);
+    }
+    struct err err;
+    if (fd_write_file(AT_FDCWD, "/proc/self/uid_map", map, &err) < 0 ||
+        fd_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", &err) < 0 ||
+        fd_write_file(AT_FDCWD, "/proc/self/gid_map", map, &err) < 0) {
+        printf("# %s\n", err.text);
+        _exit(77);
+    }
+}
+
+CASE(with_one_id_in_a_user_namespace) {
+    NEEDS_ROOT();
+    enum { NOBODY = 65534 };
+    AUTO_PLACE struct place place;
+    place_init(&place);
+    CHECK_INT(fchown(place.fd, NOBODY, NOBODY), 0);
+    AUTO_BUF struct buf tar = {0};
+    struct tar_header header = tar_header_of("dev/null", '3', 0);
+    memcpy(header.major, "0000001", 7);
+    memcpy(header.minor, "0000003", 7);
+    tar_put_pax_text(&tar, "uid", "5000");
+    tar_put_file(&tar, "locked/file", "x");
+    tar_put_header(&tar, &header);
+    tar_put_file(&tar, ".wh.gone", NULL);
+    tar_put_file(&tar, "locked/.wh..wh..opq", NULL);
+    AUTO_FD int input = file_of(&tar);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        enter_user_namespace(NOBODY);
+        struct err err = {0};
+        struct unpack_result result = {0};
+        struct unpack_request request = {.input_fd = input, .length = INPUT_TO_END, .dir_fd = place.fd};
+        struct unpack_worker *worker = unpack_worker_create(&request, &err);
+        CHECK_INT(unpack_worker_result(worker, &result, &err), -1);
+        CHECK_STR(err.text, "entry \"locked/file\": its owner 5000:0 is not mapped into this user namespace");
+        unpack_worker_destroy(worker);
+        CHECK_INT(unlinkat(place.fd, "locked/file", 0), 0);
+        CHECK_INT(unlinkat(place.fd, "locked", AT_REMOVEDIR), 0);
+
+        request.options = (struct unpack_options){.single_id = true, .devices = UNPACK_DEVICES_SKIP};
+        worker = unpack_worker_create(&request, &err);
+        err = (struct err){0};
+        CHECK_INT(unpack_worker_result(worker, &result, &err), 0);
+        CHECK_STR(err.text, "");
+        CHECK_INT(result.skipped_devices, 1);
+        const struct unpack_stack stack = {.userxattr = true, .single_id = true};
+        CHECK_INT(unpack_settle(place.fd, &result, &stack, &err), 0);
+        CHECK_STR(err.text, "");
+        unpack_worker_destroy(worker);
+        unpack_result_finish(&result);
+        fflush(stdout);
+        _exit(check_state.case_failed);
+    }
+    int status;
+    CHECK_INT(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        SKIP("this host has no user namespaces for ordinary users");
+    }
+    CHECK_INT(status, 0);
+    struct stat file;
+    CHECK(fstatat(place.fd, "locked/file", &file, 0) == 0 && file.st_uid == NOBODY && file.st_size == 1);
+    CHECK(fstatat(place.fd, "gone", &file, 0) == 0 && S_ISCHR(file.st_mode) && file.st_rdev == 0);
+    AUTO_FD int locked = openat(place.fd, "locked", O_RDONLY | O_CLOEXEC);
+    char value;
+    CHECK_INT(fgetxattr(locked, "user.overlay.opaque", &value, 1), 1);
+}
+
 int main(void) {
     RUN(a_result_comes_home_whole);
     RUN(an_error_comes_home_whole);
@@ -282,6 +361,7 @@ int main(void) {
     RUN(a_killed_worker_is_an_error_and_nothing_else);
     RUN(input_that_stops_is_an_error);
     RUN(a_worker_given_up_is_gone);
+    RUN(with_one_id_in_a_user_namespace);
     RUN(progress_is_told_and_workers_run_side_by_side);
     return check_done();
 }
