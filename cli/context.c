@@ -85,13 +85,13 @@ int context_find_state(struct context *context, struct err *err) {
     context->rootless = geteuid() != 0;
     const char *root = context->root_dir ? context->root_dir : environment("COFFER_ROOT");
     const char *store = context->store_dir ? context->store_dir : environment("COFFER_STORE");
-    // A low-level call that was told its folder needs no other one.
-    if ((!root && !context->oci_dir && default_root(context, &root, err) < 0) ||
-        (!store && default_store(context, &store, err) < 0)) {
+    if (!root && context->oci_dir) {
+        root = context->oci_dir; // a low-level call that was told its folder needs no other one
+    } else if (!root && default_root(context, &root, err) < 0) {
         return -1;
     }
-    if (!root) {
-        root = context->oci_dir;
+    if (!store && default_store(context, &store, err) < 0) {
+        return -1;
     }
     const char *oci = context->oci_dir ? context->oci_dir : arena_format(&context->arena, "%s/oci", root);
     if (make_absolute(context, "--root", &root, err) < 0 || make_absolute(context, "--store", &store, err) < 0 ||

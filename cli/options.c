@@ -165,6 +165,7 @@ static int set_choice(const struct met *met, int *field, const char *value, stru
 // value is NULL only for flags.
 static int set(const struct met *met, void *request, const char *value, struct err *err) {
     void *field = (char *)request + met->offset;
+    assert(value || is_flag(met->row));
     switch (met->row->kind) {
     case OPTION_KIND_FLAG:
         return set_flag(met, field, value, err);

@@ -49,7 +49,7 @@ static unsigned utf8_length(const unsigned char *text) {
 }
 
 void output_add_json(struct buf *buf, const char *text) {
-    static const char escapes[][2] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\t', 't'}, {'\r', 'r'}};
+    static const unsigned char escapes[][2] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\t', 't'}, {'\r', 'r'}};
     buf_add_char(buf, '"');
     for (const unsigned char *byte = (const unsigned char *)text; *byte;) {
         size_t i = 0;
@@ -59,7 +59,7 @@ void output_add_json(struct buf *buf, const char *text) {
         unsigned length = utf8_length(byte);
         if (i < ARRAY_LEN(escapes)) {
             buf_add_char(buf, '\\');
-            buf_add_char(buf, escapes[i][1]);
+            buf_add_char(buf, (char)escapes[i][1]);
         } else if (*byte < 0x20 || *byte == 0x7f || (byte[0] == 0xc2 && length == 2 && byte[1] < 0xa0)) {
             buf_add_format(buf, "\\u%04x", length == 2 ? byte[1] : *byte);
         } else if (length == 0) {

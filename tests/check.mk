@@ -39,16 +39,20 @@ install: man
 	$(BUILD)/coffer completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_coffer
 	$(BUILD)/coffer completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coffer.fish
 
-# Each source on its own, so that one run of make -k -j2 analyze shows all findings.
-ANALYZED := $(PROGRAM_SRC) $(INIT_MAIN)
-analyze: $(addprefix analyze/,$(ANALYZED))
-	cppcheck --quiet --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
-	    -D_GNU_SOURCE -DCOFFER_VERSION='""' -I. $(ANALYZED)
+# Each source on its own; all findings are shown before it fails.
+ANALYZED      := $(PROGRAM_SRC) $(INIT_MAIN)
+ANALYZE_FLAGS  = $(CPPFLAGS) -std=gnu17 $(if $(filter runtime/base/err.c,$<),,-include tests/static/analyzer.h)
+analyze:
+	$(Q)$(MAKE) --no-print-directory -k -j2 $(addprefix analyze/,$(ANALYZED)) analyze/cppcheck
 
-.PHONY: $(addprefix analyze/,$(ANALYZED))
+.PHONY: analyze/cppcheck $(addprefix analyze/,$(ANALYZED))
+analyze/cppcheck:
+	$(Q)cppcheck --quiet --enable=warning,portability --inline-suppr --suppress=missingIncludeSystem --suppress=comparePointers \
+	    --error-exitcode=1 -D_GNU_SOURCE -D__x86_64__ -DCOFFER_VERSION='""' -I. $(ANALYZED)
+
 $(addprefix analyze/,$(ANALYZED)): analyze/%: %
-	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 -O2 $(WARNINGS) -fanalyzer -fsyntax-only $<
-	$(Q)clang-tidy --quiet $< -- $(CPPFLAGS) -std=gnu17
+	$(Q)$(CC) $(ANALYZE_FLAGS) -O2 $(WARNINGS) -Wno-unused-value -fanalyzer -c -o /dev/null $<
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(ANALYZE_FLAGS) -Wno-unused-value 2>/dev/null
 
 format-check:
 	clang-format --dry-run --Werror $(ANALYZED) $(wildcard $(addsuffix /*.h,$(ROOMS)))

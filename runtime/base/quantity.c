@@ -109,7 +109,7 @@ int quantity_duration_ms(const char *text, int64_t *ret) {
     static const struct {
         const char *name;
         int64_t milliseconds;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
     if (strcmp(text, "0") == 0) {
         *ret = 0;
         return 0;
