@@ -151,6 +151,7 @@ static int set_duration(const struct met *met, struct opt_i64 *field, const char
 }
 
 static int set_choice(const struct met *met, int *field, const char *value, struct err *err) {
+    assert(value);
     AUTO_BUF struct buf names = {0};
     for (int i = 0; met->row->choices[i]; i++) {
         if (strcmp(value, met->row->choices[i]) == 0) {
@@ -165,7 +166,6 @@ static int set_choice(const struct met *met, int *field, const char *value, stru
 // value is NULL only for flags.
 static int set(const struct met *met, void *request, const char *value, struct err *err) {
     void *field = (char *)request + met->offset;
-    assert(value || is_flag(met->row));
     switch (met->row->kind) {
     case OPTION_KIND_FLAG:
         return set_flag(met, field, value, err);
