@@ -278,7 +278,8 @@ static int copy_link(struct copy *copy, int to_parent, const char *name, const s
     }
     // Both ends are in the copy, which is ours: no one changes what the path leads to.
     if (linkat(copy->to_root_fd, row->path, to_parent, name, 0) < 0) {
-        return err_sys(err, "link it to \"%s\"", row->path);
+        char quoted[QUOTE_SIZE];
+        return err_sys(err, "link it to %s", quote_text(row->path, quoted));
     }
     hash_entry(copy, status, row->path);
     return 1;

@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/quote.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,15 +34,17 @@ static enum digest_algorithm find_algorithm(const char *name, size_t length) {
 }
 
 int digest_parse(const char *text, struct digest *ret_digest, struct err *err) {
+    char quoted[QUOTE_SIZE];
     const char *colon = strchr(text, ':');
     enum digest_algorithm algorithm = colon ? find_algorithm(text, (size_t)(colon - text)) : DIGEST_NONE;
     if (algorithm == DIGEST_NONE) {
-        return err_set(err, ERR_INPUT, "digest \"%.160s\": expected sha256: or sha512: and lower-case hex digits", text);
+        return err_set(err, ERR_INPUT, "digest %s: expected sha256: or sha512: and lower-case hex digits",
+                       quote_text(text, quoted));
     }
     const char *hex = colon + 1;
     size_t length = 2 * algorithms[algorithm].bytes;
     if (strlen(hex) != length || strspn(hex, "0123456789abcdef") != length) {
-        return err_set(err, ERR_INPUT, "digest \"%.160s\": expected %zu lower-case hex digits behind %s:", text, length,
+        return err_set(err, ERR_INPUT, "digest %s: expected %zu lower-case hex digits behind %s:", quote_text(text, quoted), length,
                        algorithms[algorithm].name);
     }
     struct digest digest = {.algorithm = algorithm};

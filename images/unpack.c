@@ -94,8 +94,9 @@ static int make_component(struct unpack_state *state, const char *path, const st
     struct unpack_parent parent;
     const char *name;
     struct stat status;
+    char quoted[QUOTE_SIZE];
     if (unpack_parents_open(&state->parents, path, &parent, &name) < 0) {
-        return err_sys(err, "open the parent directory of \"%s\"", path);
+        return err_sys(err, "open the parent directory of %s", quote_text(path, quoted));
     }
     bool was_whiteout = false;
     if (fstatat(parent.fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -104,17 +105,16 @@ static int make_component(struct unpack_state *state, const char *path, const st
         }
         was_whiteout = unpack_replace_whiteout(parent.fd, name);
         if (!was_whiteout) {
-            char quoted[QUOTE_SIZE];
             return err_set(err, ERR_INPUT, "its parent %s is %s, not a directory", quote_text(path, quoted),
                            S_ISLNK(status.st_mode) ? "a symbolic link" : "a file");
         }
     }
     if (mkdirat(parent.fd, name, 0755) < 0) {
-        return err_sys(err, "make its parent directory \"%s\"", path);
+        return err_sys(err, "make its parent directory %s", quote_text(path, quoted));
     }
     if (parent.other_group && !state->options->single_id &&
         fchownat(parent.fd, name, state->uid, state->gid, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "set the owner of its parent directory \"%s\"", path);
+        return err_sys(err, "set the owner of its parent directory %s", quote_text(path, quoted));
     }
     unpack_add_dir(state, path, target->entry, true);
     return was_whiteout ? unpack_add_opaque(state, path, err) : 0;
@@ -186,16 +186,17 @@ static int compare_dirs(const void *a, const void *b) {
 static int finish_dir(struct unpack_state *state, const struct unpack_dir *dir, struct err *err) {
     struct unpack_parent parent;
     const char *name;
+    char quoted[QUOTE_SIZE];
     if (unpack_parents_open(&state->parents, dir->path, &parent, &name) < 0) {
-        return err_sys(err, "open the parent directory of \"%s\"", dir->path);
+        return err_sys(err, "open the parent directory of %s", quote_text(dir->path, quoted));
     }
     // The change of mode is last but for the times: a directory that its owner may not enter is entered by nobody but root.
     if ((dir->mode & S_ISGID) && fchmodat(parent.fd, name, dir->mode, 0) < 0) {
-        return err_sys(err, "set the mode of \"%s\"", dir->path);
+        return err_sys(err, "set the mode of %s", quote_text(dir->path, quoted));
     }
     const struct timespec times[2] = {dir->atime, dir->mtime};
     if (utimensat(parent.fd, name, times, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "set the times of \"%s\"", dir->path);
+        return err_sys(err, "set the times of %s", quote_text(dir->path, quoted));
     }
     return 0;
 }

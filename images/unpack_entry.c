@@ -5,6 +5,7 @@
 #include "images/unpack_state.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,8 @@ static int set_xattrs(struct unpack_state *state, int fd, const char *name, cons
             state->result->dropped_xattrs++;
             continue;
         }
-        return err_sys(err, "set extended attribute %.255s", xattr->name);
+        char quoted[QUOTE_SIZE];
+        return err_sys(err, "set extended attribute %s", quote_text(xattr->name, quoted));
     }
     return 0;
 }

@@ -126,8 +126,9 @@ static int restore_times(int fd, const struct stat *status, struct err *err) {
 // have below; the deepest one that was there keeps its times.
 static int copy_up(int layer_fd, const struct unpack_stack *stack, const char *path, struct err *err) {
     int lower_fd = look_in_layer(stack, layer_fd, path) == LOOK_BELOW ? find_below(stack, path) : -1;
+    char quoted[QUOTE_SIZE];
     if (lower_fd < 0) {
-        return err_set(err, ERR_INPUT, "its link target \"%s\" is neither in this layer nor below it", path);
+        return err_set(err, ERR_INPUT, "its link target %s is neither in this layer nor below it", quote_text(path, quoted));
     }
     char prefix[PATH_MAX];
     const char *name, *made = NULL; // made: the end of the first directory that had to be made
@@ -140,14 +141,14 @@ static int copy_up(int layer_fd, const struct unpack_stack *stack, const char *p
         AUTO_FD int parent = copy_prefix(path, slash, prefix) ? open_parent(layer_fd, prefix, &name) : -1;
         bool is_made = parent >= 0 && mkdirat(parent, name, 0755) == 0;
         if (!is_made && errno != EEXIST) {
-            return err_sys(err, "make \"%s\"", prefix);
+            return err_sys(err, "make %s", quote_text(prefix, quoted));
         }
         made = made || !is_made ? made : slash;
         if (!is_made) {
             fd_close(&there);
             there = open_directory(layer_fd, prefix);
             if (there < 0 || fstat(there, &status) < 0) {
-                return err_sys(err, "open \"%s\"", prefix);
+                return err_sys(err, "open %s", quote_text(prefix, quoted));
             }
         }
     }
@@ -176,7 +177,8 @@ static int link_names(int layer_fd, const struct unpack_link *link, struct err *
         return err_sys(err, "open its directory");
     }
     if (from < 0 || linkat(from, from_name, to, to_name, 0) < 0) {
-        return err_sys(err, "link it to \"%s\"", link->target);
+        char quoted[QUOTE_SIZE];
+        return err_sys(err, "link it to %s", quote_text(link->target, quoted));
     }
     return restore_times(to, &status, err);
 }

@@ -295,6 +295,9 @@ int unpack_worker_result(struct unpack_worker *worker, struct unpack_result *ret
     if (worker->has_last && worker->last.kind == MESSAGE_ERROR) {
         memcpy(err, worker->last_body, sizeof(*err));
         err->text[sizeof(err->text) - 1] = '\0';
+        for (char *at = err->text; *at; at++) { // it is a stranger's text, should the worker have been taken over
+            *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+        }
         err->kind = err->kind > ERR_NONE && err->kind < ERR_KIND_COUNT ? err->kind : ERR_STATE;
         return -1;
     }

@@ -53,6 +53,7 @@ CASE(parse_takes_the_grammar_and_nothing_else) {
     } bad[] = {
         {"", "digest \"\": expected sha256: or sha512: and lower-case hex digits"},
         {"sha256", "digest \"sha256\": expected sha256: or sha512: and lower-case hex digits"},
+        {"a\033[2J", "digest \"a\\x1b[2J\": expected sha256: or sha512: and lower-case hex digits"},
         {"md5:00", "digest \"md5:00\": expected sha256: or sha512: and lower-case hex digits"},
         {"SHA256:" ABC_SHA256, "digest \"SHA256:" ABC_SHA256 "\": expected sha256: or sha512: and lower-case hex digits"},
         {"none:", "digest \"none:\": expected sha256: or sha512: and lower-case hex digits"},
