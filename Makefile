@@ -28,10 +28,16 @@ object  = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 # Init is linked apart. The program shares with it what the two say to each other.
 INIT_SHARED  := runtime/container/init/plan.c runtime/container/init/channel.c
 PROGRAM_SRC  := $(call sources,$(ROOMS)) $(INIT_SHARED)
-# A static program cannot load libraries.
 INIT_SRC     := $(filter-out runtime/base/library.c,$(call sources,$(INIT_ROOMS)))
-PROGRAM_OBJ  := $(call object,$(PROGRAM_SRC)) $(BUILD)/obj/init_image.o
-INIT_OBJ     := $(patsubst %,$(BUILD)/init-obj/%.o,$(basename $(INIT_SRC)))
+
+# Two C libraries. The program and init are static and linked with musl: an empty program starts in 0.12 ms, where glibc needs 0.59,
+# most of it for a hundred CPUID instructions that trap in a virtual machine (measured). The unpacker needs libraries that are
+# there for glibc only, as do the sanitisers and so the tests. Every source is built for both.
+STATIC_OBJ   := $(patsubst %,$(BUILD)/static-obj/%.o,$(basename $(PROGRAM_SRC)))
+INIT_OBJ     := $(patsubst %,$(BUILD)/static-obj/%.o,$(basename $(INIT_SRC)))
+IMAGES_OBJ   := $(BUILD)/obj/init_image.o $(BUILD)/obj/unpacker_image.o
+PROGRAM_OBJ  := $(call object,$(PROGRAM_SRC)) $(IMAGES_OBJ)
+UNPACKER_OBJ := $(call object,$(filter-out %_worker.c,$(call sources,runtime/base runtime/kernel images)))
 # What unit tests, fuzz targets and benches link with: all but the program's main.
 LIBRARY_OBJ  := $(filter-out $(BUILD)/obj/cli/main.o,$(PROGRAM_OBJ))
 
@@ -46,65 +52,77 @@ CFLAGS   ?= -O2 -g
 ifeq ($(SAN),1)
 HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDHARDEN  := -fsanitize=address,undefined
-INIT_CC   := $(CC)
-INIT_HARD := $(HARDENING)
-INIT_LINK := -pie
+STATIC_CC   := $(CC)
+STATIC_HARD := $(HARDENING)
+STATIC_LINK := -pie
 else
 HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections
 LDHARDEN  := -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed -Wl,-O1
-# musl for init: 50 kB in place of 700, and a start without the hundred CPUID instructions of glibc's, each of which traps in a
-# virtual machine (0.12 ms against 0.59 to run an empty program, measured).
-INIT_CC   := musl-gcc
-INIT_HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections \
-             -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-INIT_LINK := -static-pie
+STATIC_CC   := musl-gcc
+STATIC_HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections \
+               -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+STATIC_LINK := -static-pie
 endif
 ALL_CFLAGS := -std=gnu17 -fPIE $(CFLAGS) $(HARDENING) $(WARNINGS)
 
-# Linked as archives, so that a start maps the C library and nothing else: each shared library costs a start 60-100 us.
-# What only some commands need (ISA-L, libmnl, libcurl) is loaded by those (runtime/base/library.h).
-ARCHIVES := -Wl,-Bstatic -ljansson -lseccomp -lcap -lzstd -lnettle -lz -Wl,-Bdynamic
-LIBS     := $(ARCHIVES)
+# Linked as archives: a start maps no shared library. What only some programs need (ISA-L) is loaded by those (runtime/base/library.h).
+ARCHIVE_NAMES := jansson seccomp cap zstd nettle z
+LIBS        := -Wl,-Bstatic $(addprefix -l,$(ARCHIVE_NAMES)) -Wl,-Bdynamic
+# musl-gcc looks in its own folder only, so the archives are named by their files.
+STATIC_LIBS  = $(if $(filter -pie,$(STATIC_LINK)),$(LIBS),$(foreach name,$(ARCHIVE_NAMES),$(shell $(CC) -print-file-name=lib$(name).a)))
 
 .PHONY: all
 all: $(BUILD)/coffer $(BUILD)/coffer-oci
 
-$(BUILD)/coffer: $(PROGRAM_OBJ)
+$(BUILD)/coffer: $(STATIC_OBJ) $(IMAGES_OBJ)
 	@echo "  link  $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $(PROGRAM_OBJ) $(LIBS)
+	$(Q)$(STATIC_CC) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $^ $(STATIC_LIBS)
 
 $(BUILD)/coffer-oci: $(BUILD)/coffer
 	$(Q)ln -sf coffer $@
 
-# Init is small, static and carried inside the program, which runs it from a sealed memfd: nothing in a container ever
-# sees the program's own file (CVE-2019-5736).
+# Init and the unpacker are carried inside the program, which runs them from sealed memfds: nothing in a container ever sees the
+# program's own file (CVE-2019-5736), and there is one file to install.
 $(BUILD)/coffer-init: $(INIT_OBJ)
 	@echo "  link  $@"
-	$(Q)$(INIT_CC) $(LDFLAGS) $(LDHARDEN) $(INIT_LINK) -o $@ $(INIT_OBJ)
+	$(Q)$(STATIC_CC) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $(INIT_OBJ)
+	$(Q)strip -s $@
+
+$(BUILD)/libunpacker.a: $(UNPACKER_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/coffer-unpacker: $(BUILD)/obj/images/unpacker/main.o $(BUILD)/libunpacker.a
+	@echo "  link  $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $^ $(LIBS)
 	$(Q)strip -s $@
 
 $(BUILD)/obj/init_image.o: runtime/container/init_image.S $(BUILD)/coffer-init
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -DINIT_IMAGE='"$(BUILD)/coffer-init"' -o $@ $<
 
+$(BUILD)/obj/unpacker_image.o: images/unpacker_image.S $(BUILD)/coffer-unpacker
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -DUNPACKER_IMAGE='"$(BUILD)/coffer-unpacker"' -o $@ $<
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/init-obj/%.o: %.c $(BUILD)/flags
+$(BUILD)/static-obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(Q)$(INIT_CC) $(CPPFLAGS) -std=gnu17 -fPIE $(CFLAGS) $(INIT_HARD) $(WARNINGS) -MMD -MP -c -o $@ $<
+	@echo "  cc    $< (static)"
+	$(Q)$(STATIC_CC) $(CPPFLAGS) -std=gnu17 -fPIE $(CFLAGS) $(STATIC_HARD) $(WARNINGS) -MMD -MP -c -o $@ $<
 
 # Objects are made anew when the flags change.
-FLAGS_TEXT := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(INIT_CC) $(INIT_HARD)
+FLAGS_TEXT := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(STATIC_CC) $(STATIC_HARD)
 .PHONY: always
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@printf '%s\n' $(call quote,$(FLAGS_TEXT)) | cmp -s - $@ || printf '%s\n' $(call quote,$(FLAGS_TEXT)) > $@
 quote = '$(subst ','\'',$(1))'
 
--include $(wildcard $(patsubst %.o,%.d,$(PROGRAM_OBJ) $(INIT_OBJ)))
+-include $(wildcard $(patsubst %.o,%.d,$(PROGRAM_OBJ) $(STATIC_OBJ) $(INIT_OBJ) $(BUILD)/obj/images/unpacker/main.o))
 
 -include $(wildcard tests/*.mk)
 

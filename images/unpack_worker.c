@@ -1,20 +1,21 @@
 #include "images/unpack_worker.h"
 
-#include "images/input.h"
-#include "images/unpack_jail.h"
+#include "images/unpack_message.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/wire.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,44 +26,8 @@
 
 enum { MAX_MESSAGE = 256 << 20 }; // the three lists at their bounds do not reach it with sane names
 
-enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
-
-struct message {
-    uint32_t kind;
-    uint32_t size; // of what follows
-};
-
-struct progress {
-    uint64_t in_bytes, out_bytes;
-};
-
-// The result as it travels: digests as text, to be parsed as foreign text is.
-struct report {
-    const char *digest;
-    const char *diff_id;
-    struct unpack_result result;
-};
-
-static const struct wire_field link_fields[] = {
-    WIRE(struct unpack_link, STRING, name),
-    WIRE(struct unpack_link, STRING, target),
-};
-static const struct wire_record link_record = WIRE_TABLE(struct unpack_link, link_fields);
-
-static const struct wire_field report_fields[] = {
-    WIRE(struct report, STRING, digest),
-    WIRE(struct report, STRING, diff_id),
-    WIRE(struct report, U64, result.size),
-    WIRE(struct report, U64, result.tar_size),
-    WIRE(struct report, U64, result.entries),
-    WIRE(struct report, U64, result.file_bytes),
-    WIRE(struct report, U64, result.dropped_xattrs),
-    WIRE(struct report, U64, result.skipped_devices),
-    WIRE_COUNTED(struct report, STRINGS, result.implied_dirs, result.implied_count),
-    WIRE_COUNTED(struct report, STRINGS, result.opaque_dirs, result.opaque_count),
-    WIRE_ARRAY(struct report, result.links, result.link_count, link_record),
-};
-static const struct wire_record report_record = WIRE_TABLE(struct report, report_fields);
+extern const char unpacker_image[];
+extern const char unpacker_image_end[];
 
 struct unpack_worker {
     pid_t pid;
@@ -76,67 +41,59 @@ struct unpack_worker {
     char *last_body;
 };
 
-// In the worker.
-
-static int send_message(int pipe_fd, enum message_kind kind, const void *body, size_t size) {
-    const struct message head = {.kind = kind, .size = (uint32_t)size};
-    return fd_write_all(pipe_fd, &head, sizeof(head)) < 0 ? -1 : fd_write_all(pipe_fd, body, size);
-}
-
-static void send_progress(void *context, uint64_t in_bytes, uint64_t out_bytes) {
-    const int *pipe_fd = context;
-    const struct progress progress = {.in_bytes = in_bytes, .out_bytes = out_bytes};
-    if (send_message(*pipe_fd, MESSAGE_PROGRESS, &progress, sizeof(progress)) < 0) {
-        _exit(1); // nobody listens any more
+// In the child, between clone3(2) and the unpacker: its four descriptors get their numbers, in two steps, as one may stand where
+// another is to go.
+static _Noreturn void become_unpacker(const int from[4], int program) {
+    enum { ASIDE = 64 };
+    int aside[4], image = fcntl(program, F_DUPFD_CLOEXEC, ASIDE);
+    for (int i = 0; i < 4; i++) {
+        aside[i] = fcntl(from[i], F_DUPFD_CLOEXEC, ASIDE);
     }
+    for (int i = 0; i < 4; i++) {
+        if (dup2(aside[i], UNPACKER_INPUT + i) < 0) {
+            _exit(1);
+        }
+    }
+    char name[] = "coffer-unpacker";
+    char *const args[] = {name, NULL};
+    char *const environment[] = {NULL};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0) {
+        sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
+    }
+    _exit(1);
 }
 
-static int send_result(int pipe_fd, const struct unpack_result *result) {
+static int make_request(const struct unpack_request *request, struct err *err) {
     AUTO_BUF struct buf message = {0};
-    char digest[DIGEST_TEXT_SIZE], diff_id[DIGEST_TEXT_SIZE];
-    struct report report = {
-        .digest = result->digest.algorithm == DIGEST_NONE ? NULL : digest_format(&result->digest, digest),
-        .diff_id = digest_format(&result->diff_id, diff_id),
-        .result = *result,
+    const struct unpack_order order = {
+        .parent = getpid(),
+        .is_pipe = request->is_pipe,
+        .offset = request->offset,
+        .length = request->length,
+        .algorithm = request->algorithm,
+        .compression = request->options.compression,
+        .devices = request->options.devices,
+        .single_id = request->options.single_id,
+        .max_bytes = request->options.max_bytes,
+        .max_entries = request->options.max_entries,
     };
-    wire_encode(&report_record, &report, &message);
-    return send_message(pipe_fd, MESSAGE_RESULT, buf_string(&message), message.size);
-}
-
-static void init_input(struct input *input, const struct unpack_request *request) {
-    if (request->is_pipe) {
-        input_init_pipe(input, request->input_fd, request->length, request->algorithm);
-    } else {
-        input_init_file(input, request->input_fd, request->offset, request->length, request->algorithm);
+    wire_encode(&unpack_order_record, &order, &message);
+    AUTO_FD int fd = memfd_create("unpack-request", MFD_CLOEXEC);
+    if (fd < 0 || fd_write_all(fd, message.data, message.size) < 0) {
+        return err_sys(err, "write the unpacker's request");
     }
+    return fd_take(&fd);
 }
-
-static _Noreturn void be_worker(const struct unpack_request *request, pid_t parent, int pipe_fd) {
-    struct err err = {0};
-    struct unpack_result result = {0};
-    struct input input;
-    struct unpack_options options = request->options;
-    options.progress = send_progress;
-    options.progress_context = &pipe_fd;
-    // The parent may have died before the call that ties this process to it.
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent) {
-        _exit(1);
-    }
-    init_input(&input, request);
-    int failed = unpack_jail_enter(request->input_fd, request->dir_fd, pipe_fd, &err);
-    if (failed < 0) {
-        err_in(&err, "confine the unpacker");
-    } else {
-        failed = unpack_layer(&input, request->dir_fd, &options, &result, &err);
-    }
-    failed = failed < 0 ? send_message(pipe_fd, MESSAGE_ERROR, &err, sizeof(err)) : send_result(pipe_fd, &result);
-    _exit(failed < 0 ? 1 : 0);
-}
-
-// In the parent.
 
 struct unpack_worker *unpack_worker_create(const struct unpack_request *request, struct err *err) {
-    inflate_prepare();
+    AUTO_FD int order = make_request(request, err);
+    if (order < 0) {
+        return NULL;
+    }
+    AUTO_FD int program = sealed_program("coffer-unpacker", unpacker_image, (size_t)(unpacker_image_end - unpacker_image), err);
+    if (program < 0) {
+        return NULL;
+    }
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) {
         err_sys(err, "make a pipe to the unpacker");
@@ -144,7 +101,7 @@ struct unpack_worker *unpack_worker_create(const struct unpack_request *request,
     }
     AUTO_FD int to_read = pipes[0];
     AUTO_FD int to_write = pipes[1];
-    pid_t parent = getpid();
+    const int from[4] = {request->input_fd, request->dir_fd, to_write, order};
     int pidfd = -1;
     pid_t pid = process_clone(CLONE_CLEAR_SIGHAND, -1, &pidfd);
     if (pid < 0) {
@@ -152,7 +109,7 @@ struct unpack_worker *unpack_worker_create(const struct unpack_request *request,
         return NULL;
     }
     if (pid == 0) {
-        be_worker(request, parent, to_write);
+        become_unpacker(from, program);
     }
     struct unpack_worker *worker = mem_alloc(sizeof(*worker));
     worker->pid = pid;
@@ -262,9 +219,9 @@ static bool lists_are_whole(const struct unpack_result *result) {
 }
 
 static int decode_result(const struct unpack_worker *worker, struct unpack_result *ret_result, struct err *err) {
-    struct report report = {0};
+    struct unpack_report report = {0};
     AUTO_ARENA struct arena arena = {0};
-    if (wire_decode(&report_record, worker->last_body, worker->last.size, &arena, &report, err) < 0) {
+    if (wire_decode(&unpack_report_record, worker->last_body, worker->last.size, &arena, &report, err) < 0) {
         return err_in(err, "the unpacker's result");
     }
     struct unpack_result *result = &report.result;

@@ -1,8 +1,9 @@
 // unpack_layer() in a process of its own that can do nothing else; several side by side unpack an image's layers.
 //
 // Theory of operation. A layer's bytes go through a decompressor and a tar reader before any digest can vouch for them. So the
-// process that reads them is forked off for this one layer and keeps nothing that is worth taking over: two descriptors for the
-// work and a pipe home, the layer's directory as its root (chroot), the capabilities to own, mark and make files but none over the
+// process that reads them is started for this one layer, from a program of its own in a sealed memfd (images/unpacker), and has
+// nothing that is worth taking over: three descriptors for the work and a pipe home, the layer's directory as its root (chroot),
+// the capabilities to own, mark and make files but none over the
 // system, no_new_privs, and a system call filter of some thirty calls on files, beyond which the kernel kills it. It dies with its
 // parent. What it says comes home over the pipe, is bounded and decoded by tables, and its lists of paths are believed to be no
 // more than paths below the layer. A process that is killed is an error like any other.

@@ -284,13 +284,8 @@ static int is_rule_in(const struct profile_rule *rule, const struct seccomp_targ
 
 // podman names error numbers: "EPERM". 0 is no error's number.
 static uint32_t errno_of(const char *name) {
-    for (int number = 1; number < 256; number++) {
-        const char *known = strerrorname_np(number);
-        if (known && strcmp(known, name) == 0) {
-            return (uint32_t)number;
-        }
-    }
-    return 0;
+    int number = name_errno(name);
+    return number > 0 ? (uint32_t)number : 0;
 }
 
 static int take_errno(const struct oci_place *place, const char *field, const char *name, struct opt_u32 *ret) {

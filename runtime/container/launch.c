@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/container/init/channel.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
@@ -11,14 +12,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
 
 extern const char init_image[];
 extern const char init_image_end[];
@@ -36,19 +32,6 @@ void launch_abort(struct launched *launched) {
         }
     }
     launched_finish(launched);
-}
-
-static int seal_image(struct err *err) {
-    // MFD_EXEC is known from 6.3 on, where a sysctl may forbid executing memfds that do not ask for it.
-    AUTO_FD int image = memfd_create("coffer-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-    if (image < 0 && errno == EINVAL) {
-        image = memfd_create("coffer-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    }
-    if (image < 0 || fd_write_all(image, init_image, (size_t)(init_image_end - init_image)) < 0 ||
-        fcntl(image, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
-        return err_sys(err, "make a sealed copy of the init program");
-    }
-    return fd_take(&image);
 }
 
 static _Noreturn void give_up(int channel, const char *what) {
@@ -163,7 +146,7 @@ static pid_t clone_child(const struct launch *launch, int image, int channel, in
 }
 
 int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) {
-    AUTO_FD int image = seal_image(err);
+    AUTO_FD int image = sealed_program("coffer-init", init_image, (size_t)(init_image_end - init_image), err);
     int pair[2];
     if (image < 0) {
         return -1;

@@ -22,6 +22,9 @@ const char *name_of_capability(int capability);
 int name_rlimit(const char *name);
 const char *name_of_rlimit(int rlimit);
 
+// "EPERM" -> EPERM. Only the kernel's own spelling.
+int name_errno(const char *name);
+
 // "SIGTERM", "term", "15" -> 15; "RTMIN+3", "SIGRTMAX-1" too. 0 and numbers above SIGNAL_MAX are unknown.
 int name_signal(const char *name);
 // 15 -> "SIGTERM". Real-time signals are counted from SIGRTMIN; their name is made in `room`, the others' is constant.

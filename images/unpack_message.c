@@ -1,0 +1,31 @@
+#include "images/unpack_message.h"
+
+static const struct wire_field order_fields[] = {
+    WIRE(struct unpack_order, U32, parent),      WIRE(struct unpack_order, BOOL, is_pipe),
+    WIRE(struct unpack_order, U64, offset),      WIRE(struct unpack_order, U64, length),
+    WIRE(struct unpack_order, U32, algorithm),   WIRE(struct unpack_order, U32, compression),
+    WIRE(struct unpack_order, U32, devices),     WIRE(struct unpack_order, BOOL, single_id),
+    WIRE(struct unpack_order, U64, max_bytes),   WIRE(struct unpack_order, U64, max_entries),
+};
+const struct wire_record unpack_order_record = WIRE_TABLE(struct unpack_order, order_fields);
+
+static const struct wire_field link_fields[] = {
+    WIRE(struct unpack_link, STRING, name),
+    WIRE(struct unpack_link, STRING, target),
+};
+static const struct wire_record link_record = WIRE_TABLE(struct unpack_link, link_fields);
+
+static const struct wire_field report_fields[] = {
+    WIRE(struct unpack_report, STRING, digest),
+    WIRE(struct unpack_report, STRING, diff_id),
+    WIRE(struct unpack_report, U64, result.size),
+    WIRE(struct unpack_report, U64, result.tar_size),
+    WIRE(struct unpack_report, U64, result.entries),
+    WIRE(struct unpack_report, U64, result.file_bytes),
+    WIRE(struct unpack_report, U64, result.dropped_xattrs),
+    WIRE(struct unpack_report, U64, result.skipped_devices),
+    WIRE_COUNTED(struct unpack_report, STRINGS, result.implied_dirs, result.implied_count),
+    WIRE_COUNTED(struct unpack_report, STRINGS, result.opaque_dirs, result.opaque_count),
+    WIRE_ARRAY(struct unpack_report, result.links, result.link_count, link_record),
+};
+const struct wire_record unpack_report_record = WIRE_TABLE(struct unpack_report, report_fields);

@@ -1,0 +1,43 @@
+// What the unpacker and its caller say to each other: a request one way, progress and one result or error the other.
+#ifndef COFFER_IMAGES_UNPACK_MESSAGE_H
+#define COFFER_IMAGES_UNPACK_MESSAGE_H
+
+#include "images/unpack.h"
+#include "runtime/base/wire.h"
+
+// The descriptors the unpacker is started with.
+enum { UNPACKER_INPUT = 3, UNPACKER_DIR = 4, UNPACKER_PIPE = 5, UNPACKER_REQUEST = 6, UNPACKER_MAX_REQUEST = 4096 };
+
+enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
+
+struct message {
+    uint32_t kind;
+    uint32_t size; // of what follows
+};
+
+struct progress {
+    uint64_t in_bytes, out_bytes;
+};
+
+// A request as it travels.
+struct unpack_order {
+    int32_t parent; // whose death is the unpacker's
+    bool is_pipe;
+    uint64_t offset, length;
+    uint32_t algorithm;
+    uint32_t compression;
+    uint32_t devices;
+    bool single_id;
+    uint64_t max_bytes, max_entries;
+};
+extern const struct wire_record unpack_order_record;
+
+// The result as it travels: digests as text, to be parsed as foreign text is.
+struct unpack_report {
+    const char *digest;
+    const char *diff_id;
+    struct unpack_result result;
+};
+extern const struct wire_record unpack_report_record;
+
+#endif

@@ -1,0 +1,87 @@
+// The unpacker: a program of its own, linked with the decompressors and the C library of the host, which the program that carries
+// it does without. It is started for one layer with four descriptors (images/unpack_message.h) and nothing else.
+#include "images/input.h"
+#include "images/unpack_jail.h"
+#include "images/unpack_message.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+
+#include <unistd.h>
+
+static int send_message(enum message_kind kind, const void *body, size_t size) {
+    const struct message head = {.kind = kind, .size = (uint32_t)size};
+    return fd_write_all(UNPACKER_PIPE, &head, sizeof(head)) < 0 ? -1 : fd_write_all(UNPACKER_PIPE, body, size);
+}
+
+static void send_progress(void *context, uint64_t in_bytes, uint64_t out_bytes) {
+    (void)context;
+    const struct progress progress = {.in_bytes = in_bytes, .out_bytes = out_bytes};
+    if (send_message(MESSAGE_PROGRESS, &progress, sizeof(progress)) < 0) {
+        _exit(1); // nobody listens any more
+    }
+}
+
+static int send_result(const struct unpack_result *result) {
+    AUTO_BUF struct buf message = {0};
+    char digest[DIGEST_TEXT_SIZE], diff_id[DIGEST_TEXT_SIZE];
+    const struct unpack_report report = {
+        .digest = result->digest.algorithm == DIGEST_NONE ? NULL : digest_format(&result->digest, digest),
+        .diff_id = digest_format(&result->diff_id, diff_id),
+        .result = *result,
+    };
+    wire_encode(&unpack_report_record, &report, &message);
+    return send_message(MESSAGE_RESULT, buf_string(&message), message.size);
+}
+
+static int read_order(struct unpack_order *ret_order, struct err *err) {
+    char message[UNPACKER_MAX_REQUEST];
+    AUTO_ARENA struct arena arena = {0};
+    ssize_t size = pread(UNPACKER_REQUEST, message, sizeof(message), 0);
+    if (size < 0) {
+        return err_sys(err, "read the request");
+    }
+    return wire_decode(&unpack_order_record, message, (size_t)size, &arena, ret_order, err);
+}
+
+static void init_input(struct input *input, const struct unpack_order *order) {
+    enum digest_algorithm algorithm = (enum digest_algorithm)order->algorithm;
+    if (order->is_pipe) {
+        input_init_pipe(input, UNPACKER_INPUT, order->length, algorithm);
+    } else {
+        input_init_file(input, UNPACKER_INPUT, order->offset, order->length, algorithm);
+    }
+}
+
+static int unpack(const struct unpack_order *order, struct unpack_result *result, struct err *err) {
+    struct input input;
+    const struct unpack_options options = {
+        .compression = (enum compression)order->compression,
+        .devices = (enum unpack_devices)order->devices,
+        .single_id = order->single_id,
+        .max_bytes = order->max_bytes,
+        .max_entries = order->max_entries,
+        .progress = send_progress,
+    };
+    inflate_prepare(); // before /usr goes out of sight
+    init_input(&input, order);
+    if (unpack_jail_enter(UNPACKER_INPUT, UNPACKER_DIR, UNPACKER_PIPE, err) < 0) {
+        return err_in(err, "confine the unpacker");
+    }
+    return unpack_layer(&input, UNPACKER_DIR, &options, result, err);
+}
+
+int main(void) {
+    struct err err = {0};
+    struct unpack_order order = {0};
+    struct unpack_result result = {0};
+    int failed = read_order(&order, &err);
+    // The parent may have died before the call that ties this process to it.
+    if (failed == 0 && getppid() != order.parent) {
+        return 1;
+    }
+    failed = failed < 0 ? -1 : unpack(&order, &result, &err);
+    failed = failed < 0 ? send_message(MESSAGE_ERROR, &err, sizeof(err)) : send_result(&result);
+    _exit(failed < 0 ? 1 : 0);
+}
