@@ -8,8 +8,13 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,    &command_ps,  &command_rm, &command_load_images, &command_version, &command_completion, &command_help,
+    &command_run,    &command_ps,  &command_rm, &command_images, &command_pull, &command_load, &command_import, &command_inspect, &command_tag, &command_rmi, &command_image, &command_version, &command_completion, &command_help,
     &command_manual, &command_oci, NULL,
+};
+
+static const struct command *const image_commands[] = {
+    &command_image_ls, &command_inspect,     &command_load, &command_import, &command_pull,
+    &command_tag,      &command_image_prune, &command_image_rm,    NULL,
 };
 
 static const struct command *const oci_commands[] = {
@@ -60,6 +65,18 @@ const struct command command_coffer = {
     .summary = "Run containers without a daemon",
     .options = global_options,
     .commands = commands,
+};
+
+static const struct option_row image_options[] = {
+    {0},
+};
+
+const struct command command_image = {
+    .name = "image",
+    .summary = "All commands on images, by docker's longer names",
+    .group = COMMAND_GROUP_IMAGES,
+    .options = image_options,
+    .commands = image_commands,
 };
 
 const struct command command_oci = {

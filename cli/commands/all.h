@@ -6,7 +6,18 @@
 
 extern const struct command command_completion;
 extern const struct command command_help;
-extern const struct command command_load_images;
+extern const struct command command_image;
+extern const struct command command_images;
+extern const struct command command_import;
+extern const struct command command_inspect;
+extern const struct command command_load;
+extern const struct command command_pull;
+extern const struct command command_rmi;
+extern const struct command command_tag;
+
+extern const struct command command_image_ls;
+extern const struct command command_image_prune;
+extern const struct command command_image_rm;
 extern const struct command command_ps;
 extern const struct command command_rm;
 extern const struct command command_run;

@@ -18,7 +18,7 @@ static int run(struct context *context, struct err *err) {
     if (request->input && context->operand_count > 0) {
         return err_set(err, ERR_INPUT, "both --input and %s: which of them?", context->operands[0]);
     }
-    const struct load_command load = {
+    const struct store_load load = {
         .source = context->operand_count > 0 ? context->operands[0] : request->input ? request->input : "-",
         .name = request->name,
         .platform = request->platform,
@@ -27,7 +27,7 @@ static int run(struct context *context, struct err *err) {
     if (load.source[0] == '-' && !load.source[1] && isatty(STDIN_FILENO)) {
         return err_set(err, ERR_INPUT, "standard input is a terminal; give an archive with --input, or a pipe");
     }
-    return command_load(context, &load, err);
+    return store_load(context, &load, err);
 }
 
 static const struct option_row options[] = {
@@ -38,7 +38,7 @@ static const struct option_row options[] = {
     {0},
 };
 
-const struct command command_load_images = {
+const struct command command_load = {
     .name = "load",
     .usage = "[SOURCE]",
     .summary = "Load images from an archive or a directory",

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int command_open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
+int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
     unsigned flags = STORE_CREATE | STORE_SWEEP;
     bool single_id = false;
     if (context->rootless) {
@@ -101,7 +101,7 @@ static int print_loaded(const struct load_image *images, size_t count, bool only
     return output_write(&text, err);
 }
 
-int command_load(struct context *context, const struct load_command *load, struct err *err) {
+int store_load(struct context *context, const struct store_load *load, struct err *err) {
     AUTO_STORE struct store *store = NULL;
     AUTO(shown_finish) struct shown shown = {0};
     struct image_ref name;
@@ -121,7 +121,7 @@ int command_load(struct context *context, const struct load_command *load, struc
         }
         options.platform = &platform;
     }
-    if (command_open_store(context, &store, &options.single_id, err) < 0) {
+    if (store_of(context, &store, &options.single_id, err) < 0) {
         return -1;
     }
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;

@@ -11,16 +11,16 @@ struct err;
 
 // Opens it, made where it is missing, and cleans up behind commands that died. An ordinary user's process is from here on in a user namespace
 // of his own, where his layers' files belong to it; *ret_single_id, where wanted: it has only his own id.
-int command_open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
+int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
 
 // `load` and `pull`: loads the source, shows how far it is on standard error unless quiet, and prints what came.
-struct load_command {
+struct store_load {
     const char *source;
     const char *name;     // NULL: as the source says
     const char *platform; // NULL: this host's
     bool quiet;
     bool only_ids; // print nothing but the images' ids
 };
-int command_load(struct context *context, const struct load_command *load, struct err *err) MUST_CHECK;
+int store_load(struct context *context, const struct store_load *load, struct err *err) MUST_CHECK;
 
 #endif

@@ -1,0 +1,49 @@
+// All images of the store together: listing, naming and removing them.
+#ifndef COFFER_IMAGES_CATALOG_H
+#define COFFER_IMAGES_CATALOG_H
+
+#include "images/image_record.h"
+#include "images/tags.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct store;
+struct strv;
+
+struct catalog_image {
+    struct image_record record;
+    struct tag *tags; // tags first, then digests
+    size_t tags_count;
+    uint64_t size_bytes; // of all files unpacked
+};
+
+// All images, the latest made first; in the arena. A record that cannot be read is passed over with a warning.
+int catalog_list(const struct store *store, struct arena *arena, struct catalog_image **ret_images, size_t *ret_count,
+                 struct err *err) MUST_CHECK;
+
+// One image, with its names.
+int catalog_get(const struct store *store, const char *name, struct arena *arena, struct catalog_image *ret, struct err *err) MUST_CHECK;
+
+// Gives the image another name; what had it before loses it.
+int catalog_tag(const struct store *store, const char *name, const struct image_ref *ref, struct err *err) MUST_CHECK;
+
+// What a removal did, in order: "docker.io/library/alpine:3" untagged, "sha256:..." deleted. Filled even when it fails half-way.
+struct catalog_removal {
+    struct strv *untagged;
+    struct strv *deleted; // images; then layers
+};
+
+// Removes a name and, with its last name, the image; or, called by its id, the image with all its names, when they are of one
+// repository or `force` is given. An image that a container runs is ERR_STATE: by force it loses its name and stays.
+// Layers stay until gc_run().
+int catalog_remove(const struct store *store, const char *name, bool force, struct catalog_removal *removal, struct err *err) MUST_CHECK;
+
+// Removes images without a name; `all`: those too that no container uses.
+int catalog_prune(const struct store *store, bool all, struct catalog_removal *removal, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,186 @@
+#include "images/import.h"
+
+#include "images/copytree.h"
+#include "images/input.h"
+#include "images/layer.h"
+#include "images/publish.h"
+#include "images/staging.h"
+#include "images/store.h"
+#include "images/unpack_worker.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "specs/json_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char staged_name[] = "layer";
+
+struct import {
+    struct store *store;
+    const struct import_options *options;
+    struct arena *arena;
+    struct staging staging;
+    int source_fd;
+    int layer_fd; // in the staging directory
+    int fs_fd;
+    struct publish_layer layer;
+};
+
+static void import_finish(struct import *import) {
+    fd_close(&import->source_fd);
+    fd_close(&import->fs_fd);
+    fd_close(&import->layer_fd);
+    staging_finish(&import->staging);
+}
+
+static int open_source(struct import *import, struct err *err) {
+    const struct import_options *options = import->options;
+    bool standard_input = strcmp(options->source, "-") == 0;
+    import->source_fd = standard_input ? fcntl(options->input_fd, F_DUPFD_CLOEXEC, 3) : open(options->source, O_RDONLY | O_CLOEXEC);
+    if (import->source_fd < 0) {
+        int reason = errno;
+        err_sys(err, "open %s", options->source);
+        err->kind = reason == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
+        return -1;
+    }
+    return 0;
+}
+
+static int make_layer_dir(struct import *import, struct err *err) {
+    import->layer_fd = staging_make_dir(&import->staging, staged_name, err);
+    if (import->layer_fd < 0) {
+        return -1;
+    }
+    if (mkdirat(import->layer_fd, "fs", 0755) == 0) {
+        import->fs_fd = openat(import->layer_fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    return import->fs_fd < 0 || fchmod(import->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", staged_name) : 0;
+}
+
+static int take_tree(struct import *import, struct err *err) {
+    const struct copytree_options options = {.devices = import->options->devices, .single_id = import->options->single_id};
+    struct copytree_result result;
+    if (copytree(import->source_fd, import->fs_fd, &options, &result, err) < 0) {
+        return -1;
+    }
+    import->layer.layer.diff_id = result.digest;
+    import->layer.layer.size_bytes = result.file_bytes;
+    return 0;
+}
+
+static int unpack(struct import *import, struct unpack_result *ret_result, struct err *err) {
+    const struct unpack_request request = {
+        .input_fd = import->source_fd,
+        .is_pipe = lseek(import->source_fd, 0, SEEK_CUR) < 0,
+        .length = INPUT_TO_END,
+        .dir_fd = import->fs_fd,
+        .options = {.devices = import->options->devices, .single_id = import->options->single_id},
+    };
+    struct unpack_worker *worker = unpack_worker_create(&request, err);
+    int result = worker ? unpack_worker_result(worker, ret_result, err) : -1;
+    unpack_worker_destroy(worker);
+    return result;
+}
+
+static int take_tar(struct import *import, struct err *err) {
+    AUTO(unpack_result_finish) struct unpack_result result = {0};
+    const struct unpack_stack nothing = {.userxattr = import->store->user_xattr, .single_id = import->options->single_id};
+    if (unpack(import, &result, err) < 0 || unpack_settle(import->fs_fd, &result, &nothing, err) < 0) {
+        return -1;
+    }
+    if (result.entries == 0) {
+        return err_set(err, ERR_INPUT, "the archive is empty");
+    }
+    import->layer.layer.diff_id = result.diff_id;
+    import->layer.layer.size_bytes = result.file_bytes;
+    import->layer.layer.needs_lower = result.link_count > 0 || result.implied_count > 0;
+    return 0;
+}
+
+static int make_layer(struct import *import, struct err *err) {
+    struct stat status;
+    struct layer *layer = &import->layer.layer;
+    if (make_layer_dir(import, err) < 0) {
+        return -1;
+    }
+    if (fstat(import->source_fd, &status) < 0) {
+        return err_sys(err, "look at it");
+    }
+    if ((S_ISDIR(status.st_mode) ? take_tree(import, err) : take_tar(import, err)) < 0) {
+        return -1;
+    }
+    memcpy(layer->key, layer->diff_id.hex, sizeof(layer->key));
+    layer->fd = -1;
+    import->layer.staged = staged_name;
+    return layer_describe(layer, import->layer_fd, err);
+}
+
+// The configuration is ours to write: a document with a digest, as any other.
+static void make_config(const struct import *import, struct image_config *config, struct source_document *ret) {
+    struct arena *arena = import->arena;
+    const struct import_options *options = import->options;
+    const struct image_platform *platform = options->platform ? options->platform : image_platform_of_host();
+    char created[sizeof("9999-12-31T23:59:59Z")], diff_id[DIGEST_TEXT_SIZE];
+    time_t now = time(NULL);
+    struct tm parts;
+    gmtime_r(&now, &parts);
+    strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    struct image_history *history = arena_array(arena, 1, sizeof(*history));
+    const char **diff_ids = arena_array(arena, 2, sizeof(*diff_ids));
+    diff_ids[0] = arena_copy_string(arena, digest_format(&import->layer.layer.diff_id, diff_id));
+    history->created = arena_copy_string(arena, created);
+    history->comment = options->message ? options->message : arena_format(arena, "Imported from %s", options->source);
+    *config = (struct image_config){
+        .created = history->created,
+        .architecture = platform->architecture,
+        .variant = options->platform ? platform->variant : NULL,
+        .os = platform->os,
+        .settings = options->settings,
+        .diff_ids = diff_ids,
+        .diff_ids_count = 1,
+        .history = history,
+        .history_count = 1,
+    };
+    AUTO_BUF struct buf text = {0};
+    struct json_writer writer = {.buf = &text};
+    image_config_write(config, &writer, NULL);
+    *ret = (struct source_document){.text = arena_copy(arena, text.data, text.size), .size = text.size};
+    digest_of(DIGEST_SHA256, text.data, text.size, &ret->digest);
+}
+
+int import_image(struct store *store, const struct import_options *options, struct arena *arena, const char **ret_id,
+                 struct err *err) {
+    AUTO(import_finish) struct import import = {
+        .store = store, .options = options, .arena = arena, .source_fd = -1, .layer_fd = -1, .fs_fd = -1};
+    if (staging_init(&import.staging, store, err) < 0 || open_source(&import, err) < 0) {
+        return -1;
+    }
+    if (make_layer(&import, err) < 0) {
+        return err_in(err, "%s", options->source);
+    }
+    struct image_config config;
+    struct source_document document;
+    make_config(&import, &config, &document);
+    const struct publish_layer *layers[] = {&import.layer};
+    const struct publish_image image = {
+        .document = &document,
+        .config = &config,
+        .layers = layers,
+        .layers_count = 1,
+        .names = options->name,
+        .names_count = options->name ? 1 : 0,
+    };
+    if (publish_prepare(&import.staging, &image, err) < 0 || publish_images(store, &import.staging, &image, 1, err) < 0) {
+        return -1;
+    }
+    char id[DIGEST_TEXT_SIZE];
+    *ret_id = arena_copy_string(arena, digest_format(&document.digest, id));
+    return 0;
+}

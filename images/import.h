@@ -1,0 +1,33 @@
+// Making an image of a root file system: a directory, or a tar of one, becomes the only layer. (`docker import`.)
+#ifndef COFFER_IMAGES_IMPORT_H
+#define COFFER_IMAGES_IMPORT_H
+
+#include "images/ref.h"
+#include "images/unpack.h"
+#include "runtime/base/attr.h"
+#include "specs/image_config.h"
+#include "specs/image_manifest.h"
+
+#include <stdbool.h>
+
+struct arena;
+struct err;
+struct store;
+
+struct import_options {
+    const char *source;           // a directory; a tar, plain or compressed with gzip or zstd; "-"
+    int input_fd;                 // what "-" stands for; may be a pipe, which is unpacked as it comes
+    const struct image_ref *name; // NULL: none
+    const char *message;          // for the history; NULL: where it came from
+    struct image_settings settings;
+    const struct image_platform *platform; // NULL: this host's
+    enum unpack_devices devices;
+    bool single_id;
+};
+
+// *ret_id is "sha256:...", in the arena. On failure the store is as before. Starts a process: the caller has no threads.
+// A directory has no tar, so the layer's diff id is the digest of the tree (images/copytree.h).
+int import_image(struct store *store, const struct import_options *options, struct arena *arena, const char **ret_id,
+                 struct err *err) MUST_CHECK;
+
+#endif
