@@ -74,7 +74,7 @@ const struct command command_import = {
     .summary = "Make an image of a root file system",
     .description = "A directory, or a tar archive, plain or compressed with gzip or zstd, becomes the only layer of a new image.",
     .examples = "coffer import rootfs.tar.zst debian:mine\n"
-                "mmdebstrap --variant=minbase bookworm - | coffer import -c 'CMD [\"bash\"]' - debian:mine",
+                "mmdebstrap bookworm - | coffer import -c 'CMD bash' - debian:mine",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,
     .max_operands = 2,
