@@ -95,9 +95,10 @@ int container_start(const char *root, const char *id, struct err *err) {
     }
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
         // The specification since 1.3: a poststart hook that fails stops the container.
-        struct err ignored;
-        if (stop_and_remove(&dir, &record, &ignored) < 0) {
-            log_warn("%s", ignored.text);
+        struct err other;
+        if (stop_and_remove(&dir, &record, &other) < 0 ||
+            run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTOP, OCI_STATUS_STOPPED, &other) < 0) {
+            log_warn("%s", other.text);
         }
         return err_in(err, "start container \"%s\"", id);
     }
