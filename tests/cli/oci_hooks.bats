@@ -95,7 +95,7 @@ kinds() {
         for verb in create run "run --detach"; do
             cp config.json kept
             all_hooks
-            configure ".process.args = [\"true\"] | .hooks.$kind[0].args += [\"3\"]"
+            configure ".process.args = [\"true\"] | .hooks.${kind}[0].args += [\"3\"]"
             run oci $verb "$ID" 3>&-
             fails_with "${verb%% *} container \"$ID\": $kind: hook $BUNDLE/hook.sh ended with exit code 3"
             [ "$(kinds | sed 's/.* //')" = poststop ]
