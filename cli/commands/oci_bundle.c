@@ -62,7 +62,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .console_socket = make->console_socket,
         .make_cwd = true,
         .seccomp_cache = arena_format(&context->arena, "%s/.seccomp", context->oci_dir),
-        .input = -1,
+        .pipes = {-1, -1, -1},
         .interactive = true,
         .pass_signals = true,
     };

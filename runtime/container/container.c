@@ -108,11 +108,12 @@ int container_start(const char *root, const char *id, struct err *err) {
 // --- run ---
 
 static int wait_in_foreground(struct creation *creation, const struct container_options *options, int *ret_status, struct err *err) {
-    const struct foreground foreground = {
+    struct foreground foreground = {
         .pidfd = creation->launched.pidfd,
         .console = creation->console,
         .input = options->interactive ? STDIN_FILENO : -1,
         .output = STDOUT_FILENO,
+        .pipes = {options->pipes[0], options->pipes[1], options->pipes[2]},
         .pass_signals = options->pass_signals,
     };
     return foreground_wait(&foreground, ret_status, err);

@@ -48,7 +48,8 @@ struct container_options {
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
 
     // run in the foreground
-    int input; // shown to the command as standard input: -1: inherited; without a terminal only
+    int *give_stdio; // three descriptors for the command's 0, 1 and 2, taken once it has them; -1, or NULL: ours. Without a terminal
+    int pipes[3];    // our ends of those that are pipes, -1 for others: carried from and to our own 0, 1 and 2
     bool interactive; // with a terminal: what is typed goes to it
     bool pass_signals;
 };

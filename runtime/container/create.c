@@ -307,6 +307,10 @@ static int open_user_namespace(const struct creation *creation, struct err *err)
     return fd < 0 ? err_sys(err, "open the container's user namespace") : fd;
 }
 
+static int stdio_of(const struct container_options *options, int number) {
+    return options->give_stdio ? options->give_stdio[number] : -1;
+}
+
 static int launch(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
     struct container_plan *plan = &creation->plan;
     AUTO_FD int join_user = -1;
@@ -322,13 +326,17 @@ static int launch(struct creation *creation, const struct container_options *opt
         .uids = plan->uids,
         .gids = plan->gids,
         .cgroup_fd = creation->cgroup.count > 0 ? cgroup_v2_fd(&creation->cgroup) : -1,
-        .stdio = {options->input, -1, -1},
+        .stdio = {stdio_of(options, 0), stdio_of(options, 1), stdio_of(options, 2)},
         .join_user = join_user,
         .join_pid = join_pid,
         .die_with_parent = attached,
     };
     plan->init.die_with_parent = attached;
-    return launch_init(&launch, &creation->launched, err);
+    int result = launch_init(&launch, &creation->launched, err);
+    for (int i = 0; i < 3 && options->give_stdio; i++) {
+        fd_close(&options->give_stdio[i]); // the end of a pipe shows when the container's is closed, so ours must be too
+    }
+    return result;
 }
 
 static int complete_plan(struct creation *creation, const struct container_options *options, struct err *err) {

@@ -11,20 +11,28 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-enum { COPY_BYTES = 16384 };
+enum {
+    COPY_BYTES = 16384,
+    WRITE_BYTES = 4096, // what poll(2) promises of a pipe that can be written to; more could block us, and signals with us
+    MAX_STREAMS = 5,
+    DRAIN_MS = 2000, // for what an ended container's pipes still hold; a process outside its pid namespace may keep them open
+};
 
-// One direction of the terminal: what was read and is not written yet.
-struct copy {
-    char data[COPY_BYTES];
+// One direction: what was read and is not written yet.
+struct stream {
+    int from;          // -1 once it has ended
+    int to;            // -1 once nobody takes it any more: what comes is dropped, so that the container is not held up
+    int *close_at_end; // the reader is to see the end too
+    bool to_container;
     size_t start, end;
+    char data[COPY_BYTES];
 };
 
 struct session {
-    const struct foreground *foreground;
+    struct foreground *foreground;
     int signals;
-    int input;   // -1 once it has ended
-    int console; // -1 once it has ended
-    struct copy typed, shown;
+    size_t count;
+    struct stream streams[MAX_STREAMS];
 };
 
 int foreground_block(sigset_t *ret_before, struct err *err) {
@@ -45,8 +53,8 @@ void foreground_unblock(const sigset_t *before) {
 static void pass_signal(const struct session *session, int number) {
     const struct foreground *foreground = session->foreground;
     if (number == SIGWINCH) {
-        if (session->console >= 0) {
-            tty_copy_size(foreground->output, session->console);
+        if (foreground->console >= 0) {
+            tty_copy_size(foreground->output, foreground->console);
         }
         return;
     }
@@ -65,111 +73,135 @@ static void read_signals(const struct session *session) {
     }
 }
 
-// Reads into an empty copy. False at the end of the source.
-static bool fill(struct copy *copy, int from) {
-    ssize_t got = read(from, copy->data, sizeof(copy->data));
+static bool is_empty(const struct stream *stream) {
+    return stream->start == stream->end;
+}
+
+static void end_input(struct stream *stream) {
+    stream->from = -1;
+    if (stream->close_at_end) {
+        fd_close(stream->close_at_end);
+        stream->to = -1;
+    }
+}
+
+// Reads into an empty stream. The end of a pty's other side is EIO.
+static void fill(struct stream *stream) {
+    ssize_t got = read(stream->from, stream->data, sizeof(stream->data));
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return true;
+        return;
     }
-    copy->start = 0;
-    copy->end = got > 0 ? (size_t)got : 0;
-    return got > 0;
-}
-
-// Writes what is there. False when the target is gone.
-static bool drain(struct copy *copy, int to) {
-    ssize_t written = write(to, copy->data + copy->start, copy->end - copy->start);
-    if (written < 0) {
-        return errno == EAGAIN || errno == EINTR;
-    }
-    copy->start += (size_t)written;
-    return true;
-}
-
-static bool empty(const struct copy *copy) {
-    return copy->start == copy->end;
-}
-
-static void end_console(struct session *session) {
-    session->console = -1;
-    session->input = -1;
-}
-
-static void move_bytes(struct session *session, const struct pollfd *console, const struct pollfd *input, const struct pollfd *output) {
-    if (session->console >= 0 && empty(&session->shown) && (console->revents & (POLLIN | POLLHUP | POLLERR)) &&
-        !fill(&session->shown, session->console)) {
-        end_console(session);
-    }
-    if (!empty(&session->shown) && (output->revents & (POLLOUT | POLLERR | POLLHUP)) &&
-        !drain(&session->shown, session->foreground->output)) {
-        session->shown.start = session->shown.end = 0; // nobody looks any more; the container goes on
-    }
-    if (session->input >= 0 && empty(&session->typed) && (input->revents & (POLLIN | POLLHUP | POLLERR)) &&
-        !fill(&session->typed, session->input)) {
-        session->input = -1;
-    }
-    if (session->console >= 0 && !empty(&session->typed) && (console->revents & POLLOUT) &&
-        !drain(&session->typed, session->console)) {
-        end_console(session);
+    stream->start = 0;
+    stream->end = got > 0 && stream->to >= 0 ? (size_t)got : 0;
+    if (got <= 0) {
+        end_input(stream);
     }
 }
 
-// What the terminal still holds when the container has ended is shown, up to the first look at which nothing is there.
-static void show_rest(struct session *session) {
-    while (session->console >= 0) {
-        if (empty(&session->shown)) {
-            struct pollfd wait = {.fd = session->console, .events = POLLIN};
-            if (poll(&wait, 1, 0) <= 0 || !(wait.revents & POLLIN) || !fill(&session->shown, session->console)) {
-                return;
-            }
+static void drain(struct stream *stream) {
+    size_t size = stream->end - stream->start;
+    ssize_t written = write(stream->to, stream->data + stream->start, size < WRITE_BYTES ? size : WRITE_BYTES);
+    if (written >= 0) {
+        stream->start += (size_t)written;
+    } else if (errno != EAGAIN && errno != EINTR) {
+        stream->start = stream->end = 0;
+        stream->to = -1;
+        if (stream->to_container) {
+            stream->from = -1; // nobody reads what is typed; what is left of it is the caller's
         }
-        if (fd_write_all(session->foreground->output, session->shown.data + session->shown.start,
-                         session->shown.end - session->shown.start) < 0) {
+    }
+}
+
+static void move_bytes(struct session *session, const struct pollfd *waits) {
+    for (size_t i = 0; i < session->count; i++) {
+        struct stream *stream = &session->streams[i];
+        if (waits[i].revents == 0) {
+            continue;
+        }
+        if (is_empty(stream)) {
+            fill(stream);
+        } else {
+            drain(stream);
+        }
+    }
+}
+
+static struct pollfd wait_of(const struct stream *stream) {
+    return is_empty(stream) ? (struct pollfd){.fd = stream->from, .events = POLLIN} : (struct pollfd){.fd = stream->to, .events = POLLOUT};
+}
+
+// What the container's terminal and pipes still hold when it has ended is shown, up to their end: there is nobody left to write
+// more, but where processes outside share them.
+static void show_rest(struct session *session) {
+    for (;;) {
+        struct pollfd waits[MAX_STREAMS];
+        bool open = false;
+        for (size_t i = 0; i < session->count; i++) {
+            waits[i] = session->streams[i].to_container ? (struct pollfd){.fd = -1} : wait_of(&session->streams[i]);
+            open = open || waits[i].fd >= 0;
+        }
+        if (!open || poll(waits, session->count, DRAIN_MS) <= 0) {
             return;
         }
-        session->shown.start = session->shown.end = 0;
+        move_bytes(session, waits);
     }
 }
 
 static int pump(struct session *session, struct err *err) {
     for (;;) {
-        bool room = empty(&session->typed), pending = !empty(&session->shown);
-        struct pollfd waits[] = {
-            {.fd = session->foreground->pidfd, .events = POLLIN},
-            {.fd = session->signals, .events = POLLIN},
-            {.fd = session->console, .events = (short)((pending ? 0 : POLLIN) | (room ? 0 : POLLOUT))},
-            {.fd = room ? session->input : -1, .events = POLLIN},
-            {.fd = pending ? session->foreground->output : -1, .events = POLLOUT},
-        };
-        if (poll(waits, ARRAY_LEN(waits), -1) < 0) {
+        struct pollfd waits[MAX_STREAMS + 2];
+        for (size_t i = 0; i < session->count; i++) {
+            waits[i] = wait_of(&session->streams[i]);
+        }
+        struct pollfd *process = &waits[session->count], *signals = process + 1;
+        *process = (struct pollfd){.fd = session->foreground->pidfd, .events = POLLIN};
+        *signals = (struct pollfd){.fd = session->signals, .events = POLLIN};
+        if (poll(waits, session->count + 2, -1) < 0) {
             if (errno == EINTR) {
                 continue;
             }
             return err_sys(err, "wait for the container");
         }
-        if (waits[1].revents) {
+        if (signals->revents) {
             read_signals(session);
         }
-        move_bytes(session, &waits[2], &waits[3], &waits[4]);
-        if (waits[0].revents) {
+        move_bytes(session, waits);
+        if (process->revents) {
             show_rest(session);
             return 0;
         }
     }
 }
 
-int foreground_wait(const struct foreground *foreground, int *ret_status, struct err *err) {
+static void add_stream(struct session *session, int from, int to, bool to_container, int *close_at_end) {
+    if (from < 0 || to < 0) {
+        return;
+    }
+    struct stream *stream = &session->streams[session->count++];
+    stream->from = from;
+    stream->to = to;
+    stream->to_container = to_container;
+    stream->close_at_end = close_at_end;
+    stream->start = stream->end = 0;
+}
+
+int foreground_wait(struct foreground *foreground, int *ret_status, struct err *err) {
     sigset_t all;
     sigfillset(&all);
     AUTO_FD int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) {
         return err_sys(err, "listen to signals");
     }
-    // Without a terminal the container reads our input itself: a byte taken here would be lost to it.
-    struct session session = {.foreground = foreground,
-                              .signals = signals,
-                              .input = foreground->console >= 0 ? foreground->input : -1,
-                              .console = foreground->console};
+    // Without a terminal or pipes the container has our descriptors itself: a byte read here would be lost to it.
+    struct session session;
+    session.foreground = foreground;
+    session.signals = signals;
+    session.count = 0;
+    add_stream(&session, foreground->console >= 0 ? foreground->input : -1, foreground->console, true, NULL);
+    add_stream(&session, foreground->console, foreground->output, false, NULL);
+    add_stream(&session, STDIN_FILENO, foreground->pipes[0], true, &foreground->pipes[0]);
+    add_stream(&session, foreground->pipes[1], STDOUT_FILENO, false, NULL);
+    add_stream(&session, foreground->pipes[2], STDERR_FILENO, false, NULL);
     AUTO_TTY struct tty tty = {.fd = -1};
     if (foreground->console >= 0) {
         tty_copy_size(foreground->output, foreground->console);

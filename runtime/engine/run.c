@@ -13,6 +13,7 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
+#include "runtime/engine/stdio.h"
 #include "runtime/engine/volume.h"
 #include "specs/oci_config.h"
 
@@ -172,12 +173,9 @@ static int make_sources(struct run *run, struct err *err) {
 }
 
 static int run_container(struct run *run, const char *folder, const struct oci_config *config, int *ret_status, struct err *err) {
-    AUTO_FD int null = -1;
-    if (!run->request->interactive && !run->request->tty) {
-        null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null < 0) {
-            return err_sys(err, "open /dev/null");
-        }
+    AUTO(stdio_finish) struct stdio stdio = {.theirs = {-1, -1, -1}, .ours = {-1, -1, -1}};
+    if (!run->request->tty && stdio_open(&stdio, run->request->interactive, err) < 0) {
+        return -1;
     }
     const struct image_settings *image = &run->image->config.settings;
     const struct container_layers layers = {
@@ -200,11 +198,16 @@ static int run_container(struct run *run, const char *folder, const struct oci_c
         .reaper = run->request->init,
         .few_hierarchies = true,
         .seccomp_cache = arena_format(&run->arena, "%s/seccomp", run->engine->root),
-        .input = null,
+        .give_stdio = run->request->tty ? NULL : stdio.theirs,
+        .pipes = {stdio.ours[0], stdio.ours[1], stdio.ours[2]},
         .interactive = run->request->interactive,
         .pass_signals = run->request->pass_signals,
     };
-    return container_run(&options, false, ret_status, err);
+    int result = container_run(&options, false, ret_status, err);
+    if (options.pipes[0] >= 0) {
+        stdio.ours[0] = -1; // taken, and closed at the end of our input
+    }
+    return result;
 }
 
 static int start(struct run *run, int *ret_status, struct err *err) {
