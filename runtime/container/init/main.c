@@ -173,3 +173,17 @@ int main(int argc, char **argv) {
     }
     return 125;
 }
+
+#ifdef __SANITIZE_ADDRESS__
+// In a sanitised build. Init has no environment to be told by, and no folder that its reports could go to: it aborts, which the parent
+// reports. The leak check stops all threads by tracing them, which a process in the middle of leaving its namespaces cannot bear.
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+    return "detect_leaks=0:abort_on_error=1";
+}
+
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void) {
+    return "halt_on_error=1:abort_on_error=1:print_stacktrace=1";
+}
+#endif
