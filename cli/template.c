@@ -139,15 +139,17 @@ static int add_action(const char *text, const struct action *action, const json_
     if (verb < 0 || action->count != wanted) {
         return wrong(text, "expected .NAME, json .NAME, index .NAME KEY or len .NAME", err);
     }
-    const json_t *value = verb == VERB_INDEX ? find_index(text, action, root, err) : find_path(text, action->words[wanted - 1], root, err);
+    const json_t *value =
+        verb == VERB_INDEX ? find_index(text, action, root, err) : find_path(text, action->words[wanted - 1], root, err);
     if (!value) {
         return -1;
     }
     if (verb == VERB_JSON) {
         add_json(buf, value);
     } else if (verb == VERB_LEN) {
-        size_t length = json_is_string(value) ? json_string_length(value) : json_is_object(value) ? json_object_size(value)
-                                                                                                : json_array_size(value);
+        size_t length = json_is_string(value)   ? json_string_length(value)
+                        : json_is_object(value) ? json_object_size(value)
+                                                : json_array_size(value);
         buf_add_format(buf, "%zu", length);
     } else {
         add_go(buf, value);

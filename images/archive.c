@@ -158,7 +158,8 @@ static int compare_name(const void *key, const void *item) {
 
 const struct archive_member *archive_find(const struct archive *archive, const char *name) {
     for (int i = 0; i <= ARCHIVE_MAX_LINKS && archive->count > 0; i++) {
-        const struct archive_member *member = bsearch(name, archive->members, archive->count, sizeof(*archive->members), compare_name);
+        const struct archive_member *member =
+            bsearch(name, archive->members, archive->count, sizeof(*archive->members), compare_name);
         if (!member || member->is_directory) {
             return NULL;
         }

@@ -18,8 +18,8 @@ enum {
 };
 
 struct archive_member {
-    const char *name;  // clean: no leading "/" or "./"
-    const char *link;  // clean name of another member that this one is a link to; NULL: a file of its own
+    const char *name; // clean: no leading "/" or "./"
+    const char *link; // clean name of another member that this one is a link to; NULL: a file of its own
     bool is_directory;
     uint64_t offset; // of the data in the archive, in bytes
     uint64_t size;

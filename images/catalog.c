@@ -32,7 +32,8 @@ static void fill(struct catalog_image *image, struct arena *arena, const struct 
 
 // Times of RFC 3339 in UTC sort as text.
 static int compare(const void *a, const void *b) {
-    const struct image_record *one = &((const struct catalog_image *)a)->record, *other = &((const struct catalog_image *)b)->record;
+    const struct image_record *one = &((const struct catalog_image *)a)->record,
+                              *other = &((const struct catalog_image *)b)->record;
     int order = strcmp(other->config.created ? other->config.created : "", one->config.created ? one->config.created : "");
     return order ? order : strcmp(one->id, other->id);
 }
@@ -148,7 +149,8 @@ static int untag_all(struct removing *removing, struct err *err) {
 // The record's exclusive lock, which no running container lets us have. -1 with ERR_STATE.
 static int claim(const struct removing *removing, const char *name, struct err *err) {
     char path[IMAGE_RECORD_PATH_SIZE];
-    AUTO_FD int fd = openat(removing->store->fd, image_record_path(image_record_hex(removing->image.record.id), path), O_RDONLY | O_CLOEXEC);
+    AUTO_FD int fd = openat(removing->store->fd, image_record_path(image_record_hex(removing->image.record.id), path),
+                            O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return err_sys(err, "open %s", path);
     }
@@ -209,6 +211,16 @@ static int remove_by_id(struct removing *removing, const char *name, bool force,
     return untag_all(removing, err) < 0 ? -1 : delete_record(removing, err);
 }
 
+// A digest alone is no name: it is left behind when a tag moves on.
+static bool has_tag(const struct catalog_image *image) {
+    for (size_t i = 0; i < image->tags_count; i++) {
+        if (image->tags[i].ref.tag) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void removing_finish(struct removing *removing) {
     arena_finish(&removing->arena);
 }
@@ -237,7 +249,7 @@ int catalog_prune(const struct store *store, bool all, struct catalog_removal *r
     for (size_t i = 0; i < count; i++) {
         struct err in_use = {0};
         removing.image = images[i];
-        if (images[i].tags_count > 0 && !all) {
+        if (has_tag(&images[i]) && !all) {
             continue;
         }
         AUTO_FD int claimed = claim(&removing, images[i].record.id, &in_use);

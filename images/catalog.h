@@ -27,7 +27,8 @@ int catalog_list(const struct store *store, struct arena *arena, struct catalog_
                  struct err *err) MUST_CHECK;
 
 // One image, with its names.
-int catalog_get(const struct store *store, const char *name, struct arena *arena, struct catalog_image *ret, struct err *err) MUST_CHECK;
+int catalog_get(const struct store *store, const char *name, struct arena *arena, struct catalog_image *ret,
+                struct err *err) MUST_CHECK;
 
 // Gives the image another name; what had it before loses it.
 int catalog_tag(const struct store *store, const char *name, const struct image_ref *ref, struct err *err) MUST_CHECK;
@@ -41,7 +42,8 @@ struct catalog_removal {
 // Removes a name and, with its last name, the image; or, called by its id, the image with all its names, when they are of one
 // repository or `force` is given. An image that a container runs is ERR_STATE: by force it loses its name and stays.
 // Layers stay until gc_run().
-int catalog_remove(const struct store *store, const char *name, bool force, struct catalog_removal *removal, struct err *err) MUST_CHECK;
+int catalog_remove(const struct store *store, const char *name, bool force, struct catalog_removal *removal,
+                   struct err *err) MUST_CHECK;
 
 // Removes images without a name; `all`: those too that no container uses.
 int catalog_prune(const struct store *store, bool all, struct catalog_removal *removal, struct err *err) MUST_CHECK;

@@ -178,7 +178,8 @@ static int change_workdir(struct change *change) {
     const char *before = change->settings->working_dir;
     bool relative = change->rest[0] != '/';
     change->settings->working_dir =
-        relative ? arena_format(change->arena, "%s/%s", before && strcmp(before, "/") != 0 ? before : "", change->rest) : change->rest;
+        relative ? arena_format(change->arena, "%s/%s", before && strcmp(before, "/") != 0 ? before : "", change->rest)
+                 : change->rest;
     return 0;
 }
 
@@ -186,8 +187,9 @@ static const struct {
     const char *name;
     int (*apply)(struct change *change);
 } instructions[] = {
-    {"CMD", change_cmd},     {"ENTRYPOINT", change_entrypoint},  {"ENV", change_env},   {"EXPOSE", change_expose}, {"LABEL", change_label},
-    {"STOPSIGNAL", change_stop_signal}, {"USER", change_user}, {"VOLUME", change_volume}, {"WORKDIR", change_workdir},
+    {"CMD", change_cmd},       {"ENTRYPOINT", change_entrypoint}, {"ENV", change_env},
+    {"EXPOSE", change_expose}, {"LABEL", change_label},           {"STOPSIGNAL", change_stop_signal},
+    {"USER", change_user},     {"VOLUME", change_volume},         {"WORKDIR", change_workdir},
 };
 
 int image_change(struct arena *arena, struct image_settings *settings, const char *instruction, struct err *err) {
@@ -201,7 +203,8 @@ int image_change(struct arena *arena, struct image_settings *settings, const cha
             continue;
         }
         if (!*rest) {
-            return err_set(err, ERR_INPUT, "change %s: expected something behind %s", quote_text(instruction, quoted), instructions[i].name);
+            return err_set(err, ERR_INPUT, "change %s: expected something behind %s", quote_text(instruction, quoted),
+                           instructions[i].name);
         }
         return instructions[i].apply(&change) < 0 ? err_in(err, "change %s", quote_text(instruction, quoted)) : 0;
     }

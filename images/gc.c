@@ -1,7 +1,7 @@
-// Theory of operation. Under the store's exclusive lock no image can be published, so what the records name is all that is needed. A
-// process that unpacks an image holds shared locks on those layers of it that were there before; they are passed over. What is to go
-// is renamed into a staging directory of our own, and removed when the store's lock is free again: a collector that dies leaves a staging
-// directory like any other.
+// Theory of operation. Under the store's exclusive lock no image can be published, so what the records name is all that is needed.
+// A process that unpacks an image holds shared locks on those layers of it that were there before; they are passed over. What is to
+// go is renamed into a staging directory of our own, and removed when the store's lock is free again: a collector that dies leaves
+// a staging directory like any other.
 #include "images/gc.h"
 
 #include "images/image_record.h"
@@ -105,8 +105,8 @@ static DIR *open_stream(const struct store *store, const char *path, struct err 
     return stream;
 }
 
-static int take_layers(const struct store *store, const struct staging *staging, const struct needed *needed, struct gc_result *result,
-                       struct err *err) {
+static int take_layers(const struct store *store, const struct staging *staging, const struct needed *needed,
+                       struct gc_result *result, struct err *err) {
     AUTO(close_stream) DIR *stream = open_stream(store, "layers", err);
     if (!stream) {
         return -1;

@@ -21,8 +21,8 @@ static bool is_listed(const struct image_record *record, size_t index) {
     return false;
 }
 
-// Below an opaque root there is nothing to show. Of a layer that is there twice the upper one covers all that the lower one has, and
-// overlayfs refuses to have it twice.
+// Below an opaque root there is nothing to show. Of a layer that is there twice the upper one covers all that the lower one has,
+// and overlayfs refuses to have it twice.
 static void list_lower(struct image *image, const struct image_record *record) {
     image->lower = arena_array(&image->arena, record->layers_count + 1, sizeof(*image->lower));
     for (size_t i = record->layers_count; i-- > 0;) {

@@ -67,7 +67,8 @@ void image_record_write(const struct image_record *record, struct buf *text) {
     json_write_close(&writer, '}');
 }
 
-int image_record_decode(const char *name, const char *text, size_t size, struct arena *arena, struct image_record *ret, struct err *err) {
+int image_record_decode(const char *name, const char *text, size_t size, struct arena *arena, struct image_record *ret,
+                        struct err *err) {
     const struct json_document document = {.name = name, .text = text, .size = size, .max_bytes = RECORD_MAX_BYTES};
     struct image_record record = {0};
     if (json_decode(&document, &record_table, arena, &record, err) < 0) {
@@ -105,7 +106,8 @@ int image_record_open(const struct store *store, const char *path, struct arena 
     }
     AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 || image_record_decode(path, text, size, arena, ret, err) < 0) {
+    if (fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 ||
+        image_record_decode(path, text, size, arena, ret, err) < 0) {
         return -1;
     }
     return fd_take(&fd);

@@ -61,7 +61,8 @@ static int make_layer_dir(struct import *import, struct err *err) {
     if (mkdirat(import->layer_fd, "fs", 0755) == 0) {
         import->fs_fd = openat(import->layer_fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
-    return import->fs_fd < 0 || fchmod(import->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", staged_name) : 0;
+    return import->fs_fd < 0 || fchmod(import->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", staged_name)
+                                                                : 0;
 }
 
 static int take_tree(struct import *import, struct err *err) {
@@ -157,8 +158,8 @@ static void make_config(const struct import *import, struct image_config *config
 
 int import_image(struct store *store, const struct import_options *options, struct arena *arena, const char **ret_id,
                  struct err *err) {
-    AUTO(import_finish) struct import import = {
-        .store = store, .options = options, .arena = arena, .source_fd = -1, .layer_fd = -1, .fs_fd = -1};
+    AUTO(import_finish)
+    struct import import = {.store = store, .options = options, .arena = arena, .source_fd = -1, .layer_fd = -1, .fs_fd = -1};
     if (staging_init(&import.staging, store, err) < 0 || open_source(&import, err) < 0) {
         return -1;
     }

@@ -87,7 +87,8 @@ static int open_locked(const struct store *store, const char *key) {
 }
 
 // 1: found; 0: not there, or not what was looked for.
-static int find_by_key(const struct store *store, const char *key, const struct digest *diff_id, struct layer *ret, struct err *err) {
+static int find_by_key(const struct store *store, const char *key, const struct digest *diff_id, struct layer *ret,
+                       struct err *err) {
     AUTO(layer_finish) struct layer layer = {.fd = open_locked(store, key)};
     if (layer.fd < 0) {
         return errno == ENOENT ? 0 : err_sys(err, "open %s/layers/%s", store->path, key);

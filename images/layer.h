@@ -1,8 +1,8 @@
 // A layer of the store: a directory layers/KEY with the unpacked tree in fs/ and what is known of it in layer.json.
 //
-// KEY is the hex of its diff id: a layer is shared by all images that have it. One that took something from the layers below it (the
-// attributes of a directory that its tar only implies, a hard link to a file of theirs) is right on that stack alone; its key is the
-// stack's chain id.
+// KEY is the hex of its diff id: a layer is shared by all images that have it. One that took something from the layers below it
+// (the attributes of a directory that its tar only implies, a hard link to a file of theirs) is right on that stack alone; its key
+// is the stack's chain id.
 #ifndef COFFER_IMAGES_LAYER_H
 #define COFFER_IMAGES_LAYER_H
 
@@ -38,7 +38,8 @@ int layer_find(const struct store *store, const struct digest *diff_id, const st
 // Writes layer.json into the layer's directory, which is still being made.
 int layer_describe(const struct layer *layer, int dir_fd, struct err *err) MUST_CHECK;
 
-// Renames the staged directory `name` to the layer's place. Under the store's lock. One that is already there stays: it is the same.
+// Renames the staged directory `name` to the layer's place. Under the store's lock. One that is already there stays: it is the
+// same.
 int layer_publish(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
                   struct err *err) MUST_CHECK;
 

@@ -1,8 +1,8 @@
 // Bringing images into the store: from a source to tags, all of it or nothing.
 //
-// Layers are unpacked side by side, the largest first, each by a worker of its own (images/unpack_worker.h), straight from the source into
-// the staging directory. A layer that the store has is not read at all. Only when every digest, size and diff id has proved right, and all
-// is on the disk, is anything put in its place.
+// Layers are unpacked side by side, the largest first, each by a worker of its own (images/unpack_worker.h), straight from the
+// source into the staging directory. A layer that the store has is not read at all. Only when every digest, size and diff id has
+// proved right, and all is on the disk, is anything put in its place.
 #ifndef COFFER_IMAGES_LOAD_H
 #define COFFER_IMAGES_LOAD_H
 
@@ -33,7 +33,7 @@ struct load_options {
     const struct image_ref *name;          // in place of what the source says; NULL: none
     const struct image_platform *platform; // NULL: this host's
     enum unpack_devices devices;
-    bool single_id; // only one user id is mapped: owners are not kept
+    bool single_id;   // only one user id is mapped: owners are not kept
     unsigned workers; // at a time; 0: one a processor
 
     // Told after every change, and of running layers some times a second; NULL: not at all.

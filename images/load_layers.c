@@ -68,7 +68,8 @@ static int make_directory(struct load_layers *layers, struct load_layer_job *job
         job->fs_fd = openat(fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     // Whatever the umask is.
-    return job->fs_fd < 0 || fchmod(job->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", job->publish.staged) : 0;
+    return job->fs_fd < 0 || fchmod(job->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", job->publish.staged)
+                                                          : 0;
 }
 
 static int plan_job(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
@@ -121,9 +122,10 @@ int load_layers_add(struct load_layers *layers, const struct source_image *image
 
 static int name_layer(const struct load_layer_job *job, struct err *err) {
     char quoted[QUOTE_SIZE];
-    return err_in(err, "layer %s", digest_parse(job->source->name, &(struct digest){0}, &(struct err){0}) == 0
-                                       ? job->source->name
-                                       : quote_text(job->source->name, quoted));
+    return err_in(err, "layer %s",
+                  digest_parse(job->source->name, &(struct digest){0}, &(struct err){0}) == 0
+                      ? job->source->name
+                      : quote_text(job->source->name, quoted));
 }
 
 static int start(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
@@ -133,11 +135,12 @@ static int start(struct load_layers *layers, struct load_layer_job *job, struct 
         .length = job->source->blob.size,
         .algorithm = job->source->digest.algorithm,
         .dir_fd = job->fs_fd,
-        .options = {
-            .compression = job->source->compression,
-            .devices = layers->options->devices,
-            .single_id = layers->options->single_id,
-        },
+        .options =
+            {
+                .compression = job->source->compression,
+                .devices = layers->options->devices,
+                .single_id = layers->options->single_id,
+            },
     };
     job->worker = unpack_worker_create(&request, err);
     return job->worker ? 0 : name_layer(job, err);
@@ -272,7 +275,8 @@ static bool needs_lower(const struct unpack_result *result) {
            (result->implied_count == 1 && strcmp(result->implied_dirs[0], ".") != 0);
 }
 
-static int settle(struct load_layers *layers, struct load_layer_job *job, const int *lower_fds, size_t lower_count, struct err *err) {
+static int settle(struct load_layers *layers, struct load_layer_job *job, const int *lower_fds, size_t lower_count,
+                  struct err *err) {
     const struct unpack_stack stack = {
         .lower_fds = lower_fds,
         .lower_count = lower_count,

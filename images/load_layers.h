@@ -16,8 +16,8 @@ struct staging;
 struct store;
 struct unpack_worker;
 
-// One layer on one chain. The same layer on two chains is unpacked twice, because it may need what lies below it; that is rare, and the
-// second is thrown away at the end if it did not.
+// One layer on one chain. The same layer on two chains is unpacked twice, because it may need what lies below it; that is rare, and
+// the second is thrown away at the end if it did not.
 struct load_layer_job {
     const struct source_layer *source;
     struct digest chain_id;

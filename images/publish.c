@@ -59,7 +59,8 @@ int publish_prepare(const struct staging *staging, const struct publish_image *i
     return write_record(staging, image, err);
 }
 
-static int place_blob(const struct store *store, const struct staging *staging, const struct source_document *document, struct err *err) {
+static int place_blob(const struct store *store, const struct staging *staging, const struct source_document *document,
+                      struct err *err) {
     char text[DIGEST_TEXT_SIZE], path[IMAGE_RECORD_PATH_SIZE];
     image_record_blob_path(digest_format(&document->digest, text), path);
     if (renameat(staging->fd, document->digest.hex, store->fd, path) < 0 && errno != ENOENT) { // gone: another image had it, too
@@ -69,7 +70,8 @@ static int place_blob(const struct store *store, const struct staging *staging, 
 }
 
 // A record that is there stays: containers hold locks on that very file, and it says the same.
-static int place_record(const struct store *store, const struct staging *staging, const struct publish_image *image, struct err *err) {
+static int place_record(const struct store *store, const struct staging *staging, const struct publish_image *image,
+                        struct err *err) {
     char path[IMAGE_RECORD_PATH_SIZE];
     const char *name = strchr(image_record_path(image->document->digest.hex, path), '/') + 1;
     if (!store_has(store, path) && renameat(staging->fd, name, store->fd, path) < 0) {
@@ -78,7 +80,8 @@ static int place_record(const struct store *store, const struct staging *staging
     return 0;
 }
 
-static int place_names(const struct store *store, const struct staging *staging, const struct publish_image *image, struct err *err) {
+static int place_names(const struct store *store, const struct staging *staging, const struct publish_image *image,
+                       struct err *err) {
     const char *hex = image->document->digest.hex;
     char text[DIGEST_TEXT_SIZE];
     for (size_t i = 0; i < image->names_count; i++) {
@@ -95,7 +98,8 @@ static int place_names(const struct store *store, const struct staging *staging,
     return 0;
 }
 
-static int place_image(const struct store *store, const struct staging *staging, const struct publish_image *image, struct err *err) {
+static int place_image(const struct store *store, const struct staging *staging, const struct publish_image *image,
+                       struct err *err) {
     for (size_t i = 0; i < image->layers_count; i++) {
         const struct publish_layer *layer = image->layers[i];
         if (layer->staged && layer_publish(store, staging, layer->staged, &layer->layer, err) < 0) {

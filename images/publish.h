@@ -1,5 +1,5 @@
-// The last step of everything that brings an image into the store: documents are written, all is synced, and then put in its place under
-// the store's lock, layers first, names last. Private to the room.
+// The last step of everything that brings an image into the store: documents are written, all is synced, and then put in its place
+// under the store's lock, layers first, names last. Private to the room.
 #ifndef COFFER_IMAGES_PUBLISH_H
 #define COFFER_IMAGES_PUBLISH_H
 

@@ -98,7 +98,8 @@ static int check_path(const char *text, char *path, struct err *err) {
         }
         if (!component_is_valid(component)) {
             bool upper = strpbrk(component, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-            return wrong(text, upper ? "lower-case letters" : "lower-case letters and digits parted by one of . _ __ -", component, err);
+            return wrong(text, upper ? "lower-case letters" : "lower-case letters and digits parted by one of . _ __ -", component,
+                         err);
         }
         if (slash) {
             *slash++ = '/';

@@ -36,7 +36,8 @@ const char *image_ref_familiar(struct arena *arena, const struct image_ref *ref)
 // The same of a name alone: "docker.io/library/alpine" -> "alpine". Points into name.
 const char *image_ref_familiar_name(const char *name);
 
-// Whether the text may be an id or the beginning of one: 4 to 64 lower-case hex digits, perhaps behind "sha256:". *ret_hex points into it.
+// Whether the text may be an id or the beginning of one: 4 to 64 lower-case hex digits, perhaps behind "sha256:". *ret_hex points
+// into it.
 bool image_id_like(const char *text, const char **ret_hex);
 
 // Whether the text could stand behind the colon as a tag.

@@ -184,8 +184,9 @@ static int find_kind(struct source *source, struct err *err) {
         return -1;
     }
     if (!layout && !docker) {
-        const char *missing = source->kind == SOURCE_LAYOUT ? "no index.json"
-                              : source->kind == SOURCE_DOCKER ? "no manifest.json" : "neither index.json nor manifest.json";
+        const char *missing = source->kind == SOURCE_LAYOUT   ? "no index.json"
+                              : source->kind == SOURCE_DOCKER ? "no manifest.json"
+                                                              : "neither index.json nor manifest.json";
         return err_set(err, ERR_INPUT, "it is no image: it has %s", missing);
     }
     source->kind = layout ? SOURCE_LAYOUT : SOURCE_DOCKER;
@@ -324,8 +325,8 @@ int source_take_config(struct source_list *list, struct source_image *image, con
         return -1;
     }
     if (image->config.diff_ids_count != image->layers_count) {
-        return err_set(err, ERR_INPUT, "%s: rootfs.diff_ids: expected one of each of the %zu layers, found %zu", name, image->layers_count,
-                       image->config.diff_ids_count);
+        return err_set(err, ERR_INPUT, "%s: rootfs.diff_ids: expected one of each of the %zu layers, found %zu", name,
+                       image->layers_count, image->config.diff_ids_count);
     }
     for (size_t i = 0; i < image->layers_count; i++) {
         if (digest_parse(image->config.diff_ids[i], &image->layers[i].diff_id, err) < 0) {
@@ -335,9 +336,11 @@ int source_take_config(struct source_list *list, struct source_image *image, con
     return 0;
 }
 
-int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count, struct err *err) {
+int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
+                  struct err *err) {
     struct source_list list = {.arena = arena};
-    int result = source->kind == SOURCE_LAYOUT ? source_layout_images(source, &list, err) : source_docker_images(source, &list, err);
+    int result =
+        source->kind == SOURCE_LAYOUT ? source_layout_images(source, &list, err) : source_docker_images(source, &list, err);
     if (result < 0) {
         return err_in(err, "%s", source->path);
     }

@@ -1,10 +1,11 @@
 // Where images are loaded from: OCI image layouts, as directories or archives, and archives of `docker save`.
 //
-//     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    PATH, which tells by itself    -, standard input
+//     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    PATH, which tells by itself    -, standard
+//     input
 //
-// A file that is a plain archive is read in place: one look at its headers, then blobs by pread(2). What cannot be read so, a pipe or
-// a compressed archive, is first written to the staging directory. Everything in a source is foreign; manifests and configurations are
-// verified here, layers while they are unpacked.
+// A file that is a plain archive is read in place: one look at its headers, then blobs by pread(2). What cannot be read so, a pipe
+// or a compressed archive, is first written to the staging directory. Everything in a source is foreign; manifests and
+// configurations are verified here, layers while they are unpacked.
 #ifndef COFFER_IMAGES_SOURCE_H
 #define COFFER_IMAGES_SOURCE_H
 
@@ -57,9 +58,9 @@ struct source_image {
 };
 
 struct source_request {
-    const char *text;                     // as above
-    int input_fd;                         // what "-" stands for
-    const struct staging *staging;        // for what must be written out
+    const char *text;                      // as above
+    int input_fd;                          // what "-" stands for
+    const struct staging *staging;         // for what must be written out
     const struct image_platform *platform; // NULL: this host's
 };
 
@@ -70,8 +71,8 @@ void source_close(struct source *source); // NULL is fine
 void source_cleanup(struct source **source);
 #define AUTO_SOURCE AUTO(source_cleanup)
 
-// All images that are asked for, with verified manifests and configurations; at least one. Lists live in the arena, descriptors as long
-// as the source. Errors name the source and the document.
+// All images that are asked for, with verified manifests and configurations; at least one. Lists live in the arena, descriptors as
+// long as the source. Errors name the source and the document.
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) MUST_CHECK;
 

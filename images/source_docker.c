@@ -1,7 +1,7 @@
 // Archives of `docker save`: manifest.json names, for each image, the member with its configuration and those with its layers.
 //
-// Nothing in such an archive has a digest but the layers' diff ids in the configuration, and the configuration's own name, where it is
-// made of one. Layers are plain tars, but compressed ones are in the wild; a layer may be a link to another member.
+// Nothing in such an archive has a digest but the layers' diff ids in the configuration, and the configuration's own name, where it
+// is made of one. Layers are plain tars, but compressed ones are in the wild; a layer may be a link to another member.
 #include "images/source_state.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quote.h"
@@ -31,13 +31,16 @@ static int take_layers(struct source *source, struct source_list *list, const st
         int found = source_find(source, layer->name, &layer->blob, err);
         if (found <= 0) {
             char quoted[QUOTE_SIZE];
-            return found < 0 ? -1 : err_set(err, ERR_INPUT, "Layers[%zu]: the archive has no member %s", i, quote_text(layer->name, quoted));
+            return found < 0
+                       ? -1
+                       : err_set(err, ERR_INPUT, "Layers[%zu]: the archive has no member %s", i, quote_text(layer->name, quoted));
         }
     }
     return 0;
 }
 
-static int take_names(struct source_list *list, const struct image_archive_item *item, struct source_image *image, struct err *err) {
+static int take_names(struct source_list *list, const struct image_archive_item *item, struct source_image *image,
+                      struct err *err) {
     image->names = arena_array(list->arena, item->repo_tags_count + 1, sizeof(*image->names));
     for (size_t i = 0; i < item->repo_tags_count; i++) {
         if (image_ref_parse(list->arena, item->repo_tags[i], &image->names[i], err) < 0) {
@@ -91,8 +94,9 @@ int source_docker_images(struct source *source, struct source_list *list, struct
     }
     char quoted[QUOTE_SIZE];
     if (list->count == 0) {
-        return source->wanted ? err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image %s", quote_text(source->wanted, quoted))
-                              : err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image");
+        return source->wanted
+                   ? err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image %s", quote_text(source->wanted, quoted))
+                   : err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image");
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 // OCI image layouts, as a directory or as an archive of one. (OCI image-spec v1.1, image-layout.md.)
 //
-// index.json is the root of trust: it alone has no digest. Everything below it is held against its descriptor, size first, before it is
-// decoded. An index.json lists images of different names, and may list one image for several platforms, straight or in an
+// index.json is the root of trust: it alone has no digest. Everything below it is held against its descriptor, size first, before
+// it is decoded. An index.json lists images of different names, and may list one image for several platforms, straight or in an
 // index of its own.
 #include "images/source_state.h"
 #include "runtime/base/buf.h"
@@ -87,7 +87,8 @@ static int read_document(struct source *source, struct arena *arena, const struc
     return check_data(descriptor, &digest, err);
 }
 
-static int take_layer(struct source *source, const struct image_descriptor *descriptor, struct source_layer *layer, struct err *err) {
+static int take_layer(struct source *source, const struct image_descriptor *descriptor, struct source_layer *layer,
+                      struct err *err) {
     static const enum compression compressions[] = {
         [IMAGE_LAYER_TAR] = COMPRESSION_NONE,
         [IMAGE_LAYER_GZIP] = COMPRESSION_GZIP,
@@ -135,8 +136,8 @@ static int take_manifest(struct source *source, struct source_list *list, const 
     return source_take_config(list, image, manifest->config.digest, err);
 }
 
-static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor, unsigned depth,
-                           struct err *err);
+static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor,
+                           unsigned depth, struct err *err);
 
 static void describe(struct buf *text, const struct image_platform *platform) {
     const char *variant = platform->variant && *platform->variant ? platform->variant : NULL;
@@ -157,10 +158,10 @@ static int no_match(const struct source *source, const struct image_descriptor *
                    found.size > 0 ? quote_text(found.data, quoted) : "nothing");
 }
 
-// Of equals the first. What says no platform is taken for the right one when nothing else is: an index within the index, or an image whose
-// configuration says it.
-static int take_best(struct source *source, struct source_list *list, const struct image_descriptor *items, size_t count, unsigned depth,
-                     struct err *err) {
+// Of equals the first. What says no platform is taken for the right one when nothing else is: an index within the index, or an
+// image whose configuration says it.
+static int take_best(struct source *source, struct source_list *list, const struct image_descriptor *items, size_t count,
+                     unsigned depth, struct err *err) {
     const struct image_descriptor *best = NULL;
     unsigned best_rank = 0;
     for (size_t i = 0; i < count; i++) {
@@ -178,8 +179,8 @@ static int take_best(struct source *source, struct source_list *list, const stru
     return best ? take_descriptor(source, list, best, depth, err) : no_match(source, items, count, err);
 }
 
-static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor, unsigned depth,
-                           struct err *err) {
+static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor,
+                           unsigned depth, struct err *err) {
     struct source_document document;
     struct image_manifest manifest;
     if (depth > MAX_NESTING) {
@@ -318,7 +319,8 @@ static int check_version(struct source *source, struct arena *arena, struct err 
         return -1;
     }
     if (strncmp(layout.version, "1.", 2) != 0) {
-        return err_set(err, ERR_UNSUPPORTED, "oci-layout: imageLayoutVersion: expected 1.0.0, found %s", quote_text(layout.version, quoted));
+        return err_set(err, ERR_UNSUPPORTED, "oci-layout: imageLayoutVersion: expected 1.0.0, found %s",
+                       quote_text(layout.version, quoted));
     }
     return 0;
 }

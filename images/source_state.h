@@ -13,7 +13,7 @@ struct source {
     const char *path;   // for messages
     const char *wanted; // tag or reference behind the path; NULL: all
     const struct image_platform *platform;
-    int fd;                 // a directory, or an archive
+    int fd; // a directory, or an archive
     bool is_archive;
     struct archive archive;
     int *blob_fds; // files of a directory that were handed out
@@ -34,7 +34,8 @@ struct source_image *source_list_add(struct source_list *list);
 int source_find(struct source *source, const char *path, struct source_blob *ret_blob, struct err *err) MUST_CHECK;
 
 // Reads a small file whole, into the arena. One that is not there is ERR_INPUT; more than JSON_MAX_BYTES is an error.
-int source_read(struct source *source, const char *path, struct arena *arena, struct source_document *ret, struct err *err) MUST_CHECK;
+int source_read(struct source *source, const char *path, struct arena *arena, struct source_document *ret,
+                struct err *err) MUST_CHECK;
 
 // The readers: source_layout.c, source_docker.c.
 int source_layout_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;

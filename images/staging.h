@@ -1,5 +1,5 @@
-// A staging directory: where everything is made before it is renamed to its place in the store, and where it is renamed to before it
-// is taken away. Locked by its owner for as long as the owner lives, so that others can tell what a dead process has left.
+// A staging directory: where everything is made before it is renamed to its place in the store, and where it is renamed to before
+// it is taken away. Locked by its owner for as long as the owner lives, so that others can tell what a dead process has left.
 #ifndef COFFER_IMAGES_STAGING_H
 #define COFFER_IMAGES_STAGING_H
 

@@ -57,8 +57,8 @@ static int check_owner(const struct store *store, struct err *err) {
         return err_sys(err, "look at the store %s", store->path);
     }
     if (status.st_uid != geteuid()) {
-        return err_set(err, ERR_INPUT, "the store %s belongs to user %u, not to user %u; choose another one with --store", store->path,
-                       status.st_uid, geteuid());
+        return err_set(err, ERR_INPUT, "the store %s belongs to user %u, not to user %u; choose another one with --store",
+                       store->path, status.st_uid, geteuid());
     }
     return 0;
 }
@@ -85,7 +85,8 @@ static int check_empty(const struct store *store, struct err *err) {
     int result = 0;
     for (const struct dirent *entry; result == 0 && (entry = readdir(stream));) {
         if (!may_be_there(entry->d_name)) {
-            result = err_set(err, ERR_INPUT, "%s is no store: it holds \"%s\", but no file \"version\"", store->path, entry->d_name);
+            result =
+                err_set(err, ERR_INPUT, "%s is no store: it holds \"%s\", but no file \"version\"", store->path, entry->d_name);
         }
     }
     closedir(stream);
@@ -129,7 +130,8 @@ static int open_layers(struct store *store, bool create, struct err *err) {
                 return err_sys(err, "make directory %s/%s", store->path, folders[i]);
             }
         }
-        store->layers_fd = openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        AUTO_FD int lock = openat(store->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        store->layers_fd = lock < 0 ? -1 : openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     return store->layers_fd < 0 ? err_sys(err, "open %s/layers", store->path) : 0;
 }
@@ -139,7 +141,8 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
     AUTO_STORE struct store *store = mem_alloc(sizeof(*store));
     *store = (struct store){.path = mem_copy_string(path), .fd = -1, .layers_fd = -1, .user_xattr = flags & STORE_USER_XATTR};
     store->fd = open_folder(path, create, err);
-    if (store->fd < 0 || check_owner(store, err) < 0 || check_version(store, create, err) < 0 || open_layers(store, create, err) < 0) {
+    if (store->fd < 0 || check_owner(store, err) < 0 || check_version(store, create, err) < 0 ||
+        open_layers(store, create, err) < 0) {
         return -1;
     }
     if (flags & STORE_SWEEP) {

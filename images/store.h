@@ -28,9 +28,9 @@
 struct err;
 
 struct store {
-    char *path;     // absolute; owned
-    int fd;         // the directory
-    int layers_fd;  // its layers/: base of what images name as their layers
+    char *path;      // absolute; owned
+    int fd;          // the directory
+    int layers_fd;   // its layers/: base of what images name as their layers
     bool user_xattr; // overlay's marks are in user.overlay.*: everything here is done inside a user namespace
 };
 
@@ -48,9 +48,9 @@ void store_close(struct store *store); // NULL is fine
 void store_cleanup(struct store **store);
 #define AUTO_STORE AUTO(store_cleanup)
 
-// Before store_open() in an ordinary user's process that changes images or lists them: puts the process, which must have no threads, into a
-// user namespace with the user's subordinate ids (subuid(5)), where it is root over his layers' files. *ret_single_id: he has none, or
-// newuidmap(1) is missing; then only his own id exists there.
+// Before store_open() in an ordinary user's process that changes images or lists them: puts the process, which must have no
+// threads, into a user namespace with the user's subordinate ids (subuid(5)), where it is root over his layers' files.
+// *ret_single_id: he has none, or newuidmap(1) is missing; then only his own id exists there.
 int store_enter_user_namespace(bool *ret_single_id, struct err *err) MUST_CHECK;
 
 // Whether there is something at the path below the store; links are followed.

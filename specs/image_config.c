@@ -33,10 +33,8 @@ static const struct json_row settings_rows[] = {
 static const struct json_table settings_table = JSON_TABLE(struct image_settings, settings_rows);
 
 static const struct json_row history_rows[] = {
-    ROW_STRING("created", struct image_history, created, 0),
-    ROW_STRING("created_by", struct image_history, created_by, 0),
-    ROW_STRING("author", struct image_history, author, 0),
-    ROW_STRING("comment", struct image_history, comment, 0),
+    ROW_STRING("created", struct image_history, created, 0),       ROW_STRING("created_by", struct image_history, created_by, 0),
+    ROW_STRING("author", struct image_history, author, 0),         ROW_STRING("comment", struct image_history, comment, 0),
     ROW_BOOL("empty_layer", struct image_history, empty_layer, 0),
 };
 static const struct json_table history_table = JSON_TABLE(struct image_history, history_rows);
@@ -59,7 +57,8 @@ struct document {
 
 static const struct json_row rootfs_rows[] = {
     ROW_CUSTOM("type", struct document, rootfs_type, const char *, take_rootfs_type, JSON_NEEDED),
-    {JSON_ROW("diff_ids", struct document, config.diff_ids, const char **, STRINGS, 0), JSON_COUNT(struct document, config.diff_ids)},
+    {JSON_ROW("diff_ids", struct document, config.diff_ids, const char **, STRINGS, 0),
+     JSON_COUNT(struct document, config.diff_ids)},
 };
 static const struct json_table rootfs_table = JSON_TABLE(struct document, rootfs_rows);
 

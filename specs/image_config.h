@@ -24,7 +24,7 @@ struct image_healthcheck {
 
 // How to run it: the member "config", which may be missing as a whole.
 struct image_settings {
-    const char *user; // NULL or "" is root
+    const char *user;           // NULL or "" is root
     const char **exposed_ports; // "80/tcp"
     size_t exposed_ports_count;
     const char **env; // NAME=VALUE
@@ -69,7 +69,8 @@ struct image_config {
 };
 
 // ERR_INPUT names the document and the field; kinds of image that are not made of layers (rootfs.type) are refused.
-int image_config_decode(const struct json_document *document, struct arena *arena, struct image_config *ret, struct err *err) MUST_CHECK;
+int image_config_decode(const struct json_document *document, struct arena *arena, struct image_config *ret,
+                        struct err *err) MUST_CHECK;
 
 // The same for one that is a member of another document: for rows of kind CUSTOM.
 int image_config_take(struct json_reader *reader, struct json_t *value, struct image_config *ret) MUST_CHECK;

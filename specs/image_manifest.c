@@ -52,7 +52,8 @@ static const struct json_row document_rows[] = {
 static const struct json_table document_table = JSON_TABLE(struct document, document_rows);
 
 // The old schema 1 has neither and is told by its version; an empty index is one, too.
-static int find_kind(const struct json_document *document, const struct document *decoded, enum image_manifest_kind *ret, struct err *err) {
+static int find_kind(const struct json_document *document, const struct document *decoded, enum image_manifest_kind *ret,
+                     struct err *err) {
     const struct image_manifest *manifest = &decoded->manifest;
     if (manifest->schema_version != 2) {
         return err_set(err, ERR_INPUT, "%s: schemaVersion: expected 2, found %u", document->name, manifest->schema_version);
@@ -61,7 +62,8 @@ static int find_kind(const struct json_document *document, const struct document
         return err_set(err, ERR_INPUT, "%s: has both layers and manifests, so two readers would see two images", document->name);
     }
     if (!manifest->manifests && !decoded->config) {
-        return err_set(err, ERR_INPUT, "%s: has neither config and layers, of an image, nor manifests, of an index", document->name);
+        return err_set(err, ERR_INPUT, "%s: has neither config and layers, of an image, nor manifests, of an index",
+                       document->name);
     }
     if (decoded->config && !manifest->layers) {
         return err_set(err, ERR_INPUT, "%s: layers: expected an array of objects, found nothing", document->name);
@@ -98,8 +100,8 @@ static int check_media_type(const struct json_document *document, const struct i
     return 0;
 }
 
-int image_manifest_decode(const struct json_document *document, const char *media_type, struct arena *arena, struct image_manifest *ret,
-                          struct err *err) {
+int image_manifest_decode(const struct json_document *document, const char *media_type, struct arena *arena,
+                          struct image_manifest *ret, struct err *err) {
     struct document decoded = {0};
     if (json_decode(document, &document_table, arena, &decoded, err) < 0 ||
         find_kind(document, &decoded, &decoded.manifest.kind, err) < 0 ||
@@ -164,7 +166,8 @@ const char *image_annotation(const struct text_pair *annotations, size_t count, 
 
 bool image_descriptor_is_attestation(const struct image_descriptor *descriptor) {
     const struct image_platform *platform = descriptor->platform;
-    const char *os = platform && platform->os ? platform->os : "", *arch = platform && platform->architecture ? platform->architecture : "";
+    const char *os = platform && platform->os ? platform->os : "",
+               *arch = platform && platform->architecture ? platform->architecture : "";
     const char *type = image_annotation(descriptor->annotations, descriptor->annotations_count, "vnd.docker.reference.type");
     return (strcmp(os, "unknown") == 0 && strcmp(arch, "unknown") == 0) || (type && strcmp(type, "attestation-manifest") == 0);
 }

@@ -1,8 +1,8 @@
-// What an image is made of: OCI manifests and indexes, docker's manifests (version 2, schema 2) and manifest lists, and manifest.json of
-// `docker save`. (OCI image-spec v1.1, manifest.md, image-index.md, descriptor.md.)
+// What an image is made of: OCI manifests and indexes, docker's manifests (version 2, schema 2) and manifest lists, and
+// manifest.json of `docker save`. (OCI image-spec v1.1, manifest.md, image-index.md, descriptor.md.)
 //
-// Only decoded and checked here; strings and lists live in the arena. Digests are texts that nobody has checked yet. Unknown media types
-// of parts are kept: whether they can be used is for whoever wants to.
+// Only decoded and checked here; strings and lists live in the arena. Digests are texts that nobody has checked yet. Unknown media
+// types of parts are kept: whether they can be used is for whoever wants to.
 #ifndef COFFER_SPECS_IMAGE_MANIFEST_H
 #define COFFER_SPECS_IMAGE_MANIFEST_H
 
@@ -41,8 +41,8 @@ struct image_manifest {
     uint32_t schema_version;
     const char *media_type; // NULL: not said
     const char *artifact_type;
-    struct image_descriptor config;    // of a manifest
-    struct image_descriptor *layers;   // of a manifest: the lowest first
+    struct image_descriptor config;  // of a manifest
+    struct image_descriptor *layers; // of a manifest: the lowest first
     size_t layers_count;
     struct image_descriptor *manifests; // of an index
     size_t manifests_count;
@@ -52,8 +52,8 @@ struct image_manifest {
 
 // `media_type`: what the descriptor or the server called the document, NULL for nothing; the document's own word must be the same.
 // A document with both `layers` and `manifests` is refused: two readers would see two images (CVE-2021-41190).
-int image_manifest_decode(const struct json_document *document, const char *media_type, struct arena *arena, struct image_manifest *ret,
-                          struct err *err) MUST_CHECK;
+int image_manifest_decode(const struct json_document *document, const char *media_type, struct arena *arena,
+                          struct image_manifest *ret, struct err *err) MUST_CHECK;
 
 // What a media type says; false for one that is not known.
 bool image_media_type_is_manifest(const char *media_type, enum image_manifest_kind *ret_kind);
@@ -72,7 +72,8 @@ const struct image_platform *image_platform_of_host(void);
 // Fills *ret from "linux/arm64/v8", "linux/amd64" or "arm64"; strings in the arena.
 int image_platform_parse(struct arena *arena, const char *text, struct image_platform *ret, struct err *err) MUST_CHECK;
 
-// How well something made for `has` runs on `wants`: 0 not at all; the higher the better. arm: v7 runs v7, v6 and v5, in this order.
+// How well something made for `has` runs on `wants`: 0 not at all; the higher the better. arm: v7 runs v7, v6 and v5, in this
+// order.
 unsigned image_platform_rank(const struct image_platform *has, const struct image_platform *wants);
 
 // Whether an entry of an index is no image but a statement about one (platform unknown/unknown, or an attestation's annotation).

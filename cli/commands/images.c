@@ -18,12 +18,12 @@ struct images_request {
 
 enum { COLUMN_REPOSITORY, COLUMN_TAG, COLUMN_DIGEST, COLUMN_ID, COLUMN_SINCE, COLUMN_AT, COLUMN_SIZE };
 
-#define COLUMNS(digest_flags)                                                                                                           \
-    {                                                                                                                                   \
-        [COLUMN_REPOSITORY] = {"Repository", "REPOSITORY"}, [COLUMN_TAG] = {"Tag", "TAG"},                                              \
-        [COLUMN_DIGEST] = {"Digest", "DIGEST", digest_flags}, [COLUMN_ID] = {"ID", "IMAGE ID", TABLE_QUIET, .cut = 12},                 \
-        [COLUMN_SINCE] = {"CreatedSince", "CREATED"}, [COLUMN_AT] = {"CreatedAt", "CREATED AT", TABLE_HIDDEN},                          \
-        [COLUMN_SIZE] = {"Size", "SIZE"}, {0},                                                                                          \
+#define COLUMNS(digest_flags)                                                                                                      \
+    {                                                                                                                              \
+        [COLUMN_REPOSITORY] = {"Repository", "REPOSITORY"}, [COLUMN_TAG] = {"Tag", "TAG"},                                         \
+        [COLUMN_DIGEST] = {"Digest", "DIGEST", digest_flags}, [COLUMN_ID] = {"ID", "IMAGE ID", TABLE_QUIET, .cut = 12},            \
+        [COLUMN_SINCE] = {"CreatedSince", "CREATED"}, [COLUMN_AT] = {"CreatedAt", "CREATED AT", TABLE_HIDDEN},                     \
+        [COLUMN_SIZE] = {"Size", "SIZE"}, {0},                                                                                     \
     }
 
 static const struct table_column columns[] = COLUMNS(TABLE_HIDDEN);
@@ -69,19 +69,17 @@ static bool is_wanted(const struct image_ref *ref, const struct image_ref *wante
     return !wanted || (strcmp(ref->name, wanted->name) == 0 && (any_tag || (ref->tag && strcmp(ref->tag, wanted->tag) == 0)));
 }
 
-static void add_image(struct table *table, const struct catalog_image *image, const struct images_request *request,
-                      const struct image_ref *wanted, bool any_tag) {
-    bool named = false;
+static void add_image(struct table *table, const struct catalog_image *image, bool whole, const struct image_ref *wanted,
+                      bool any_tag) {
     for (size_t i = 0; i < image->tags_count; i++) {
         const struct image_ref *ref = &image->tags[i].ref;
         bool shown = (ref->tag || !has_tag(image, ref->name)) && is_wanted(ref, wanted, any_tag);
-        if (shown && !(request->list.quiet && named)) {
-            add_row(table, image, ref, request->list.whole);
-            named = true;
+        if (shown) {
+            add_row(table, image, ref, whole);
         }
     }
     if (image->tags_count == 0 && !wanted) {
-        add_row(table, image, NULL, request->list.whole);
+        add_row(table, image, NULL, whole);
     }
 }
 
@@ -102,7 +100,7 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
-        add_image(&table, &images[i], request, word ? &wanted : NULL, any_tag);
+        add_image(&table, &images[i], request->list.whole, word ? &wanted : NULL, any_tag);
     }
     return table_print(&table, &request->list, err);
 }

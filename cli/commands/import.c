@@ -1,9 +1,9 @@
+#include "images/import.h"
 #include "cli/commands/all.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "images/change.h"
-#include "images/import.h"
 #include "images/ref.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -33,7 +33,8 @@ static int run(struct context *context, struct err *err) {
             return -1;
         }
         if (name.digest) {
-            return err_set(err, ERR_INPUT, "image name %s: a digest cannot be given, it is what the image gets", context->operands[1]);
+            return err_set(err, ERR_INPUT, "image name %s: a digest cannot be given, it is what the image gets",
+                           context->operands[1]);
         }
         options.name = &name;
     }
@@ -64,7 +65,8 @@ static const struct option_row options[] = {
     OPTION_LIST("change", 'c', "INSTRUCTION", struct import_request, changes,
                 "Set what a Dockerfile would: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR"),
     OPTION_STRING("message", 'm', "TEXT", struct import_request, message, "Write TEXT into the image's history"),
-    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct import_request, platform, "Say that it is for this platform [default: the host's]"),
+    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct import_request, platform,
+                  "Say that it is for this platform [default: the host's]"),
     {0},
 };
 

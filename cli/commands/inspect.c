@@ -18,7 +18,8 @@ struct inspect_request {
     const char *format;
 };
 
-static void write_names(struct json_writer *writer, const char *name, const struct catalog_image *image, bool digests, struct arena *arena) {
+static void write_names(struct json_writer *writer, const char *name, const struct catalog_image *image, bool digests,
+                        struct arena *arena) {
     AUTO_STRV struct strv list = {0};
     for (size_t i = 0; i < image->tags_count; i++) {
         if (!image->tags[i].ref.tag == digests) {
@@ -103,7 +104,8 @@ static int run(struct context *context, struct err *err) {
 }
 
 static const struct option_row options[] = {
-    OPTION_STRING("format", 'f', "TEMPLATE", struct inspect_request, format, "Show {{.Name}}, {{json .Name}} and the like in place of all"),
+    OPTION_STRING("format", 'f', "TEMPLATE", struct inspect_request, format,
+                  "Show {{.Name}}, {{json .Name}} and the like in place of all"),
     {0},
 };
 

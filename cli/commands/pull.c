@@ -36,7 +36,8 @@ static int run(struct context *context, struct err *err) {
         if (image_ref_parse(&context->arena, load.source, &ref, err) < 0) {
             return -1;
         }
-        return err_set(err, ERR_UNSUPPORTED, "pull %s: this version cannot reach registries; it reads oci:DIR, oci-archive:FILE and docker-archive:FILE",
+        return err_set(err, ERR_UNSUPPORTED,
+                       "pull %s: this version cannot reach registries; it reads oci:DIR, oci-archive:FILE and docker-archive:FILE",
                        load.source);
     }
     return store_load(context, &load, err);
@@ -44,7 +45,8 @@ static int run(struct context *context, struct err *err) {
 
 static const struct option_row options[] = {
     OPTION_STRING("name", 0, "NAME", struct pull_request, name, "Name the image NAME, whatever the source says"),
-    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct pull_request, platform, "Take the image for this platform [default: the host's]"),
+    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct pull_request, platform,
+                  "Take the image for this platform [default: the host's]"),
     OPTION_FLAG("quiet", 'q', struct pull_request, quiet, "Do not show how far it is"),
     {0},
 };
@@ -53,7 +55,8 @@ const struct command command_pull = {
     .name = "pull",
     .usage = "SOURCE",
     .summary = "Bring an image into the store",
-    .description = "SOURCE is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. Registries come in a later version.",
+    .description =
+        "SOURCE is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. Registries come in a later version.",
     .examples = "coffer pull oci:build/image:latest",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,

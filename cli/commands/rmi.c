@@ -110,8 +110,9 @@ const struct command command_rmi = {
     .name = "rmi",
     .usage = "IMAGE...",
     .summary = "Remove images",
-    .description = "A name goes alone while the image has others; with its last name the image goes, and the layers that no other image has. "
-                   "An image that a container runs stays.",
+    .description =
+        "A name goes alone while the image has others; with its last name the image goes, and the layers that no other image has. "
+        "An image that a container runs stays.",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,
     .max_operands = COMMAND_ANY_COUNT,

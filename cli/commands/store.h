@@ -9,8 +9,8 @@
 struct context;
 struct err;
 
-// Opens it, made where it is missing, and cleans up behind commands that died. An ordinary user's process is from here on in a user namespace
-// of his own, where his layers' files belong to it; *ret_single_id, where wanted: it has only his own id.
+// Opens it, made where it is missing, and cleans up behind commands that died. An ordinary user's process is from here on in a user
+// namespace of his own, where his layers' files belong to it; *ret_single_id, where wanted: it has only his own id.
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
 
 // `load` and `pull`: loads the source, shows how far it is on standard error unless quiet, and prints what came.
