@@ -34,7 +34,8 @@ write_config() { # ARGUMENTS as a JSON array
     rm -f "$bundle/config.json"
     (cd "$bundle" && "$build/coffer-oci" spec > /dev/null 2>&1) || true
     [ -f "$bundle/config.json" ] || runc spec --bundle "$bundle"
-    jq ".process.args = $1 | .process.terminal = false" "$bundle/config.json" > "$folder/config.json"
+    # Older peers refuse a newer version of the specification; the document says nothing that they would not know.
+    jq ".ociVersion = \"1.0.2\" | .process.args = $1 | .process.terminal = false" "$bundle/config.json" > "$folder/config.json"
     mv "$folder/config.json" "$bundle/config.json"
 }
 
