@@ -230,11 +230,13 @@ static int copy_symlink(struct copy *copy, int from_parent, int to_parent, const
 // Returns 1 when the device is left out.
 static int copy_node(struct copy *copy, int to_parent, const char *name, const struct stat *status, struct err *err) {
     bool is_device = S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode);
-    if (is_device && copy->options->devices == UNPACK_DEVICES_REFUSE) {
+    bool refuse = is_device && copy->options->devices == UNPACK_DEVICES_REFUSE;
+    bool in_dev = copy->path.data && strncmp(copy->path.data, "dev/", 4) == 0;
+    if (refuse && !in_dev) {
         return err_set(err, ERR_UNSUPPORTED, "is a device, which only root can make");
     }
     // 0:0 is overlayfs's sign for a deletion.
-    if ((is_device && copy->options->devices == UNPACK_DEVICES_SKIP) ||
+    if (refuse || (is_device && copy->options->devices == UNPACK_DEVICES_SKIP) ||
         (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))) {
         copy->result->skipped_devices++;
         return 1;

@@ -21,7 +21,8 @@
 struct err;
 struct input;
 
-// What becomes of device nodes, which only root outside of any user namespace can make.
+// What becomes of device nodes, which only root outside of any user namespace can make. REFUSE still leaves out those below /dev:
+// a container's /dev is a new file system with nodes of its own, so nothing is lost, and every Debian root file system has them.
 enum unpack_devices { UNPACK_DEVICES_MAKE, UNPACK_DEVICES_REFUSE, UNPACK_DEVICES_SKIP };
 
 struct unpack_options {

@@ -277,15 +277,23 @@ static int make_hardlink(struct unpack_state *state, struct unpack_target *targe
     return failed < 0 ? create_failed(target, err) : 0;
 }
 
+static bool is_below_dev(const char *name) {
+    while (*name == '/' || (name[0] == '.' && name[1] == '/')) {
+        name++;
+    }
+    return strncmp(name, "dev/", 4) == 0;
+}
+
 static int make_node(struct unpack_state *state, const struct unpack_target *target, struct err *err) {
     const struct tar_entry *entry = target->entry;
     const mode_t formats[TAR_TYPE_COUNT] = {[TAR_CHAR] = S_IFCHR, [TAR_BLOCK] = S_IFBLK, [TAR_FIFO] = S_IFIFO};
     bool is_device = entry->type != TAR_FIFO;
-    if (is_device && state->options->devices == UNPACK_DEVICES_REFUSE) {
+    bool in_dev = is_device && state->options->devices == UNPACK_DEVICES_REFUSE && is_below_dev(entry->name);
+    if (is_device && state->options->devices == UNPACK_DEVICES_REFUSE && !in_dev) {
         return err_set(err, ERR_UNSUPPORTED, "is %s, which only root can make", tar_type_name(entry->type));
     }
     // 0:0 is no device that exists, but overlayfs's own sign for a deletion.
-    if ((is_device && state->options->devices == UNPACK_DEVICES_SKIP) ||
+    if (in_dev || (is_device && state->options->devices == UNPACK_DEVICES_SKIP) ||
         (entry->type == TAR_CHAR && entry->major == 0 && entry->minor == 0)) {
         state->result->skipped_devices++;
         return 0;
