@@ -149,8 +149,8 @@ static int untag_all(struct removing *removing, struct err *err) {
 // The record's exclusive lock, which no running container lets us have. -1 with ERR_STATE.
 static int claim(const struct removing *removing, const char *name, struct err *err) {
     char path[IMAGE_RECORD_PATH_SIZE];
-    AUTO_FD int fd = openat(removing->store->fd, image_record_path(image_record_hex(removing->image.record.id), path),
-                            O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    image_record_path(image_record_hex(removing->image.record.id), path);
+    AUTO_FD int fd = openat(removing->store->fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return err_sys(err, "open %s", path);
     }

@@ -166,7 +166,7 @@ int image_ref_parse(struct arena *arena, const char *text, struct image_ref *ret
     if (path == rest && strlen(path) == 64 && strspn(path, "0123456789abcdef") == 64) {
         return refuse(text, "is 64 hex digits, which are an image's id, not a name", err);
     }
-    bool short_form = ref.registry == docker_hub && !strchr(path, '/');
+    bool short_form = strcmp(ref.registry, docker_hub) == 0 && !strchr(path, '/');
     ref.name = arena_format(arena, "%s/%s%s", ref.registry, short_form ? official : "", path);
     ref.repository = ref.name + strlen(ref.registry) + 1;
     if (strlen(ref.name) > IMAGE_REF_NAME_MAX) {
