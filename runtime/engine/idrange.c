@@ -3,8 +3,8 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/links.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,10 +79,6 @@ int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struc
     if (ids < 0) {
         return -1;
     }
-    // Shared with other takers, against a sweep that would free by number what it has read by owner.
-    if (flock(ids, LOCK_SH) < 0) {
-        return err_sys(err, "lock the store's directory of id ranges");
-    }
     struct pool pool;
     read_pool(&pool);
     uint64_t slots = (pool.span.end - pool.span.first) / IDRANGE_SIZE, start = start_at(container, slots);
@@ -125,32 +120,9 @@ void idrange_release(int store_fd, const char *container, uint32_t first) {
     }
 }
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
-void idrange_sweep(int store_fd, int containers_fd) {
-    int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = ids < 0 ? NULL : fdopendir(ids);
-    if (!stream) {
-        fd_close(&ids);
-        return;
-    }
-    if (flock(ids, LOCK_EX | LOCK_NB) < 0) {
-        return; // a container is just taking one; the next command sweeps
-    }
-    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
-        char owner[NAME_MAX + 1];
-        ssize_t length = readlinkat(ids, entry->d_name, owner, sizeof(owner) - 1);
-        struct stat status;
-        if (length <= 0) {
-            continue;
-        }
-        owner[length] = '\0';
-        if (!strchr(owner, '/') && fstatat(containers_fd, owner, &status, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
-            unlinkat(ids, entry->d_name, 0);
-        }
+void idrange_release_all(int store_fd, const char *container) {
+    AUTO_FD int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (ids >= 0) {
+        links_remove(ids, container);
     }
 }

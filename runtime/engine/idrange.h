@@ -6,7 +6,7 @@
 // of ids leave free; a line "coffer:FIRST:COUNT" in /etc/subuid names another place.
 //
 // A range is taken by one system call: the symbolic link ids/NUMBER whose text is the container's id. Two takers cannot both
-// succeed, nothing can be half written, and a link whose container is gone is free again (idrange_sweep).
+// succeed, and nothing can be half written.
 #ifndef COFFER_ENGINE_IDRANGE_H
 #define COFFER_ENGINE_IDRANGE_H
 
@@ -24,7 +24,7 @@ int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struc
 // Gives it back; one that is not the container's is left alone.
 void idrange_release(int store_fd, const char *container, uint32_t first);
 
-// Gives back what belongs to containers without a folder below containers_fd.
-void idrange_sweep(int store_fd, int containers_fd);
+// Gives back all that is the container's, where its record does not say which.
+void idrange_release_all(int store_fd, const char *container);
 
 #endif

@@ -6,15 +6,13 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/links.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,40 +65,16 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
             idrange_release(home->store_fd, dir->id, record.first_id);
         }
         unlinkat(dir->fd, "record.json", 0);
+    } else {
+        // Its making was cut off before there was a record: what it had taken is found by its owner.
+        links_remove(home->names_fd, dir->id);
+        idrange_release_all(home->store_fd, dir->id);
     }
     bool needs_namespace = home->rootless && !home->single_id;
     if ((needs_namespace ? remove_as_root_inside(home, dir->id, err) : tree_remove(home->containers_fd, dir->id, err)) < 0) {
         return err_in(err, "remove container %.12s", dir->id);
     }
     return 0;
-}
-
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
-// Names whose container is gone: its record could not be read, or the removal was cut off.
-static void sweep_names(const struct home *home) {
-    int fd = openat(home->names_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (!stream) {
-        fd_close(&fd);
-        return;
-    }
-    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
-        char owner[RECORD_ID_SIZE];
-        struct stat status;
-        ssize_t length = readlinkat(fd, entry->d_name, owner, sizeof(owner) - 1);
-        if (length <= 0) {
-            continue;
-        }
-        owner[length] = '\0';
-        if (!strchr(owner, '/') && fstatat(home->containers_fd, owner, &status, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
-            unlinkat(fd, entry->d_name, 0);
-        }
-    }
 }
 
 static bool is_debris(const struct home *home, const char *id) {
@@ -114,7 +88,6 @@ void record_sweep(const struct home *home) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
     struct err err;
-    bool found = false;
     container_sweep(home->oci_root);
     if (record_list(home, &arena, &ids, &err) < 0) {
         log_warn("%s", err.text);
@@ -125,14 +98,8 @@ void record_sweep(const struct home *home) {
         if (record_lock(home, *ids, &dir, &err) < 0 || !is_debris(home, *ids)) {
             continue;
         }
-        found = true;
         if (record_remove(home, &dir, &err) < 0) {
             log_warn("%s", err.text);
         }
-    }
-    // A name or range outlives its container only where its making was cut off before there was a record.
-    if (found) {
-        sweep_names(home);
-        idrange_sweep(home->store_fd, home->containers_fd);
     }
 }
