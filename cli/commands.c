@@ -8,13 +8,14 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,    &command_ps,  &command_rm, &command_images, &command_pull, &command_load, &command_import, &command_inspect, &command_tag, &command_rmi, &command_image, &command_version, &command_completion, &command_help,
-    &command_manual, &command_oci, NULL,
+    &command_run,        &command_ps,      &command_rm,     &command_images, &command_pull,  &command_load,
+    &command_import,     &command_inspect, &command_tag,    &command_rmi,    &command_image, &command_version,
+    &command_completion, &command_help,    &command_manual, &command_oci,    NULL,
 };
 
 static const struct command *const image_commands[] = {
-    &command_image_ls, &command_inspect,     &command_load, &command_import, &command_pull,
-    &command_tag,      &command_image_prune, &command_image_rm,    NULL,
+    &command_image_ls,    &command_inspect,  &command_load, &command_import, &command_pull, &command_tag,
+    &command_image_prune, &command_image_rm, NULL,
 };
 
 static const struct command *const oci_commands[] = {
