@@ -1,13 +1,13 @@
 #include "runtime/container/state_dir.h"
 
 #include "runtime/base/buf.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -259,27 +259,18 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
     return 0;
 }
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
 // The folder is ours and flat. What it holds is known: looking is only for what an older or newer version put there.
 int state_dir_remove(struct state_dir *dir, struct err *err) {
     unlinkat(dir->fd, "state.json", 0);
     if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
     }
-    int copy = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    AUTO_DIR DIR *stream = dir_stream(dir->fd);
     if (!stream) {
-        fd_close(&copy);
         return err_sys(err, "read the directory of container \"%s\"", dir->id);
     }
-    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && unlinkat(copy, entry->d_name, 0) < 0 &&
-            errno != ENOENT) {
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
+        if (unlinkat(dir->fd, entry->d_name, 0) < 0 && errno != ENOENT) {
             return err_sys(err, "remove %s of container \"%s\"", entry->d_name, dir->id);
         }
     }

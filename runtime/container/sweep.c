@@ -1,6 +1,7 @@
 #include "runtime/container/sweep.h"
 
 #include "runtime/base/arena.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -8,7 +9,6 @@
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 
-#include <dirent.h>
 #include <string.h>
 
 enum { WAIT_MS = 1000 };
@@ -71,18 +71,12 @@ static void sweep_one(const char *root, const char *id) {
     state_dir_finish(&dir);
 }
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
 void container_sweep(const char *root) {
-    AUTO(close_stream) DIR *stream = opendir(root);
+    AUTO_DIR DIR *stream = opendir(root);
     if (!stream) {
         return;
     }
-    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
         struct err ignored;
         if (container_id_check(entry->d_name, &ignored) == 0) {
             sweep_one(root, entry->d_name);

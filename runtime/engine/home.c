@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,20 +46,6 @@ static int open_folder(int store_fd, const char *name, struct err *err) {
     return fd < 0 ? err_sys(err, "open the store's folder %s", name) : fd;
 }
 
-static void read_ranges(struct home *home) {
-    const struct passwd *account = getpwuid(geteuid());
-    const char *name = account ? account->pw_name : NULL;
-    home->uids = (struct idmap){home->uid_ranges,
-                                userns_subordinate_map("/etc/subuid", name, geteuid(), home->uid_ranges, HOME_RANGES_MAX)};
-    home->gids = (struct idmap){home->gid_ranges,
-                                userns_subordinate_map("/etc/subgid", name, getegid(), home->gid_ranges, HOME_RANGES_MAX)};
-    // Both or none: a container whose users have no groups of their own is worse than one with a single id.
-    if (home->uids.count == 1 || home->gids.count == 1 || access("/usr/bin/newuidmap", X_OK) < 0) {
-        home->uids.count = home->gids.count = 1;
-        home->single_id = true;
-    }
-}
-
 int home_open(const char *store, const char *oci_root, struct home *ret_home, struct err *err) {
     *ret_home = (struct home){
         .store = store, .oci_root = oci_root, .rootless = geteuid() != 0, .store_fd = -1, .containers_fd = -1, .names_fd = -1};
@@ -72,11 +57,11 @@ int home_open(const char *store, const char *oci_root, struct home *ret_home, st
         return -1;
     }
     if (home->rootless) {
-        read_ranges(home);
+        userns_read_own(&home->own);
     }
     return 0;
 }
 
 int home_user_namespace(const struct home *home, struct err *err) {
-    return userns_create(&home->uids, &home->gids, err);
+    return userns_create(&home->own.uids, &home->own.gids, err);
 }

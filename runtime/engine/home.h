@@ -14,8 +14,6 @@
 
 struct err;
 
-enum { HOME_RANGES_MAX = 64 };
-
 struct home {
     const char *store; // absolute paths, borrowed
     const char *oci_root;
@@ -24,10 +22,7 @@ struct home {
     int containers_fd;
     int names_fd;
 
-    // Rootless: what the user may map. Without subordinate ids one range of one id.
-    struct id_range uid_ranges[HOME_RANGES_MAX], gid_ranges[HOME_RANGES_MAX];
-    struct idmap uids, gids;
-    bool single_id;
+    struct userns_own own; // rootless: what the user may map
 };
 
 // Makes the folders as needed. Rootless is when the effective user is not root.

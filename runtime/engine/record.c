@@ -1,5 +1,6 @@
 #include "runtime/engine/record.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -7,7 +8,6 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/names.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -211,22 +211,14 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
 
 // --- finding ---
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
 int record_list(const struct home *home, struct arena *arena, const char ***ret_ids, struct err *err) {
-    int fd = openat(home->containers_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    AUTO_DIR DIR *stream = dir_stream(home->containers_fd);
     if (!stream) {
-        fd_close(&fd);
         return err_sys(err, "read the store's folder of containers");
     }
     size_t count = 0, room = 64;
     const char **ids = arena_array(arena, room + 1, sizeof(*ids));
-    for (const struct dirent *entry = readdir(stream); entry; entry = readdir(stream)) {
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
         if (strlen(entry->d_name) != RECORD_ID_SIZE - 1) {
             continue;
         }

@@ -70,7 +70,7 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
         links_remove(home->names_fd, dir->id);
         idrange_release_all(home->store_fd, dir->id);
     }
-    bool needs_namespace = home->rootless && !home->single_id;
+    bool needs_namespace = home->rootless && !home->own.single_id;
     if ((needs_namespace ? remove_as_root_inside(home, dir->id, err) : tree_remove(home->containers_fd, dir->id, err)) < 0) {
         return err_in(err, "remove container %.12s", dir->id);
     }

@@ -107,11 +107,11 @@ static int make_record(struct run *run, struct err *err) {
 }
 
 static struct idmap uid_map(const struct run *run) {
-    return run->home.rootless ? run->home.uids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
+    return run->home.rootless ? run->home.own.uids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
 }
 
 static struct idmap gid_map(const struct run *run) {
-    return run->home.rootless ? run->home.gids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
+    return run->home.rootless ? run->home.own.gids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
 }
 
 // The writable layer: its root has the attributes of the image's root directory, shifted into the container's range.
@@ -151,7 +151,7 @@ static int make_config(struct run *run, const char *folder, struct oci_config **
         .uids = uid_map(run),
         .gids = gid_map(run),
         .rootless = run->home.rootless,
-        .single_id = run->home.rootless && run->home.single_id,
+        .single_id = run->home.rootless && run->home.own.single_id,
     };
     return engine_config(&run->config_request, &run->arena, ret, err);
 }

@@ -1,20 +1,14 @@
 #include "runtime/kernel/tree.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/sys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
 
 // RESOLVE_NO_XDEV: a mount in the way is not entered.
 static int open_directory(int dir_fd, const char *name) {
@@ -44,24 +38,17 @@ static int remove_entry(int dir_fd, const struct dirent *entry, struct err *err)
     return remove_directory(dir_fd, entry->d_name, err);
 }
 
-static bool is_dots(const char *name) {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
-
 static int empty_directory(int fd, struct err *err) {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    AUTO_DIR DIR *stream = dir_stream(fd);
     if (!stream) {
-        fd_close(&copy);
         return err_sys(err, "read a directory");
     }
     for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
+        const struct dirent *entry = dir_next(stream);
         if (!entry) {
             return errno ? err_sys(err, "read a directory") : 0;
         }
-        if (!is_dots(entry->d_name) && remove_entry(copy, entry, err) < 0) {
+        if (remove_entry(fd, entry, err) < 0) {
             return -1;
         }
     }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,4 +181,18 @@ size_t userns_subordinate_map(const char *file, const char *user_name, uint32_t 
         }
     }
     return count;
+}
+
+void userns_read_own(struct userns_own *own) {
+    const struct passwd *account = getpwuid(geteuid());
+    const char *name = account ? account->pw_name : NULL;
+    own->uids = (struct idmap){own->uid_ranges,
+                               userns_subordinate_map("/etc/subuid", name, geteuid(), own->uid_ranges, USERNS_OWN_RANGES)};
+    own->gids = (struct idmap){own->gid_ranges,
+                               userns_subordinate_map("/etc/subgid", name, getegid(), own->gid_ranges, USERNS_OWN_RANGES)};
+    // Both or none: users without groups of their own are worse than a single id.
+    own->single_id = own->uids.count == 1 || own->gids.count == 1 || access("/usr/bin/newuidmap", X_OK) < 0;
+    if (own->single_id) {
+        own->uids.count = own->gids.count = 1;
+    }
 }

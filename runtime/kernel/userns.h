@@ -37,6 +37,16 @@ int userns_create(const struct idmap *uids, const struct idmap *gids, struct err
 // Translates an id inside to the one outside; false when the map does not hold it.
 bool idmap_outside(const struct idmap *map, uint32_t inside, uint32_t *ret_outside) MUST_CHECK;
 
+enum { USERNS_OWN_RANGES = 32 };
+
+// What the calling user may map without privilege. Its maps point into itself: not to be copied.
+struct userns_own {
+    struct id_range uid_ranges[USERNS_OWN_RANGES], gid_ranges[USERNS_OWN_RANGES];
+    struct idmap uids, gids;
+    bool single_id; // no subordinate ids, or nothing to map them with: only the user's own id, as 0
+};
+void userns_read_own(struct userns_own *own);
+
 // The map an ordinary user gets: id 0 inside is the user; 1 and up are the ranges that /etc/subuid or /etc/subgid (`file`) grants
 // to the user by name or number. Without a grant the map has its first range only. Returns the number of ranges.
 size_t userns_subordinate_map(const char *file, const char *user_name, uint32_t id, struct id_range *ranges, size_t max_ranges);

@@ -1,10 +1,10 @@
 #include "runtime/container/init/copy_up.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/sys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -82,30 +82,20 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int depth, str
     return S_ISREG(status.st_mode) ? copy_file(from_dir, to_dir, name, err) : 0;
 }
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
 static int copy_tree(int from_fd, int to_fd, int depth, struct err *err) {
     if (depth > MAX_DEPTH) {
         return err_set(err, ERR_INPUT, "a tree deeper than %d directories cannot be copied into a tmpfs", MAX_DEPTH);
     }
-    int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(close_stream) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    AUTO_DIR DIR *stream = dir_stream(from_fd);
     if (!stream) {
-        fd_close(&fd);
         return err_sys(err, "read the directory to copy");
     }
     for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
+        const struct dirent *entry = dir_next(stream);
         if (!entry) {
             return errno ? err_sys(err, "read the directory to copy") : 0;
         }
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-            copy_entry(fd, to_fd, entry->d_name, depth, err) < 0) {
+        if (copy_entry(from_fd, to_fd, entry->d_name, depth, err) < 0) {
             return -1;
         }
     }
