@@ -2,8 +2,8 @@
 #
 #   bundle_setup_file, bundle_setup, bundle_teardown    for setup_file, setup and teardown
 #   configure FILTER [JQ ARGS...]       change config.json by a jq filter
-#   script TEXT [FILTER [ARGS...]]      the same, with `sh -c TEXT` as the command
-#   run_script TEXT [FILTER [ARGS...]]  the same, then `run coffer-oci run` of it
+#   configure_script TEXT [FILTER [ARGS...]]    the same, with `sh -c TEXT` as the command
+#   run_script TEXT [FILTER [ARGS...]]          the same, then `run coffer-oci run` of it
 #   in_background ARGS...               run the low level in the background; its pid is in $JOB; ends with the test
 #   end_of_background           waits for it: $status and $output, as of `run`
 #   wait_for CONDITION...               until the command succeeds, up to ten seconds
@@ -42,7 +42,7 @@ configure() {
     echo "$config" > "$BUNDLE/config.json"
 }
 
-script() {
+configure_script() {
     local text=$1 filter=${2:-.}
     shift
     [ $# -eq 0 ] || shift
@@ -50,7 +50,7 @@ script() {
 }
 
 run_script() {
-    script "$@"
+    configure_script "$@"
     run oci run "$ID"
 }
 

@@ -38,7 +38,7 @@ teardown() {
     run_script 'exit 0'
     [ "$status" -eq 0 ]
     for code in 42 125 126 127 255; do
-        script "exit $code"
+        configure_script "exit $code"
         run "-$code" oci run "$ID"
     done
     nothing_left
@@ -78,13 +78,13 @@ teardown() {
 }
 
 @test "run passes standard input, output and errors through" {
-    script 'cat; echo out; echo err >&2'
+    configure_script 'cat; echo out; echo err >&2'
     [ "$(echo in | oci run "$ID" 2> err)" = $'in\nout' ]
     [ "$(< err)" = err ]
 }
 
 @test "run passes signals to the command" {
-    script 'trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; echo ready; while :; do sleep 0.05; done'
+    configure_script 'trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; echo ready; while :; do sleep 0.05; done'
     in_background run "$ID"
     wait_for grep -q ready "$BATS_TEST_TMPDIR/background"
     kill -HUP "$JOB"
@@ -127,7 +127,7 @@ teardown() {
 # --- create, start, state, kill, delete ---
 
 @test "a container is created, started, stopped and deleted" {
-    script 'echo started > /tmp/started; trap "exit 3" TERM; while :; do sleep 0.05; done' '.root.readonly = false'
+    configure_script 'echo started > /tmp/started; trap "exit 3" TERM; while :; do sleep 0.05; done' '.root.readonly = false'
     oci create --pid-file pid "$ID" 3>&-
     has_status created
     [ ! -e "$ROOTFS/tmp/started" ]
@@ -228,9 +228,9 @@ teardown() {
 }
 
 @test "create keeps the configuration: later edits change nothing" {
-    script 'echo first > /tmp/which' '.root.readonly = false | .annotations = {"a": "1"}'
+    configure_script 'echo first > /tmp/which' '.root.readonly = false | .annotations = {"a": "1"}'
     oci create "$ID" 3>&-
-    script 'echo second > /tmp/which' '.annotations = {"a": "2"}'
+    configure_script 'echo second > /tmp/which' '.annotations = {"a": "2"}'
     oci start "$ID"
     wait_for test -s "$ROOTFS/tmp/which"
     [ "$(< "$ROOTFS/tmp/which")" = first ]
@@ -400,7 +400,7 @@ teardown() {
 
 @test "the caller's umask reaches the command, but not what the container is made of" {
     rmdir "$ROOTFS/proc" "$ROOTFS/sys" "$ROOTFS/dev"
-    script 'umask; stat -c %a /dev/shm /dev/mqueue /dev/null' '.mounts += [{"destination": "/a/b/c", "type": "tmpfs", "source": "x"}]'
+    configure_script 'umask; stat -c %a /dev/shm /dev/mqueue /dev/null' '.mounts += [{"destination": "/a/b/c", "type": "tmpfs", "source": "x"}]'
     umask 077
     run oci run "$ID"
     umask 022

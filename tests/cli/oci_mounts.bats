@@ -30,7 +30,7 @@ run_bound() {
 
 # The same, with mounts below the source, in a mount namespace of the test's own.
 run_with_submount() {
-    script "$2" "$BIND" --arg source "$BUNDLE/source" --argjson options "$1"
+    configure_script "$2" "$BIND" --arg source "$BUNDLE/source" --argjson options "$1"
     # shellcheck disable=SC2016 # the inner shell's
     run unshare -m --propagation private sh -c 'mkdir -p source/below && mount -t tmpfs t source/below && echo inside > source/below/file &&
         exec "$0" --root "$1" run "$2"' "$COFFER_OCI" "$(coffer_root)/oci" "$ID"
@@ -159,11 +159,11 @@ run_with_submount() {
 }
 
 @test "a slave mount gets what is mounted on the host later, and gives nothing back" {
-    script 'echo ready; while [ ! -e /m/below/file ]; do sleep 0.02; done; cat /m/below/file; mount -t tmpfs back /m/back && touch /m/back/x' \
+    configure_script 'echo ready; while [ ! -e /m/below/file ]; do sleep 0.02; done; cat /m/below/file; mount -t tmpfs back /m/back && touch /m/back/x' \
         "$BIND"' | .process.capabilities |= map_values(["CAP_SYS_ADMIN"])' --arg source "$BUNDLE/source" --argjson options '["rbind", "rslave"]'
     mkdir source/below source/back
     # shellcheck disable=SC2016 # the inner shell's
-    run timeout 20 unshare -m --propagation private sh -c 'mount --bind source source && mount --make-shared source || exit 99
+    run timeout -k 1 20 unshare -m --propagation private sh -c 'mount --bind source source && mount --make-shared source || exit 99
         "$0" --root "$1" run "$2" > out 2>&1 & until grep -qs ready out; do sleep 0.02; done
         mount -t tmpfs t source/below && echo later > source/below/file; wait $!; echo "code $?"; cat out; ls source/back' \
         "$COFFER_OCI" "$(coffer_root)/oci" "$ID"
