@@ -8,9 +8,9 @@
 #include "runtime/container/create.h"
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
+#include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
-#include "runtime/container/sweep.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
@@ -19,8 +19,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-
-enum { REMOVE_TIMEOUT_MS = 10000 };
 
 int container_create(const struct container_options *options, struct err *err) {
     AUTO_CREATION struct creation creation = CREATION_NONE;
@@ -74,8 +72,6 @@ static int release_init(struct state_dir *dir, struct err *err) {
     }
 }
 
-static int stop_and_remove(struct state_dir *dir, const struct container_record *record, struct err *err);
-
 int container_start(const char *root, const char *id, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     AUTO_ARENA struct arena arena = {0};
@@ -96,7 +92,7 @@ int container_start(const char *root, const char *id, struct err *err) {
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
         // The specification since 1.3: a poststart hook that fails stops the container.
         struct err other;
-        if (stop_and_remove(&dir, &record, &other) < 0 ||
+        if (removal_finish(&dir, &record, &other) < 0 ||
             run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTOP, OCI_STATUS_STOPPED, &other) < 0) {
             log_warn("%s", other.text);
         }
@@ -168,19 +164,6 @@ int container_run(const struct container_options *options, bool detached, int *r
 
 // --- kill, delete ---
 
-// The container's own process as a descriptor that cannot mean another one: opened first, then compared.
-static int open_process(const struct container_record *record, struct err *err) {
-    AUTO_FD int pidfd = sys_pidfd_open((pid_t)record->pid, 0);
-    if (pidfd < 0 || process_start_time((pid_t)record->pid) != record->start_time) {
-        return err_set(err, ERR_STATE, "its process is not running any more");
-    }
-    return fd_take(&pidfd);
-}
-
-static int open_cgroup(const struct container_record *record, struct cgroup_host *host, struct cgroup *cgroup, struct err *err) {
-    return cgroup_detect(host, err) < 0 || cgroup_open_record(host, record->cgroup, cgroup, err) < 0 ? -1 : 0;
-}
-
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     AUTO_ARENA struct arena arena = {0};
@@ -194,52 +177,28 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     if (all && record.cgroup) {
         AUTO_CGROUP_HOST struct cgroup_host host = {0};
         AUTO_CGROUP struct cgroup cgroup = {0};
-        if (open_cgroup(&record, &host, &cgroup, err) < 0 || cgroup_signal(&cgroup, signal, err) < 0) {
+        if (removal_open_cgroup(&record, &host, &cgroup, err) < 0 || cgroup_signal(&cgroup, signal, err) < 0) {
             return err_in(err, "kill container \"%s\"", id);
         }
         return 0;
     }
-    AUTO_FD int pidfd = open_process(&record, err);
+    AUTO_FD int pidfd = removal_open_process(&record, err);
     if (pidfd < 0) {
         return err_in(err, "kill container \"%s\"", id);
     }
     return sys_pidfd_send_signal(pidfd, signal) < 0 ? err_sys(err, "kill container \"%s\"", id) : 0;
 }
 
-static int kill_processes(const struct container_record *record, struct err *err) {
-    struct err gone;
-    AUTO_FD int pidfd = record->pid > 0 ? open_process(record, &gone) : -1;
-    if (pidfd >= 0 && sys_pidfd_send_signal(pidfd, SIGKILL) < 0 && errno != ESRCH) {
-        return err_sys(err, "kill the container's process");
-    }
-    if (!record->cgroup) {
-        return 0;
-    }
-    AUTO_CGROUP_HOST struct cgroup_host host = {0};
-    AUTO_CGROUP struct cgroup cgroup = {0};
-    if (open_cgroup(record, &host, &cgroup, err) < 0) {
-        return -1;
-    }
-    if (cgroup.count > 0 && (cgroup_kill(&cgroup, err) < 0 || cgroup_remove(&cgroup, REMOVE_TIMEOUT_MS, err) < 0)) {
-        return -1;
-    }
-    return 0;
-}
-
-static int stop_and_remove(struct state_dir *dir, const struct container_record *record, struct err *err) {
-    return kill_processes(record, err) < 0 ? -1 : state_dir_remove(dir, err);
-}
-
 // A `run` in the foreground holds the lock and cleans up itself once its container is dead.
 static int kill_attached(struct state_dir *dir, const struct container_record *record, struct err *err) {
-    AUTO_FD int pidfd = open_process(record, err);
+    AUTO_FD int pidfd = removal_open_process(record, err);
     if (pidfd >= 0) {
         sys_pidfd_send_signal(pidfd, SIGKILL);
     }
     if (state_dir_lock(dir, true, err) < 0) {
         return err->kind == ERR_NOT_FOUND ? 0 : -1;
     }
-    return stop_and_remove(dir, record, err);
+    return removal_finish(dir, record, err);
 }
 
 static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
@@ -247,7 +206,7 @@ static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
     struct container_record record;
     if (state_dir_read(dir, &arena, &record, err) < 0 || record.pid == 0) {
         // No process in the state, and the lock is ours: its maker died.
-        sweep_unfinished(dir);
+        removal_unfinished(dir);
         return 0;
     }
     enum oci_status status = state_dir_status(dir, &record);
@@ -260,7 +219,7 @@ static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
     bool hooks = snapshot_read(dir, &arena, &config, &hook_err) == 0 && config;
     AUTO_BUF struct buf state = {0};
     container_document(dir, &record, config, OCI_STATUS_STOPPED, &state);
-    if (stop_and_remove(dir, &record, err) < 0) {
+    if (removal_finish(dir, &record, err) < 0) {
         return err_in(err, "delete container \"%s\"", dir->id);
     }
     if (hooks && snapshot_run_hooks(config, OCI_HOOK_POSTSTOP, buf_string(&state), &hook_err) < 0) {

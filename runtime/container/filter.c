@@ -1,7 +1,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
-#include "runtime/container/container.h"
+#include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/seccomp_filter.h"
 #include "specs/oci_config.h"

@@ -2,7 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/container/container.h"
+#include "runtime/container/options.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
 

@@ -1,6 +1,6 @@
 #include "runtime/base/err.h"
-#include "runtime/container/container.h"
 #include "runtime/container/plan.h"
+#include "runtime/container/options.h"
 #include "specs/oci_config.h"
 
 #include <string.h>

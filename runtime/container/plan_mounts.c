@@ -1,7 +1,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/container/container.h"
 #include "runtime/container/mount_options.h"
+#include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/overlay.h"

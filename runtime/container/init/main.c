@@ -16,17 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-int init_fd(const struct init *init, int32_t place) {
-    return place >= 0 && (size_t)place < init->fd_count ? init->fds[place] : -1;
-}
-
-void init_send_error(const struct init *init, const struct err *err) {
-    struct err ignored;
-    if (channel_send(init->channel, CHANNEL_ERROR, err, sizeof(*err), NULL, 0, &ignored) < 0) {
-        return; // nobody is left to tell
-    }
-}
-
 static int wait_for_go(struct init *init, struct err *err) {
     struct channel_message message;
     if (channel_receive(init->channel, &message, err) < 0) {

@@ -1,0 +1,47 @@
+// container_options: what a container is to be made of, as plain values. Everything is borrowed, but where a name begins with give_.
+#ifndef COFFER_CONTAINER_OPTIONS_H
+#define COFFER_CONTAINER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct oci_config;
+
+// A root file system of layers, in place of config->root.path: mounted for this container alone, in its own mount namespace.
+struct container_layers {
+    const char *base; // the directory that holds the lower ones (struct overlay)
+    const char *const *lower;
+    size_t lower_count;
+    const char *upper;
+    const char *work;
+    const char *directory; // an empty directory, for kernels that need a mount point
+    bool is_volatile;
+};
+
+struct container_options {
+    const char *root; // run-time root
+    const char *id;
+    const char *bundle; // absolute path
+    const struct oci_config *config;
+    const char *config_text; // as read, kept as the snapshot; NULL: none is kept
+    size_t config_size;
+
+    const struct container_layers *layers; // NULL: config->root.path, relative to the bundle
+    const char *user;                      // NULL: config->process.user; else "name[:group]", looked up inside
+    bool make_cwd;
+    bool reaper;     // an init that forwards signals and reaps, in front of the command
+
+    bool no_pivot;
+    const char *pid_file;
+    const char *console_socket; // where to send the pty's master (create, detached run)
+    const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
+    bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
+
+    // run in the foreground
+    int *give_stdio; // three descriptors for the command's 0, 1 and 2, taken once it has them; -1, or NULL: ours. Without a terminal
+    int pipes[3];    // our ends of those that are pipes, -1 for others: carried from and to our own 0, 1 and 2
+    bool interactive; // with a terminal: what is typed goes to it
+    bool pass_signals;
+};
+
+#endif
