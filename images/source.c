@@ -287,6 +287,10 @@ int source_read(struct source *source, const char *path, struct arena *arena, st
     if (blob.size > JSON_MAX_BYTES) {
         return err_set(err, ERR_INPUT, "%s: is larger than %d bytes", path, JSON_MAX_BYTES);
     }
+    source->document_bytes += blob.size;
+    if (source->document_bytes > SOURCE_MAX_DOCUMENT_BYTES) {
+        return err_set(err, ERR_INPUT, "%s: all documents together are larger than %d bytes", path, SOURCE_MAX_DOCUMENT_BYTES);
+    }
     char *text = arena_alloc(arena, blob.size + 1);
     size_t done = 0;
     while (done < blob.size) {
@@ -327,6 +331,10 @@ int source_take_config(struct source_list *list, struct source_image *image, con
     if (image->config.diff_ids_count != image->layers_count) {
         return err_set(err, ERR_INPUT, "%s: rootfs.diff_ids: expected one of each of the %zu layers, found %zu", name,
                        image->layers_count, image->config.diff_ids_count);
+    }
+    if (image->layers_count > SOURCE_MAX_LAYERS) {
+        return err_set(err, ERR_UNSUPPORTED, "%s: the image has %zu layers; at most %d can be mounted", name, image->layers_count,
+                       SOURCE_MAX_LAYERS);
     }
     for (size_t i = 0; i < image->layers_count; i++) {
         if (digest_parse(image->config.diff_ids[i], &image->layers[i].diff_id, err) < 0) {

@@ -6,6 +6,11 @@
 #include "images/source.h"
 #include "runtime/base/arena.h"
 
+enum {
+    SOURCE_MAX_DOCUMENT_BYTES = 64 << 20, // of one source together: an index may name the same document again and again
+    SOURCE_MAX_LAYERS = 500,              // of an image: more overlayfs does not take
+};
+
 enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER };
 
 struct source {
@@ -18,6 +23,7 @@ struct source {
     struct archive archive;
     int *blob_fds; // files of a directory that were handed out
     size_t blob_count, blob_room;
+    uint64_t document_bytes; // read so far
     struct arena arena;
 };
 

@@ -51,7 +51,7 @@ static int open_folder(const char *path, bool create, struct err *err) {
 }
 
 // Layers hold set-user-id programs and other people's secrets: nobody but the owner may enter.
-static int check_owner(const struct store *store, struct err *err) {
+static int check_owner(const struct store *store, mode_t *ret_mode, struct err *err) {
     struct stat status;
     if (fstat(store->fd, &status) < 0) {
         return err_sys(err, "look at the store %s", store->path);
@@ -60,6 +60,7 @@ static int check_owner(const struct store *store, struct err *err) {
         return err_set(err, ERR_INPUT, "the store %s belongs to user %u, not to user %u; choose another one with --store",
                        store->path, status.st_uid, geteuid());
     }
+    *ret_mode = status.st_mode;
     return 0;
 }
 
@@ -97,9 +98,6 @@ static int check_empty(const struct store *store, struct err *err) {
 static int make_store(const struct store *store, struct err *err) {
     if (check_empty(store, err) < 0) {
         return -1;
-    }
-    if (fchmod(store->fd, 0700) < 0) {
-        return err_sys(err, "set the mode of the store %s", store->path);
     }
     return fd_replace_file(store->fd, "version", version, sizeof(version) - 1, 0600, err);
 }
@@ -141,9 +139,14 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
     AUTO_STORE struct store *store = mem_alloc(sizeof(*store));
     *store = (struct store){.path = mem_copy_string(path), .fd = -1, .layers_fd = -1, .user_xattr = flags & STORE_USER_XATTR};
     store->fd = open_folder(path, create, err);
-    if (store->fd < 0 || check_owner(store, err) < 0 || check_version(store, create, err) < 0 ||
+    mode_t mode = 0;
+    if (store->fd < 0 || check_owner(store, &mode, err) < 0 || check_version(store, create, err) < 0 ||
         open_layers(store, create, err) < 0) {
         return -1;
+    }
+    // Restored by a backup, perhaps: set-user-id programs of layers are for nobody else.
+    if ((mode & 077) != 0 && fchmod(store->fd, 0700) < 0) {
+        return err_sys(err, "set the mode of the store %s", path);
     }
     if (flags & STORE_SWEEP) {
         gc_sweep(store);

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
@@ -101,6 +102,15 @@ static int print_loaded(const struct load_image *images, size_t count, bool only
     return output_write(&text, err);
 }
 
+// Each layer of an image needs two or three descriptors, and the usual limit, 1024, is there for old programs that select(2).
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); // what is not granted may not be needed
+    }
+}
+
 int store_load(struct context *context, const struct store_load *load, struct err *err) {
     AUTO_STORE struct store *store = NULL;
     AUTO(shown_finish) struct shown shown = {0};
@@ -124,6 +134,7 @@ int store_load(struct context *context, const struct store_load *load, struct er
     if (store_of(context, &store, &options.single_id, err) < 0) {
         return -1;
     }
+    raise_descriptor_limit();
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
     if (!load->quiet) {
         shown.progress = progress_create(STDERR_FILENO);

@@ -434,3 +434,80 @@ bad_entry() { # NAME TAR-ARGUMENTS...
     run coffer images
     [ "$output" = "coffer: the store $(coffer_store) is of version \"9\"; this program knows version 1" ]
 }
+
+@test "an image that a container runs stays; by force it loses its name" {
+    needs umoci
+    layout=$(make_image)
+    coffer load -q --name tiny "oci:$layout:tiny"
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm --network none tiny \
+        sh -c 'trap "exit 0" TERM; sleep 30 & wait' > "$BATS_TEST_TMPDIR/run.out" 2>&1 3>&- &
+    job=$!
+    for _ in $(seq 100); do
+        run coffer rmi tiny
+        [[ "$output" != *"in use"* ]] || break
+        coffer images -q | grep -q . || coffer load -q --name tiny "oci:$layout:tiny" > /dev/null
+        sleep 0.05
+    done
+    [ "$output" = "coffer: image tiny is in use by a running container; stop it first" ]
+    run coffer rmi -f tiny
+    [ "${lines[0]}" = "Untagged: tiny:latest" ]
+    [ "$(coffer images -q | wc -l)" -eq 1 ]
+    kill "$job"
+    wait "$job" || true
+    run coffer image prune
+    [ "$status" -eq 0 ]
+    [ "$(coffer images -q | wc -l)" -eq 0 ]
+}
+
+rootless_setup() {
+    make_user
+    chmod 755 "$WORK"
+    USER_STORE=$BATS_TEST_TMPDIR/user/store
+    install -d -o "$TEST_UID" "$BATS_TEST_TMPDIR/user"
+    cd "$BATS_TEST_TMPDIR/user" || return
+}
+
+rootless() {
+    as_user "$COFFER" --root "$BATS_TEST_TMPDIR/user/run" --store "$USER_STORE" "$@"
+}
+
+@test "an ordinary user: load, list, remove, with owners below his subordinate ids" {
+    needs newuidmap setpriv
+    rootless_setup
+    dir=$(new_layer a)
+    mkdir -p "$dir/etc" "$dir/dev"
+    echo x > "$dir/etc/x" && chown 7:8 "$dir/etc/x"
+    mknod "$dir/dev/null" c 1 3
+    a=$(pack a gzip)
+    new_layer b > /dev/null
+    mkdir -p "$WORK/b/etc" && touch "$WORK/b/etc/.wh.x" "$WORK/b/.wh.dev"
+    layout "$WORK/app" 1 "$a" "$(pack b)"
+    run rootless load -q "oci:$WORK/app"
+    [ "$status" -eq 0 ]
+    [ "$output" = "Loaded image: app:1" ]
+    first=$(awk -F: -v user="$TEST_USER" '$1 == user { print $2; exit }' /etc/subuid)
+    [ "$(stat -c %u "$USER_STORE"/layers/*/fs/etc/x | sort -n | tail -n 1)" -eq $((first + 6)) ]
+    [ "$(stat -c '%F %t %T' "$USER_STORE/layers/$(sha256sum < "$WORK/b.tar" | cut -c 1-64)/fs/etc/x")" = "character special file 0 0" ]
+    run rootless images --format '{{.Repository}}:{{.Tag}}'
+    [ "$output" = "app:1" ]
+    run rootless rmi app:1
+    [ "$status" -eq 0 ]
+    [ "$(cd "$USER_STORE" && find layers blobs/sha256 staging -mindepth 1)" = "" ]
+    # Root does not take over somebody else's store, nor the other way around.
+    run "$COFFER" --store "$USER_STORE" images
+    [ "$output" = "coffer: the store $USER_STORE belongs to user $TEST_UID, not to user 0; choose another one with --store" ]
+}
+
+@test "bad: a device node outside of /dev for an ordinary user" {
+    needs newuidmap setpriv
+    rootless_setup
+    dir=$(new_layer a)
+    mkdir -p "$dir/x"
+    mknod "$dir/x/disk" b 8 0
+    layout "$WORK/app" 1 "$(pack a)"
+    run rootless load -q "oci:$WORK/app"
+    [ "$status" -eq 125 ]
+    [ "$output" = "coffer: oci:$WORK/app: layer $(digest_of "$WORK/a.tar"): entry \"./x/disk\": is a block device, which only root can make" ]
+    run rootless images -q
+    [ "$output" = "" ]
+}
