@@ -13,7 +13,7 @@
 struct err;
 
 enum {
-    ARCHIVE_MAX_MEMBERS = 100 * 1000,
+    ARCHIVE_MAX_MEMBERS = 20 * 1000,
     ARCHIVE_MAX_LINKS = 8, // followed one after the other
 };
 

@@ -3,29 +3,14 @@
 #include "images/inflate.h"
 #include "images/input.h"
 #include "images/tar.h"
-#include "images/tar_field.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "tests/fuzz/tar_mend.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void mend_checksums(uint8_t *data, size_t size) {
-    for (size_t at = 0; at + TAR_BLOCK_SIZE <= size; at += TAR_BLOCK_SIZE) {
-        struct tar_header *header = (struct tar_header *)(void *)(data + at);
-        if (memcmp(header->magic, "ustar", 5) == 0) {
-            unsigned sum = 0;
-            memset(header->checksum, ' ', sizeof(header->checksum));
-            for (size_t i = 0; i < TAR_BLOCK_SIZE; i++) {
-                sum += data[at + i];
-            }
-            snprintf(header->checksum, sizeof(header->checksum), "%06o", sum);
-        }
-    }
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = mem_resize(NULL, size + 1, 1);
