@@ -98,7 +98,10 @@ int catalog_tag(const struct store *store, const char *name, const struct image_
     struct image_ref by_digest = *ref;
     by_digest.tag = NULL;
     by_digest.digest = image.record.manifest;
-    return image.record.manifest ? tag_set(store, &staging, &by_digest, image_record_hex(image.record.id), err) : 0;
+    if (image.record.manifest && tag_set(store, &staging, &by_digest, image_record_hex(image.record.id), err) < 0) {
+        return -1;
+    }
+    return tag_sync(store, ref, err);
 }
 
 // A removal under way, with the store's lock held.

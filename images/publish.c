@@ -125,6 +125,15 @@ static int sync_folders(const struct store *store, struct err *err) {
     return 0;
 }
 
+static int sync_names(const struct store *store, const struct publish_image *image, struct err *err) {
+    for (size_t i = 0; i < image->names_count; i++) {
+        if (tag_sync(store, &image->names[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int publish_images(const struct store *store, const struct staging *staging, const struct publish_image *images, size_t count,
                    struct err *err) {
     if (staging_sync(staging, err) < 0) {
@@ -139,5 +148,13 @@ int publish_images(const struct store *store, const struct staging *staging, con
             return -1;
         }
     }
-    return sync_folders(store, err);
+    if (sync_folders(store, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (sync_names(store, &images[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }

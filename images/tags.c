@@ -59,6 +59,14 @@ int tag_set(const struct store *store, const struct staging *staging, const stru
     return 0;
 }
 
+int tag_sync(const struct store *store, const struct image_ref *ref, struct err *err) {
+    char path[TAG_PATH_SIZE];
+    tag_path(ref, path);
+    *strrchr(path, '/') = '\0';
+    AUTO_FD int fd = openat(store->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 || fsync(fd) < 0 ? err_sys(err, "write %s/%s to disk", store->path, path) : 0;
+}
+
 int tag_remove(const struct store *store, const struct image_ref *ref, struct err *err) {
     char path[TAG_PATH_SIZE];
     tag_path(ref, path);

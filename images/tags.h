@@ -28,6 +28,9 @@ const char *tag_path(const struct image_ref *ref, char path[TAG_PATH_SIZE]);
 int tag_set(const struct store *store, const struct staging *staging, const struct image_ref *ref, const char *image_hex,
             struct err *err) MUST_CHECK;
 
+// Makes what was set durable.
+int tag_sync(const struct store *store, const struct image_ref *ref, struct err *err) MUST_CHECK;
+
 // Removes the reference; one that is not there is fine.
 int tag_remove(const struct store *store, const struct image_ref *ref, struct err *err) MUST_CHECK;
 
