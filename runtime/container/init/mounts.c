@@ -108,7 +108,30 @@ static int check_proc_target(const struct plan_mount *mount, int target, struct 
     return err_set(err, ERR_INPUT, "the target lies in /proc, where nothing may be mounted but on single files such as /proc/cpuinfo");
 }
 
+// procfs and sysfs are found again by their names, to be masked: a link that another container can exchange would lead the masks
+// elsewhere (CVE-2019-19921, CVE-2023-27561).
+static bool holds_masks(const struct plan_mount *mount) {
+    return mount->kind == PLAN_MOUNT_NEW && (strcmp(mount->fstype, "proc") == 0 || strcmp(mount->fstype, "sysfs") == 0);
+}
+
+static int open_plain_target(const struct init *init, const struct plan_mount *mount, struct err *err) {
+    AUTO_FD int made = root_make_dir(init->root_fd, mount->target, 0755, err);
+    if (made < 0) {
+        return -1;
+    }
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+    int target = sys_openat2(init->root_fd, mount->target, &how);
+    if (target < 0 && errno == ELOOP) {
+        return err_set(err, ERR_INPUT, "%s in the root file system is a symbolic link, or lies behind one; a %s file system is mounted on "
+                       "a directory only", mount->target, mount->fstype);
+    }
+    return target < 0 ? err_sys(err, "open %s in the root file system", mount->target) : target;
+}
+
 static int open_target(struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
+    if (holds_masks(mount)) {
+        return open_plain_target(init, mount, err);
+    }
     struct stat status = {.st_mode = S_IFDIR}; // the root of a new file system
     if (mount->kind != PLAN_MOUNT_NEW && fstat(tree, &status) < 0) {
         return err_sys(err, "look at the source");
