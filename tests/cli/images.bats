@@ -440,14 +440,13 @@ bad_entry() { # NAME TAR-ARGUMENTS...
     layout=$(make_image)
     coffer load -q --name tiny "oci:$layout:tiny"
     "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm --network none tiny \
-        sh -c 'trap "exit 0" TERM; sleep 30 & wait' > "$BATS_TEST_TMPDIR/run.out" 2>&1 3>&- &
+        sh -c 'trap "exit 0" TERM; echo up; sleep 30 & wait' > "$BATS_TEST_TMPDIR/run.out" 2>&1 3>&- &
     job=$!
     for _ in $(seq 100); do
-        run coffer rmi tiny
-        [[ "$output" != *"in use"* ]] || break
-        coffer images -q | grep -q . || coffer load -q --name tiny "oci:$layout:tiny" > /dev/null
+        ! grep -q up "$BATS_TEST_TMPDIR/run.out" || break
         sleep 0.05
     done
+    run coffer rmi tiny
     [ "$output" = "coffer: image tiny is in use by a running container; stop it first" ]
     run coffer rmi -f tiny
     [ "${lines[0]}" = "Untagged: tiny:latest" ]
