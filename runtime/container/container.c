@@ -191,6 +191,9 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
 
 // A `run` in the foreground holds the lock and cleans up itself once its container is dead.
 static int kill_attached(struct state_dir *dir, const struct container_record *record, struct err *err) {
+    if (record->pid == 0) {
+        return err_set(err, ERR_STATE, "container \"%s\" is just being made; try again", dir->id);
+    }
     AUTO_FD int pidfd = removal_open_process(record, err);
     if (pidfd >= 0) {
         sys_pidfd_send_signal(pidfd, SIGKILL);

@@ -137,17 +137,6 @@ int record_lock(const struct home *home, const char *id, struct record_dir *ret_
     return 0;
 }
 
-int record_wait(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) {
-    struct record_dir dir = {.fd = open_locked(home, id, 0)};
-    if (dir.fd < 0) {
-        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "container %.12s is gone", id)
-                               : err_sys(err, "lock the folder of container %.12s", id);
-    }
-    snprintf(dir.id, sizeof(dir.id), "%s", id);
-    *ret_dir = dir;
-    return 0;
-}
-
 bool record_is_running(const struct home *home, const char *id) {
     AUTO_FD int fd = openat(home->containers_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;

@@ -58,9 +58,6 @@ bool record_is_running(const struct home *home, const char *id);
 // Opens and locks the folder of a container that does not run; ERR_STATE when it does.
 int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
 
-// The same, after waiting for the command that runs it; ERR_NOT_FOUND when that has removed it.
-int record_wait(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
-
 // Removes run-time state, writable layer, range of ids, name and folder. The caller holds the lock.
 int record_remove(const struct home *home, struct record_dir *dir, struct err *err) MUST_CHECK;
 

@@ -20,8 +20,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -269,6 +271,35 @@ int engine_run(const struct engine *engine, const struct run_request *request, i
     return result;
 }
 
+// Kills what runs and takes the lock when its `run` has let go of it; ERR_NOT_FOUND when that has removed the container itself (--rm).
+// A `run` that has not got to its container yet cannot be killed through it: each change below the run-time root is a reason to look
+// again.
+static int kill_running(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) {
+    enum { LOOK_AGAIN_MS = 50, ATTEMPTS = 400 };
+    AUTO_FD int changes = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (changes < 0) {
+        return err_sys(err, "watch the run-time directory");
+    }
+    inotify_add_watch(changes, home->oci_root, IN_CREATE | IN_DELETE); // where that fails, the time alone says when
+    for (int i = 0; i < ATTEMPTS; i++) {
+        char events[4096];
+        struct pollfd wait = {.fd = changes, .events = POLLIN};
+        if (container_delete(home->oci_root, id, true, err) < 0 && err->kind != ERR_STATE && err->kind != ERR_NOT_FOUND) {
+            return -1;
+        }
+        if (record_lock(home, id, ret_dir, err) == 0) {
+            return 0;
+        }
+        if (err->kind != ERR_STATE) {
+            return err->errnum == ENOENT ? err_set(err, ERR_NOT_FOUND, "container %.12s is gone", id) : -1;
+        }
+        if (poll(&wait, 1, LOOK_AGAIN_MS) > 0 && read(changes, events, sizeof(events)) < 0 && errno != EAGAIN) {
+            return err_sys(err, "watch the run-time directory");
+        }
+    }
+    return err_set(err, ERR_STATE, "its coffer run does not end; end that process");
+}
+
 int engine_remove(const struct engine *engine, const char *name, bool force, struct err *err) {
     AUTO_HOME struct home home;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
@@ -284,12 +315,8 @@ int engine_remove(const struct engine *engine, const char *name, bool force, str
         if (err->kind != ERR_STATE || !force) {
             return err->kind == ERR_STATE ? err_in(err, "remove %s (--force kills it first)", name) : -1;
         }
-        // Its `run` cleans up what it made for --rm; we then find nothing, or the record of an ended container.
-        if (container_delete(engine->oci_root, id, true, err) < 0) {
-            return -1;
-        }
-        if (record_wait(&home, id, &dir, err) < 0) {
-            return err->kind == ERR_NOT_FOUND ? 0 : -1;
+        if (kill_running(&home, id, &dir, err) < 0) {
+            return err->kind == ERR_NOT_FOUND ? 0 : err_in(err, "remove %s", name);
         }
     }
     return record_remove(&home, &dir, err);
