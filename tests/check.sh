@@ -25,7 +25,7 @@ if [ $# -gt 0 ]; then
     tests=("$@")
 else
     tests=("tests/static/all.sh $COFFER")
-    for file in tests/cli/*.bats tests/unit/*_test.c; do
+    for file in tests/cli/*.bats tests/fault/*.bats tests/unit/*_test.c; do
         case $file in
         *.bats) tests+=("$file") ;;
         *.c) tests+=("$BUILD/unit/$(basename "$file" .c)") ;;

@@ -138,17 +138,23 @@ static const char *now(struct arena *arena) {
                         (int)(seconds % 60), time.tv_nsec);
 }
 
-// What is known before anything is made: whoever finds only this knows what to look for.
-static int write_intent(struct creation *creation, const struct container_options *options, bool attached, struct err *err) {
+// What is known before anything is made: whoever finds only this knows what to look for. Until it is whole every container is
+// attached to its maker: should that be killed, the next command removes what there is.
+static int write_intent(struct creation *creation, const struct container_options *options, struct err *err) {
     creation->record = (struct container_record){
         .bundle = options->bundle,
         .rootfs = creation->plan.init.root_path,
         .created = now(&creation->arena),
         .owner = geteuid(),
-        .attached = attached,
+        .attached = true,
         .cgroup_path = creation->plan.cgroup_path,
     };
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);
+}
+
+static int detach_record(struct creation *creation, struct err *err) {
+    creation->record.attached = false;
+    return state_dir_complete(&creation->dir, &creation->record, err);
 }
 
 static int complete_record(struct creation *creation, struct err *err) {
@@ -171,11 +177,35 @@ static int write_pid_file(const char *path, pid_t pid, struct err *err) {
 
 // --- talking to init ---
 
+static int take_error(const struct channel_message *message, struct err *err) {
+    if (message->size != sizeof(*err)) {
+        return err_set(err, ERR_STATE, "init failed and sent an error of %zu bytes", message->size);
+    }
+    memcpy(err, message->body, sizeof(*err));
+    err->text[sizeof(err->text) - 1] = '\0';
+    if (err->kind <= ERR_NONE || err->kind >= ERR_KIND_COUNT) {
+        err->kind = ERR_SYSTEM;
+    }
+    return -1;
+}
+
 static int send_plan(struct creation *creation, struct err *err) {
     AUTO_BUF struct buf message = {0};
     wire_encode(&init_plan_record, &creation->plan.init, &message);
-    return channel_send(creation->launched.channel, CHANNEL_PLAN, message.data, message.size, creation->plan.fds,
-                        creation->plan.fd_count, err);
+    if (channel_send(creation->launched.channel, CHANNEL_PLAN, message.data, message.size, creation->plan.fds, creation->plan.fd_count,
+                     err) == 0) {
+        return 0;
+    }
+    // An init that is gone has said why.
+    struct channel_message last;
+    struct err ignored;
+    if (err->errnum == EPIPE && channel_receive(creation->launched.channel, &last, &ignored) == 0) {
+        if (last.type == CHANNEL_ERROR) {
+            take_error(&last, err);
+        }
+        channel_message_finish(&last);
+    }
+    return -1;
 }
 
 static int send_console(const char *path, int master, struct err *err) {
@@ -233,18 +263,6 @@ static int answer_namespaces(struct creation *creation, const struct container_o
         return -1;
     }
     return channel_send(creation->launched.channel, CHANNEL_GO, NULL, 0, NULL, 0, err);
-}
-
-static int take_error(const struct channel_message *message, struct err *err) {
-    if (message->size != sizeof(*err)) {
-        return err_set(err, ERR_STATE, "init failed and sent an error of %zu bytes", message->size);
-    }
-    memcpy(err, message->body, sizeof(*err));
-    err->text[sizeof(err->text) - 1] = '\0';
-    if (err->kind <= ERR_NONE || err->kind >= ERR_KIND_COUNT) {
-        err->kind = ERR_SYSTEM;
-    }
-    return -1;
 }
 
 // Serves init until it waits for `start` (*ret_ended false) or has become the container's command (true).
@@ -370,7 +388,7 @@ static int create(struct creation *creation, const struct container_options *opt
         return -1;
     }
     creation->dir_made = true;
-    if (write_intent(creation, options, attached, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
+    if (write_intent(creation, options, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
         make_cgroup(creation, options, err) < 0) {
         return -1;
     }
@@ -394,6 +412,9 @@ static int create(struct creation *creation, const struct container_options *opt
     if (wait_for_start && ended) {
         return err_set(err, ERR_STATE, "init ended before the container was created");
     }
+    if (!attached && detach_record(creation, err) < 0) {
+        return -1;
+    }
     return options->pid_file ? write_pid_file(options->pid_file, creation->launched.pid, err) : 0;
 }
 
@@ -404,7 +425,8 @@ void creation_undo(struct creation *creation) {
     bool all_dead = creation->plan.namespaces & CLONE_NEWPID;
     if (creation->cgroup.count > 0 && ((!all_dead && cgroup_kill(&creation->cgroup, &err) < 0) ||
                                        cgroup_remove(&creation->cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
-        log_warn("%s", err.text);
+        log_warn("%s; the next command tries again", err.text);
+        return; // by what stands in the state
     }
     if (creation->dir_made && state_dir_remove(&creation->dir, &err) < 0) {
         log_warn("%s", err.text);

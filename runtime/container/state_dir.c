@@ -184,6 +184,7 @@ int state_dir_complete(const struct state_dir *dir, const struct container_recor
     struct container_record before = *record;
     before.pid = 0;
     before.start_time = 0;
+    before.attached = true;
     before.cgroup = NULL;
     if (format_record(dir, &before, &first, err) < 0 || format_record(dir, record, &line, err) < 0) {
         return -1;

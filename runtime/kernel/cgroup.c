@@ -155,6 +155,16 @@ static int take_dir(struct cgroup *cgroup, const struct cgroup_hierarchy *hierar
     return 0;
 }
 
+// Takes back what make_dirs() has made.
+static void unmake_dirs(int host_fd, char *path, int made) {
+    for (char *slash = path; made > 0 && slash && unlinkat(host_fd, path, AT_REMOVEDIR) == 0; made--) {
+        slash = strrchr(path, '/');
+        if (slash) {
+            *slash = '\0';
+        }
+    }
+}
+
 static int make_in(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, const char *own, struct err *err) {
     char *path = full_path(cgroup->host, hierarchy, cgroup->path, own);
     int made = make_dirs(cgroup->host->fd, path, strlen(hierarchy->name));
@@ -163,7 +173,9 @@ static int make_in(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarc
         free(path);
         return -1;
     }
+    AUTO_FREE char *copy = mem_copy_string(path);
     if (take_dir(cgroup, hierarchy, path, made, err) < 0) {
+        unmake_dirs(cgroup->host->fd, copy, made);
         return -1;
     }
     cgroup->dirs[cgroup->count - 1].fresh = made > 0;
