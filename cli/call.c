@@ -9,6 +9,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
+#include "specs/oci_config.h"
 
 #include <signal.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static int print_help(const struct command *command, const char *path, struct er
 static int print_version(const struct context *context, struct err *err) {
     AUTO_BUF struct buf buf = {0};
     if (context->command->flags & COMMAND_LOW_LEVEL) {
-        buf_add_format(&buf, "coffer-oci version %s\nspec: 1.2.0\n", COFFER_VERSION);
+        buf_add_format(&buf, "coffer-oci version %s\nspec: %s\n", COFFER_VERSION, OCI_VERSION);
     } else {
         buf_add_format(&buf, "coffer version %s\n", COFFER_VERSION);
     }

@@ -1,6 +1,5 @@
 #include "images/store.h"
 
-#include "images/gc.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -147,9 +146,6 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
     // Restored by a backup, perhaps: set-user-id programs of layers are for nobody else.
     if ((mode & 077) != 0 && fchmod(store->fd, 0700) < 0) {
         return err_sys(err, "set the mode of the store %s", path);
-    }
-    if (flags & STORE_SWEEP) {
-        gc_sweep(store);
     }
     *ret_store = store;
     store = NULL;

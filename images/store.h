@@ -36,8 +36,7 @@ struct store {
 
 enum store_flag {
     STORE_CREATE = 1, // make it where it is missing
-    STORE_SWEEP = 2,  // clean up behind processes that died
-    STORE_USER_XATTR = 4,
+    STORE_USER_XATTR = 2,
 };
 
 // Opens the store. Without STORE_CREATE one that is not there is ERR_NOT_FOUND. A store of another version is ERR_UNSUPPORTED.

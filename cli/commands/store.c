@@ -3,6 +3,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "images/gc.h"
 #include "images/load.h"
 #include "images/ref.h"
 #include "runtime/base/buf.h"
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
-    unsigned flags = STORE_CREATE | STORE_SWEEP;
+    unsigned flags = STORE_CREATE;
     bool single_id = false;
     if (context->rootless) {
         flags |= STORE_USER_XATTR;
@@ -27,7 +28,11 @@ int store_of(const struct context *context, struct store **ret_store, bool *ret_
     if (ret_single_id) {
         *ret_single_id = single_id;
     }
-    return store_open(context->store_dir, flags, ret_store, err);
+    if (store_open(context->store_dir, flags, ret_store, err) < 0) {
+        return -1;
+    }
+    gc_sweep(*ret_store); // behind commands that were killed
+    return 0;
 }
 
 // What progress shows of a load: a line a layer, and one for all of them together when there are several.
