@@ -13,6 +13,7 @@
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
+#include "runtime/kernel/tty.h"
 #include "specs/oci_config.h"
 
 #include <errno.h>
@@ -243,6 +244,7 @@ static int take_console(struct creation *creation, const struct container_option
     }
     fd_close(&creation->console);
     creation->console = fd_take(&message->fds[0]);
+    tty_copy_size(STDOUT_FILENO, creation->console); // before the command can ask for it
     return 0;
 }
 

@@ -62,7 +62,7 @@ static _Noreturn void become_init(const struct launch *launch, int image, int ch
             _exit(125); // the parent went away or failed to write the maps
         }
     }
-    if ((launch->namespaces & CLONE_NEWUSER) || launch->join_user >= 0) {
+    if (launch->namespaces & CLONE_NEWUSER) {
         if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
             give_up(channel, "become root of the user namespace (is id 0 mapped?)");
         }
@@ -79,8 +79,24 @@ static _Noreturn void become_init(const struct launch *launch, int image, int ch
     give_up(channel, "execute the init program");
 }
 
-// A user or pid namespace to join must be entered by the parent of init. A process between does that, and gives init to us as our
-// own child (CLONE_PARENT).
+// In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c).
+static _Noreturn void become_joiner(const struct launch *launch, int image, int channel, int report) {
+    place_stdio(launch, channel);
+    const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->cgroup_fd};
+    char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 1][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        snprintf(numbers[i], sizeof(numbers[i]), "%d", fds[i]);
+        if (fds[i] >= 0 && fcntl(fds[i], F_SETFD, 0) < 0) {
+            give_up(channel, "hand over a descriptor");
+        }
+    }
+    snprintf(numbers[ARRAY_LEN(fds)], sizeof(numbers[0]), "%llu", (unsigned long long)launch->namespaces);
+    char *const args[] = {name, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], die, NULL};
+    char *const environment[] = {NULL};
+    sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
+    give_up(channel, "execute the init program");
+}
+
 static pid_t clone_joined(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
     int report[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0) {
@@ -93,18 +109,7 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
         return err_sys(err, "create a process");
     }
     if (between == 0) {
-        prctl(PR_SET_DUMPABLE, 0);
-        // Its parent is to be dead before init's: only init itself asks for the death signal.
-        int32_t answer[2] = {-1, 0};
-        if ((launch->join_user < 0 || setns(launch->join_user, CLONE_NEWUSER) == 0) &&
-            (launch->join_pid < 0 || setns(launch->join_pid, CLONE_NEWPID) == 0)) {
-            answer[0] = process_clone(launch->namespaces | CLONE_PARENT, launch->cgroup_fd, NULL);
-            if (answer[0] == 0) {
-                become_init(launch, image, channel);
-            }
-        }
-        answer[1] = errno;
-        _exit(fd_write_all(theirs, answer, sizeof(answer)) < 0 ? 1 : 0);
+        become_joiner(launch, image, channel, theirs);
     }
     fd_close(&theirs);
     int32_t answer[2];

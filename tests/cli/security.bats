@@ -56,7 +56,7 @@ use_a_copy() {
 @test "CVE-2019-5736: nor by a process that waits for the next one to join its namespaces" {
     use_a_copy
     configure_script 'while :; do for exe in /proc/[0-9]*/exe; do case $(readlink $exe) in */busybox|"") ;; *coffer-oci*) echo reached $exe; echo x >> $exe;; esac; done; done' \
-        '.process.capabilities |= map_values(["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"])'
+        '.process.capabilities |= map_values(["CAP_DAC_OVERRIDE", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"])'
     in_background run "$ID"
     wait_for has_status running
     first=$ID

@@ -36,6 +36,11 @@ int init_fd(const struct init *init, int32_t place) MUST_CHECK;
 // Tells the parent what failed; says nothing when the parent is gone.
 void init_send_error(const struct init *init, const struct err *err);
 
+// join.c: the words behind the channel's on the command line: numbers of the report's, user namespace's, pid namespace's and cgroup's
+// descriptors (-1: none), the namespaces to create (CLONE_NEW*), and 1 to die with the parent. Returns in init alone, 0 or -1.
+enum { INIT_JOIN_WORDS = 6 };
+int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) MUST_CHECK;
+
 // root.c
 int init_make_root(struct init *init, struct err *err) MUST_CHECK;  // bind or mount the root file system and step into it
 int init_enter_root(struct init *init, struct err *err) MUST_CHECK; // pivot_root(2), so that nothing of the host is left

@@ -129,10 +129,10 @@ static int carry_out(struct init *init, struct err *err) {
     return plan->process.reaper ? init_reap(init, program, err) : init_exec(init, program, err);
 }
 
-// argv[1] is the number of the channel's descriptor.
+// argv[1] is the number of the channel's descriptor; behind it stands what init_join() is to do first.
 int main(int argc, char **argv) {
     char *end = NULL;
-    long channel = argc == 2 ? strtol(argv[1], &end, 10) : -1;
+    long channel = argc == 2 || argc == 2 + INIT_JOIN_WORDS ? strtol(argv[1], &end, 10) : -1;
     if (channel < 3 || channel > INT_MAX || *end != '\0' || fcntl((int)channel, F_SETFD, FD_CLOEXEC) < 0) {
         static const char message[] = "coffer-init is started by coffer, never by hand\n";
         ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
@@ -144,6 +144,10 @@ int main(int argc, char **argv) {
     struct err err = {0};
     struct channel_message message;
     struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1};
+    if (argc > 2 && init_join(&init, argv + 2, &err) < 0) {
+        init_send_error(&init, &err);
+        return 125;
+    }
     if (channel_receive(init.channel, &message, &err) < 0) {
         init_send_error(&init, &err);
         return 125;
