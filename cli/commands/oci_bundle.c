@@ -29,6 +29,11 @@ const struct option_row oci_make_rows[] = {
 int oci_bundle_read(struct context *context, const struct oci_make_options *make, struct container_options *ret_options,
                     struct err *err) {
     char bundle[PATH_MAX];
+    // Engines pass these by habit: what is not served must not pass for it.
+    if (context->systemd_cgroup || (context->cgroup_manager && strcmp(context->cgroup_manager, "cgroupfs") != 0)) {
+        return err_set(err, ERR_UNSUPPORTED, "this version makes control groups by itself only; leave out --systemd-cgroup and take "
+                       "--cgroup-manager cgroupfs");
+    }
     if (!realpath(make->bundle ? make->bundle : ".", bundle)) {
         return err_sys(err, "bundle %s", make->bundle ? make->bundle : ".");
     }

@@ -34,7 +34,7 @@ struct parts {
 
 static int read_parts(const char *text, struct parts *parts) {
     *parts = (struct parts){.fraction_of = 1};
-    if (!is_digit(*text)) {
+    if (!is_digit(*text) && !(*text == '.' && is_digit(text[1]))) {
         return -1;
     }
     for (; is_digit(*text); text++) {
