@@ -74,8 +74,8 @@ static size_t take_digits(struct scan *scan, size_t start) {
     for (; end < scan->size && is_digit(scan->text[end]); end++) {
         fits = fits && !__builtin_mul_overflow(value, 10, &value) && !__builtin_add_overflow(value, scan->text[end] - '0', &value);
     }
-    bool part = start > 0 && memchr(".eE+-", scan->text[start - 1], 5);
-    bool whole = end == scan->size || !memchr(".eE", scan->text[end], 3);
+    bool part = start > 0 && strchr(".eE+-", scan->text[start - 1]) && scan->text[start - 1];
+    bool whole = end == scan->size || !(scan->text[end] && strchr(".eE", scan->text[end]));
     if (fits && value > INT64_MAX && !part && whole) {
         buf_add(scan->marked, scan->text + scan->copied, start - scan->copied);
         buf_add_string(scan->marked, big_mark);

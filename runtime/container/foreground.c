@@ -127,7 +127,12 @@ static void move_bytes(struct session *session, const struct pollfd *waits) {
 }
 
 static struct pollfd wait_of(const struct stream *stream) {
-    return is_empty(stream) ? (struct pollfd){.fd = stream->from, .events = POLLIN} : (struct pollfd){.fd = stream->to, .events = POLLOUT};
+    struct pollfd wait = {.fd = stream->from, .events = POLLIN};
+    if (!is_empty(stream)) {
+        wait.fd = stream->to;
+        wait.events = POLLOUT;
+    }
+    return wait;
 }
 
 // What the container's terminal and pipes still hold when it has ended is shown, up to their end: there is nobody left to write
@@ -137,7 +142,10 @@ static void show_rest(struct session *session) {
         struct pollfd waits[MAX_STREAMS];
         bool open = false;
         for (size_t i = 0; i < session->count; i++) {
-            waits[i] = session->streams[i].to_container ? (struct pollfd){.fd = -1} : wait_of(&session->streams[i]);
+            waits[i] = wait_of(&session->streams[i]);
+            if (session->streams[i].to_container) {
+                waits[i].fd = -1;
+            }
             open = open || waits[i].fd >= 0;
         }
         if (!open || poll(waits, session->count, DRAIN_MS) <= 0) {

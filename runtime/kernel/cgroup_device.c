@@ -217,7 +217,7 @@ static int bpf(int command, union bpf_attr *attr) {
 
 // The program that was attached here by this file before, -1 when there is none.
 static int find_attached(int dir_fd) {
-    uint32_t ids[64];
+    uint32_t ids[64] = {0};
     union bpf_attr query;
     memset(&query, 0, sizeof(query));
     query.query.target_fd = (uint32_t)dir_fd;

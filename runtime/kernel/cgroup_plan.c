@@ -191,7 +191,7 @@ static int set_item(struct run *run, size_t at, size_t *ret_next, struct err *er
         for (size_t i = 0; i < run->cgroup->count; i++) {
             dir = run->cgroup->dirs[i].fd == dir_fd ? &run->cgroup->dirs[i] : dir;
         }
-        if (cgroup_enable(dir, run->cgroup->host->fd, run->controllers, err) < 0) {
+        if (dir && cgroup_enable(dir, run->cgroup->host->fd, run->controllers, err) < 0) {
             return -1;
         }
         run->enabled = true;

@@ -17,12 +17,14 @@ static double logarithm(uint64_t number) {
     int whole = 63 - __builtin_clzll(number);
     double rest = (double)number / (double)(UINT64_C(1) << whole);
     double result = whole;
-    for (double digit = 0.5; digit > 1e-16; digit /= 2) {
+    double digit = 0.5;
+    for (int i = 0; i < 53; i++) { // as many as a double has
         rest *= rest;
         if (rest >= 2) {
             rest /= 2;
             result += digit;
         }
+        digit /= 2;
     }
     return result;
 }

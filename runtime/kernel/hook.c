@@ -45,6 +45,10 @@ static int64_t now_ms(void) {
 
 // Sends what the hook takes now; closes the socket when all is sent or the hook has closed its end, which is its right.
 static void feed(int *input, const char **state) {
+    if (!*state) {
+        fd_close(input);
+        return;
+    }
     ssize_t sent = send(*input, *state, strlen(*state), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;

@@ -176,7 +176,8 @@ size_t userns_subordinate_map(const char *file, const char *user_name, uint32_t 
         }
         uint32_t first, ids;
         if (parse_grant(line, user_name, id, &first, &ids) && ids <= UINT32_MAX - inside) {
-            ranges[count++] = (struct id_range){.inside = inside, .outside = first, .count = ids};
+            ranges[count] = (struct id_range){.inside = inside, .outside = first, .count = ids};
+            count++;
             inside += ids;
         }
     }

@@ -73,10 +73,11 @@ static int bind_node(struct init *init, int parent, const char *name, const stru
     AUTO_FD int cloned = -1;
     int tree = init_fd(init, device->tree_fd);
     if (tree < 0) {
-        cloned = tree = sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (tree < 0) {
+        cloned = sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        if (cloned < 0) {
             return err_sys(err, "open the host's device %s", device->path);
         }
+        tree = cloned;
     }
     struct stat status;
     if (fstat(tree, &status) < 0 || (status.st_mode & S_IFMT) != (device->mode & S_IFMT) ||
@@ -99,10 +100,11 @@ static int make_device(struct init *init, int dev_fd, const struct plan_device *
     int parent = dev_fd;
     const char *name = device->path + strlen("/dev/");
     if (strncmp(device->path, "/dev/", 5) != 0 || strchr(name, '/')) {
-        parent = opened = root_open_parent(init->root_fd, device->path, &name, err);
-        if (parent < 0) {
+        opened = root_open_parent(init->root_fd, device->path, &name, err);
+        if (opened < 0) {
             return err_in(err, "device %s", device->path);
         }
+        parent = opened;
     }
     return device->bind ? bind_node(init, parent, name, device, err) : make_node(parent, name, device, err);
 }
