@@ -49,7 +49,7 @@ static void add_found_text(struct buf *buf, const char *text) {
     enum { MAX_SHOWN = 64 };
     buf_add_char(buf, '"');
     size_t i = 0;
-    for (; text[i] && i < MAX_SHOWN; i++) {
+    for (; i < MAX_SHOWN && text[i]; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte < 0x20 || byte == 0x7f) {
             buf_add_format(buf, "\\x%02x", byte);
