@@ -128,11 +128,16 @@ use_a_copy() {
 @test "CVE-2025-52881: a sysctl is written to the kernel, not to what lies at its path" {
     mkdir -p fake/sys/net/ipv4
     echo untouched > fake/sys/net/ipv4/ip_default_ttl
-    # A volume in the place of /proc, as long as no procfs is there yet.
-    run_script 'cat /real/sys/net/ipv4/ip_default_ttl' '.mounts = [{"destination": "/proc", "type": "bind", "source": "fake", "options": ["bind"]},
-        {"destination": "/real", "type": "proc", "source": "proc"}] + (.mounts | map(select(.destination != "/proc")))
+    # A volume in the place of /proc, as long as no procfs is there yet, is refused.
+    run_script true '.mounts = [{"destination": "/proc", "type": "bind", "source": "fake", "options": ["bind"]}] + .mounts'
+    fails_with "run container \"$ID\": mount /proc: only a proc file system can be mounted there"
+    # The image's own /proc is not, but does not take the write either.
+    rmdir "$ROOTFS/proc"
+    cp -r fake "$ROOTFS/proc"
+    run_script 'cat /real/sys/net/ipv4/ip_default_ttl; cat /proc/sys/net/ipv4/ip_default_ttl' '.mounts |= map(select(.source != "fake"))
+        | (.mounts[] | select(.type == "proc")).destination = "/real"
         | .linux.sysctl = {"net.ipv4.ip_default_ttl": "55"} | .linux.maskedPaths = [] | .linux.readonlyPaths = []'
-    [ "$output" = 55 ]
+    [ "$output" = $'55\nuntouched' ]
     [ "$(< fake/sys/net/ipv4/ip_default_ttl)" = untouched ]
 }
 

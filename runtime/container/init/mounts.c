@@ -87,13 +87,17 @@ static int set_attributes(const struct plan_mount *mount, int tree, struct err *
 
 // The kernel's own views of processes and devices are never hidden below or placed outside what they stand for: a mount inside
 // /proc other than on the harmless files that container tools provide is refused (CVE-2019-16884, CVE-2019-19921).
-static int check_proc_target(const struct plan_mount *mount, int target, struct err *err) {
+static int check_proc_target(const struct plan_mount *mount, int tree, int target, struct err *err) {
     static const char *const allowed[] = {
         "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",          "/proc/swaps",
         "/proc/uptime",  "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",      "/proc/sys/kernel/ns_last_pid",
         "/proc/sys/crypto/fips_enabled",
     };
     struct statfs status;
+    if (mount->kind != PLAN_MOUNT_NEW && strcmp(mount->target, "/proc") == 0 &&
+        (fstatfs(tree, &status) < 0 || status.f_type != PROC_SUPER_MAGIC)) {
+        return err_set(err, ERR_INPUT, "only a proc file system can be mounted there");
+    }
     if (fstatfs(target, &status) < 0) {
         return err_sys(err, "look at the target");
     }
@@ -160,7 +164,7 @@ static int make_mount(struct init *init, const struct plan_mount *mount, struct 
         return -1;
     }
     AUTO_FD int target = open_target(init, mount, tree, err);
-    if (target < 0 || check_proc_target(mount, target, err) < 0) {
+    if (target < 0 || check_proc_target(mount, tree, target, err) < 0) {
         return -1;
     }
     if (mount->copy_up && copy_up_into(target, tree, err) < 0) {
