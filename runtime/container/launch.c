@@ -52,7 +52,9 @@ static void place_stdio(const struct launch *launch, int channel) {
 }
 
 // In the child: waits for its id maps where it has a user namespace, becomes its root, and turns into the init program.
-static _Noreturn void become_init(const struct launch *launch, int image, int channel) {
+static _Noreturn void become_init(const struct launch *launch, int image, int channel, int parents_end) {
+    // Else the end of the parent would not end the channel: we would wait on it for ourselves.
+    close(parents_end);
     if (launch->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
@@ -131,13 +133,13 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
     return answer[0];
 }
 
-static pid_t clone_child(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
+static pid_t clone_child(const struct launch *launch, int image, int channel, int parents_end, int *ret_pidfd, struct err *err) {
     if (launch->join_user >= 0 || launch->join_pid >= 0) {
         return clone_joined(launch, image, channel, ret_pidfd, err);
     }
     pid_t pid = process_clone(launch->namespaces, launch->cgroup_fd, ret_pidfd);
     if (pid == 0) {
-        become_init(launch, image, channel);
+        become_init(launch, image, channel, parents_end);
     }
     if (pid < 0) {
         if ((launch->namespaces & CLONE_NEWUSER) && (errno == EPERM || errno == ENOSPC || errno == EUSERS)) {
@@ -161,7 +163,7 @@ int launch_init(const struct launch *launch, struct launched *ret_launched, stru
     }
     AUTO_FD int theirs = pair[1];
     struct launched launched = {.pidfd = -1, .channel = pair[0]};
-    launched.pid = clone_child(launch, image, theirs, &launched.pidfd, err);
+    launched.pid = clone_child(launch, image, theirs, launched.channel, &launched.pidfd, err);
     if (launched.pid < 0) {
         launched_finish(&launched);
         return -1;
