@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,34 @@ static int not_found(const char *id, struct err *err) {
     return err_set(err, ERR_NOT_FOUND, "container \"%s\" does not exist", id);
 }
 
+enum new_folder { FOLDER_OURS, FOLDER_GONE, FOLDER_TAKEN, FOLDER_FAILED };
+
+// Between making the folder and locking it, another command's sweep may take the empty folder for debris and remove it, and a third
+// make it anew, which is then what we have opened. Whoever locks it first has it; the state that he writes at once tells the others.
+static enum new_folder lock_new_folder(const struct state_dir *dir) {
+    for (;;) {
+        struct stat status;
+        bool locked = flock(dir->fd, LOCK_EX | LOCK_NB) == 0;
+        if ((!locked && errno != EWOULDBLOCK && errno != EINTR) || fstat(dir->fd, &status) < 0) {
+            return FOLDER_FAILED;
+        }
+        if (status.st_nlink == 0) {
+            return FOLDER_GONE;
+        }
+        if (faccessat(dir->fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+            return FOLDER_TAKEN;
+        }
+        if (locked) {
+            return FOLDER_OURS;
+        }
+        poll(NULL, 0, 1); // the other one is about to write its state, or to remove the folder
+    }
+}
+
+static int taken(const char *id, struct err *err) {
+    return err_set(err, ERR_EXISTS, "container \"%s\" exists already; delete it or take another id", id);
+}
+
 int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     if (container_id_check(id, err) < 0) {
@@ -74,24 +103,17 @@ int state_dir_create(const char *root, const char *id, struct state_dir *ret, st
         return -1;
     }
     snprintf(dir.id, sizeof(dir.id), "%s", id);
-    while (dir.fd < 0) {
+    enum new_folder found = FOLDER_GONE;
+    while (found == FOLDER_GONE) {
+        fd_close(&dir.fd);
         if (mkdirat(dir.root_fd, id, 0700) < 0) {
-            if (errno == EEXIST) {
-                return err_set(err, ERR_EXISTS, "container \"%s\" exists already; delete it or take another id", id);
-            }
-            return err_sys(err, "make directory %s/%s", root, id);
+            return errno == EEXIST ? taken(id, err) : err_sys(err, "make directory %s/%s", root, id);
         }
         dir.fd = openat(dir.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        struct stat status;
-        if (dir.fd >= 0 && (flock(dir.fd, LOCK_EX) < 0 || fstat(dir.fd, &status) < 0)) {
-            return err_sys(err, "lock directory %s/%s", root, id);
-        }
-        // Between the two calls another command's sweep may have taken the empty folder for debris.
-        if (dir.fd >= 0 && status.st_nlink == 0) {
-            fd_close(&dir.fd);
-        } else if (dir.fd < 0 && errno != ENOENT) {
-            return err_sys(err, "open directory %s/%s", root, id);
-        }
+        found = dir.fd >= 0 ? lock_new_folder(&dir) : errno == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
+    }
+    if (found != FOLDER_OURS) {
+        return found == FOLDER_TAKEN ? taken(id, err) : err_sys(err, "lock directory %s/%s", root, id);
     }
     *ret = dir;
     dir.fd = dir.root_fd = -1;
