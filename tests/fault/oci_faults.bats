@@ -49,7 +49,7 @@ kill_at_random() {
         [ -z "$(find "$BATS_TEST_TMPDIR/root.$i" -mindepth 1 -not -name '.*')" ]
         wait_for nothing_left "$ID.$i"
     done
-    nothing_left
+    wait_for nothing_left
 }
 
 @test "a run killed at any moment leaves nothing behind the next command" {

@@ -101,6 +101,17 @@ static int await_start(struct init *init, struct err *err) {
     }
 }
 
+// What the mounts needed is not needed any more: nothing of it is there for a working directory or a command to reach by
+// /proc/self/fd (CVE-2024-21626).
+static void close_used(struct init *init) {
+    fd_close(&init->root_fd);
+    for (size_t i = 0; i < init->fd_count; i++) {
+        if ((int32_t)i != init->plan->start_socket && (int32_t)i != init->plan->created_lock) {
+            close(init->fds[i]);
+        }
+    }
+}
+
 static int carry_out(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     char program[PATH_MAX];
@@ -109,6 +120,7 @@ static int carry_out(struct init *init, struct err *err) {
     if (set_up(init, err) < 0) {
         return -1;
     }
+    close_used(init);
     bool has_process = plan->process.arg_count > 0;
     // Looked up before the wait, so that a missing command is an error of `create` already.
     if (has_process && (init_resolve_user(init, err) < 0 || init_find_program(init, program, sizeof(program), err) < 0)) {
