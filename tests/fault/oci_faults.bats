@@ -38,6 +38,8 @@ kill_at_random() {
         pause_ms $((RANDOM % 25))
         kill -9 "$JOB" 2> /dev/null || true
         wait "$JOB" 2> /dev/null || true
+        # Its death signal to init is on the way: until then init, not executed yet, shares the lock on the folder.
+        pause_ms 10
         # What is a created container by now is one that the next command leaves alone.
         if [ "$verb" = create ] && [ "$("$COFFER_OCI" --root "$BATS_TEST_TMPDIR/root.$i" state "$ID.$i" 2> /dev/null | jq -r .status)" = created ] &&
             "$COFFER_OCI" --root "$BATS_TEST_TMPDIR/root.$i" start "$ID.$i" 2> /dev/null; then
