@@ -56,8 +56,10 @@ runs_with() {
 @test "swap is memory and swap together, as in version 1" {
     needs_controller memory
     if $V2; then
-        [ -e "/sys/fs/cgroup/$(cut -d: -f3 /proc/self/cgroup | tail -1)/memory.swap.max" ] || [ -n "$(find /sys/fs/cgroup -maxdepth 2 -name memory.swap.max)" ] ||
-            skip "this kernel does not count swap"
+        mkdir "/sys/fs/cgroup/coffer-probe-$ID"
+        probe=$(ls "/sys/fs/cgroup/coffer-probe-$ID")
+        rmdir "/sys/fs/cgroup/coffer-probe-$ID"
+        [[ "$probe" == *memory.swap.max* || "$probe" != *memory.max* ]] || skip "this kernel does not count swap"
     else
         [ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ] || skip "this kernel does not count swap"
     fi
