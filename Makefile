@@ -55,13 +55,18 @@ LDHARDEN  := -fsanitize=address,undefined
 STATIC_CC   := $(CC)
 STATIC_HARD := $(HARDENING)
 STATIC_LINK := -pie
+STATIC_LD   := $(CC)
 else
 HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections
 LDHARDEN  := -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed -Wl,-O1
 STATIC_CC   := musl-gcc
 STATIC_HARD := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ffunction-sections -fdata-sections \
                -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-STATIC_LINK := -static-pie
+# The wrapper's own linking knows no static-pie: it would leave a program that asks for musl's dynamic loader.
+MUSL        := /usr/lib/$(shell uname -m)-linux-musl/
+STATIC_LINK := -nostdlib -static-pie -Wl,--no-dynamic-linker -Wl,-z,text $(MUSL)rcrt1.o $(MUSL)crti.o $(shell $(CC) -print-file-name=crtbeginS.o)
+STATIC_END   = $(MUSL)libc.a $(shell $(CC) -print-file-name=libgcc.a) $(shell $(CC) -print-file-name=crtendS.o) $(MUSL)crtn.o
+STATIC_LD   := $(CC)
 endif
 ALL_CFLAGS := -std=gnu17 -fPIE $(CFLAGS) $(HARDENING) $(WARNINGS)
 
@@ -76,7 +81,7 @@ all: $(BUILD)/coffer $(BUILD)/coffer-oci
 
 $(BUILD)/coffer: $(STATIC_OBJ) $(IMAGES_OBJ)
 	@echo "  link  $@"
-	$(Q)$(STATIC_CC) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $^ $(STATIC_LIBS)
+	$(Q)$(STATIC_LD) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $^ $(STATIC_LIBS) $(STATIC_END)
 
 $(BUILD)/coffer-oci: $(BUILD)/coffer
 	$(Q)ln -sf coffer $@
@@ -85,7 +90,7 @@ $(BUILD)/coffer-oci: $(BUILD)/coffer
 # program's own file (CVE-2019-5736), and there is one file to install.
 $(BUILD)/coffer-init: $(INIT_OBJ)
 	@echo "  link  $@"
-	$(Q)$(STATIC_CC) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $(INIT_OBJ)
+	$(Q)$(STATIC_LD) $(LDFLAGS) $(LDHARDEN) $(STATIC_LINK) -o $@ $(INIT_OBJ) $(STATIC_END)
 	$(Q)strip -s $@
 
 $(BUILD)/libunpacker.a: $(UNPACKER_OBJ)
@@ -115,7 +120,7 @@ $(BUILD)/static-obj/%.o: %.c $(BUILD)/flags
 	$(Q)$(STATIC_CC) $(CPPFLAGS) -std=gnu17 -fPIE $(CFLAGS) $(STATIC_HARD) $(WARNINGS) -MMD -MP -c -o $@ $<
 
 # Objects are made anew when the flags change.
-FLAGS_TEXT := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(STATIC_CC) $(STATIC_HARD)
+FLAGS_TEXT := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(STATIC_CC) $(STATIC_HARD) $(STATIC_LD) $(STATIC_LINK)
 .PHONY: always
 $(BUILD)/flags: always
 	@mkdir -p $(@D)

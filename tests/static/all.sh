@@ -57,10 +57,23 @@ completions() {
     "$program" completion bash | bash -n && "$program" completion bash | grep -q coffer
 }
 
+# One file to install, and nothing of the host's is mapped into a container's process. The sanitised build is linked otherwise.
+self_contained() {
+    local file
+    [ "${SAN:-0}" = 0 ] || return 0
+    for file in "$program" "$(dirname "$program")/coffer-init"; do
+        if readelf -lW "$file" | grep -q INTERP; then
+            echo "$file needs a dynamic loader"
+            return 1
+        fi
+    done
+}
+
 check "rooms include each other in their order" tests/include_order.sh
 check "no foreign path reaches a plain call" tests/static/plain_paths.sh
 check "no environment, printing or exit outside cli" environment_outside_cli
 check "no goto" gotos
+check "the program and init need no loader" self_contained
 check "no file is overlong" long_files
 check "scripts are clean" lint_scripts
 check "bats files are clean" lint_bats
