@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/cgroup_manager.h"
 #include "runtime/container/container.h"
 #include "specs/json.h"
 #include "specs/oci_config.h"
@@ -30,9 +31,10 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
                     struct err *err) {
     char bundle[PATH_MAX];
     // Engines pass these by habit: what is not served must not pass for it.
-    if (context->systemd_cgroup || (context->cgroup_manager && strcmp(context->cgroup_manager, "cgroupfs") != 0)) {
-        return err_set(err, ERR_UNSUPPORTED, "this version makes control groups by itself only; leave out --systemd-cgroup and take "
-                       "--cgroup-manager cgroupfs");
+    const struct cgroup_manager *manager =
+        cgroup_manager_named(context->systemd_cgroup ? "systemd" : context->cgroup_manager, err);
+    if (!manager) {
+        return err_in(err, context->systemd_cgroup ? "--systemd-cgroup" : "--cgroup-manager");
     }
     if (!realpath(make->bundle ? make->bundle : ".", bundle)) {
         return err_sys(err, "bundle %s", make->bundle ? make->bundle : ".");
@@ -63,6 +65,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .config_text = kept,
         .config_size = size,
         .no_pivot = make->no_pivot,
+        .cgroup_manager = manager,
         .pid_file = make->pid_file,
         .console_socket = make->console_socket,
         .make_cwd = true,

@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/cgroup_manager.h"
 #include "runtime/container/document.h"
 #include "runtime/container/launch.h"
 #include "runtime/container/options.h"
@@ -72,7 +73,7 @@ static int check_cgroup_is_free(struct creation *creation, struct err *err) {
     }
     if (result < 0) {
         struct err unremoved;
-        if (cgroup_remove(&creation->cgroup, 0, &unremoved) < 0) {
+        if (creation->plan.cgroup_manager->unmake(creation->plan.cgroup_path, &creation->cgroup, 0, &unremoved) < 0) {
             log_warn("%s", unremoved.text);
         }
         cgroup_finish(&creation->cgroup);
@@ -82,21 +83,36 @@ static int check_cgroup_is_free(struct creation *creation, struct err *err) {
 
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
     struct container_plan *plan = &creation->plan;
+    if (!plan->cgroup_path) {
+        return 0;
+    }
     if (cgroup_detect(&creation->cgroup_host, err) < 0) {
         return -1;
     }
     if (creation->cgroup_host.version == CGROUP_NONE && !plan->cgroup_required) {
         return 0;
     }
-    uint32_t controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0;
-    if (cgroup_create(&creation->cgroup_host, plan->cgroup_path, controllers, &creation->cgroup, err) < 0) {
+    const struct cgroup_wish wish = {
+        .id = options->id,
+        .path = plan->cgroup_path,
+        .privileged = plan->privileged,
+        .controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0,
+        .limits = &plan->limits,
+        .annotations = options->config->annotations,
+        .annotations_count = options->config->annotations_count,
+        .pid = plan->cgroup_manager->needs_process ? creation->launched.pid : 0,
+    };
+    if (plan->cgroup_manager->make(&creation->cgroup_host, &wish, &creation->cgroup, err) < 0) {
         return judge_cgroup(creation, err);
     }
-    return check_cgroup_is_free(creation, err);
+    // A service that put our process into the group has made it for this container.
+    return wish.pid == 0 ? check_cgroup_is_free(creation, err) : 0;
 }
 
 static int set_limits(struct creation *creation, struct err *err) {
-    if (creation->cgroup.count == 0 || cgroup_apply(&creation->cgroup, &creation->plan.limits, err) == 0) {
+    const struct container_plan *plan = &creation->plan;
+    if (creation->cgroup.count == 0 ||
+        plan->cgroup_manager->apply(plan->cgroup_path, &creation->cgroup, &plan->limits, err) == 0) {
         return 0;
     }
     return judge_cgroup(creation, err);
@@ -148,6 +164,7 @@ static int write_intent(struct creation *creation, const struct container_option
         .created = now(&creation->arena),
         .owner = geteuid(),
         .attached = true,
+        .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
         .cgroup_path = creation->plan.cgroup_path,
     };
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);
@@ -382,6 +399,14 @@ static int complete_plan(struct creation *creation, const struct container_optio
     return 0;
 }
 
+// The group, before the container's process where the manager can do so: then the process is born in it.
+static int place(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
+    if (creation->plan.cgroup_manager->needs_process != has_process) {
+        return 0;
+    }
+    return make_cgroup(creation, options, err) < 0 || (creation->cgroup.count > 0 && hand_over_v1_tasks(creation, err) < 0) ? -1 : 0;
+}
+
 static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                   struct err *err) {
     bool ended = false;
@@ -391,16 +416,13 @@ static int create(struct creation *creation, const struct container_options *opt
     }
     creation->dir_made = true;
     if (write_intent(creation, options, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
-        make_cgroup(creation, options, err) < 0) {
-        return -1;
-    }
-    if ((creation->cgroup.count > 0 && hand_over_v1_tasks(creation, err) < 0) || (wait_for_start && prepare_start(creation, err) < 0)) {
+        place(creation, options, false, err) < 0 || (wait_for_start && prepare_start(creation, err) < 0)) {
         return -1;
     }
     // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
     // and device rules are set while init starts: it does nothing before it has the plan.
-    if (launch(creation, options, attached, err) < 0 || complete_record(creation, err) < 0 ||
-        set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
+    if (launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
+        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
         return -1;
     }
     creation->plan_sent = true;
@@ -425,8 +447,10 @@ void creation_undo(struct creation *creation) {
     struct err err;
     // A pid namespace dies with its first process; without one there may be others left.
     bool all_dead = creation->plan.namespaces & CLONE_NEWPID;
-    if (creation->cgroup.count > 0 && ((!all_dead && cgroup_kill(&creation->cgroup, &err) < 0) ||
-                                       cgroup_remove(&creation->cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
+    const struct container_plan *plan = &creation->plan;
+    if (creation->cgroup.count > 0 &&
+        ((!all_dead && cgroup_kill(&creation->cgroup, &err) < 0) ||
+         plan->cgroup_manager->unmake(plan->cgroup_path, &creation->cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
         log_warn("%s; the next command tries again", err.text);
         return; // by what stands in the state
     }

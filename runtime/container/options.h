@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cgroup_manager;
 struct oci_config;
 
 // A root file system of layers, in place of config->root.path: mounted for this container alone, in its own mount namespace.
@@ -35,6 +36,7 @@ struct container_options {
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)
     const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
+    const struct cgroup_manager *cgroup_manager; // NULL: cgroupfs
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
 
     // run in the foreground

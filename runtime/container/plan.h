@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cgroup_manager;
 struct container_options;
 struct err;
 struct oci_id_mapping;
@@ -48,7 +49,8 @@ struct container_plan {
     struct plan_tree *trees;
     size_t tree_count;
 
-    const char *cgroup_path;
+    const struct cgroup_manager *cgroup_manager;
+    const char *cgroup_path; // as the manager has it; NULL: none is made
     bool cgroup_required; // limits were asked for: no cgroup is an error then
     struct cgroup_limits limits;
 

@@ -1,5 +1,6 @@
-#include "runtime/base/err.h"
 #include "runtime/container/plan.h"
+
+#include "runtime/container/cgroup_manager.h"
 #include "runtime/container/options.h"
 #include "specs/oci_config.h"
 
@@ -103,23 +104,6 @@ static void plan_lists(const struct oci_resources *from, struct container_plan *
     limits->unified_count = from->unified_count;
 }
 
-// Whether the configuration wants anything of the cgroup that it would be wrong to run without.
-static bool asks_for_limits(const struct cgroup_limits *limits) {
-    const struct cgroup_value *values[] = {
-        &limits->memory_bytes, &limits->memory_reservation_bytes, &limits->memory_swap_bytes, &limits->cpu_shares,
-        &limits->cpu_quota_us, &limits->cpu_period_us,            &limits->cpu_idle,          &limits->pids,
-        &limits->io_weight,    &limits->network_class,
-    };
-    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-        if (values[i]->set && values[i]->value != -1) {
-            return true;
-        }
-    }
-    return limits->cpuset_cpus || limits->cpuset_mems || limits->memory_disable_oom_killer || limits->io_device_weights.count ||
-           limits->io_read_bytes.count || limits->io_write_bytes.count || limits->io_reads.count || limits->io_writes.count ||
-           limits->hugetlb_count || limits->rdma_count || limits->network_priority_count || limits->unified_count;
-}
-
 int container_plan_limits(const struct container_options *options, struct container_plan *plan, struct err *err) {
     const struct oci_config *config = options->config;
     const struct oci_resources *from = &config->os.resources;
@@ -152,16 +136,15 @@ int container_plan_limits(const struct container_options *options, struct contai
     if (plan->privileged) {
         plan_device_rules(from, plan);
     }
-    plan->cgroup_required = plan->privileged || asks_for_limits(limits);
-    const char *path = config->os.cgroups_path;
-    if (path && strchr(path, ':')) {
-        return err_set(err, ERR_UNSUPPORTED, "config.json: linux.cgroupsPath: \"%s\" is of systemd's form, which this version does not "
-                       "manage; give a path", path);
-    }
-    if (path && *path) {
-        plan->cgroup_path = path;
-    } else {
-        plan->cgroup_path = arena_format(&plan->arena, plan->privileged ? "/coffer-%s" : "coffer-%s", options->id);
-    }
-    return 0;
+    plan->cgroup_required = plan->privileged || cgroup_limits_asked(limits);
+    plan->cgroup_manager = options->cgroup_manager ? options->cgroup_manager : &cgroup_manager_fs;
+    const struct cgroup_wish wish = {
+        .id = options->id,
+        .path = config->os.cgroups_path,
+        .privileged = plan->privileged,
+        .limits = limits,
+        .annotations = config->annotations,
+        .annotations_count = config->annotations_count,
+    };
+    return plan->cgroup_manager->plan(&wish, &plan->arena, &plan->cgroup_path, err);
 }

@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/container/cgroup_manager.h"
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
@@ -38,38 +39,29 @@ static int kill_processes(const struct container_record *record, struct err *err
     }
     AUTO_CGROUP_HOST struct cgroup_host host = {0};
     AUTO_CGROUP struct cgroup cgroup = {0};
-    if (removal_open_cgroup(record, &host, &cgroup, err) < 0) {
+    const struct cgroup_manager *manager = cgroup_manager_named(record->cgroup_manager, err);
+    if (!manager || removal_open_cgroup(record, &host, &cgroup, err) < 0 || (cgroup.count > 0 && cgroup_kill(&cgroup, err) < 0)) {
         return -1;
     }
-    if (cgroup.count > 0 && (cgroup_kill(&cgroup, err) < 0 || cgroup_remove(&cgroup, REMOVE_TIMEOUT_MS, err) < 0)) {
-        return -1;
-    }
-    return 0;
+    return manager->unmake(record->cgroup_path, &cgroup, REMOVE_TIMEOUT_MS, err);
 }
 
 int removal_finish(struct state_dir *dir, const struct container_record *record, struct err *err) {
     return kill_processes(record, err) < 0 ? -1 : state_dir_remove(dir, err);
 }
 
-// The path that was written down is removed only when its last name carries the container's id, and only when it is empty: a group
-// that the configuration named may have been there before, with others' processes. Init, if it came that far, ends by itself: its
+// What stands at the path that was written down is removed only when it is empty. Init, if it came that far, ends by itself: its
 // maker's death closes the channel on which it waits for its plan.
-static void remove_noted_cgroup(const struct state_dir *dir, const char *path) {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (!strstr(name, dir->id)) {
-        return;
-    }
+static void remove_noted_cgroup(const struct state_dir *dir, const struct container_record *record) {
     struct err err;
     AUTO_CGROUP_HOST struct cgroup_host host = {0};
     AUTO_CGROUP struct cgroup cgroup = {0};
-    if (cgroup_detect(&host, &err) < 0 || cgroup_open(&host, path, CGROUP_ALL, &cgroup, &err) < 0) {
+    const struct cgroup_manager *manager = cgroup_manager_named(record->cgroup_manager, &err);
+    if (!manager || cgroup_detect(&host, &err) < 0 || manager->find(&host, record->cgroup_path, dir->id, &cgroup, &err) < 0) {
         return;
     }
-    for (size_t i = 0; i < cgroup.count; i++) {
-        cgroup.dirs[i].made = 1;
-    }
     int state = cgroup_wait_empty(&cgroup, REMOVE_TIMEOUT_MS, &err);
-    if (state < 0 || (state == 0 && cgroup_remove(&cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
+    if (state < 0 || (state == 0 && manager->unmake(record->cgroup_path, &cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
         log_warn("%s", err.text);
     }
 }
@@ -79,7 +71,7 @@ void removal_unfinished(struct state_dir *dir) {
     struct container_record record;
     struct err err;
     if (state_dir_read(dir, &arena, &record, &err) == 0 && record.cgroup_path) {
-        remove_noted_cgroup(dir, record.cgroup_path);
+        remove_noted_cgroup(dir, &record);
     }
     if (state_dir_remove(dir, &err) < 0) {
         log_warn("%s", err.text);

@@ -160,10 +160,10 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 enum { LINE_ROOM = 768, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
                                "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
                                (json_int_t)record->start_time, "owner", (int)record->owner, "attached", record->attached,
-                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
+                               "cgroupManager", record->cgroup_manager, "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
     AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     if (!text) {
@@ -275,6 +275,7 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .start_time = (uint64_t)json_integer_value(json_object_get(object, "startTime")),
         .owner = (uint32_t)json_integer_value(json_object_get(object, "owner")),
         .attached = json_is_true(json_object_get(object, "attached")),
+        .cgroup_manager = copy_member(arena, object, "cgroupManager"),
         .cgroup_path = copy_member(arena, object, "cgroupPath"),
         .cgroup = copy_member(arena, object, "cgroup"),
     };

@@ -37,6 +37,7 @@ struct container_record {
     uint64_t start_time; // of pid, clock ticks since boot: tells the process from a later one (the folder does not outlive a boot)
     uint32_t owner; // uid of who made it
     bool attached;  // ends with its maker: made by a `run` in the foreground, or not whole yet
+    const char *cgroup_manager; // its name (cgroup_manager.h)
     const char *cgroup_path; // where a cgroup is going to be made: written down before it is
     const char *cgroup;      // what was made (cgroup_record()); NULL before that, and for none
 };

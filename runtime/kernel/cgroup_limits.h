@@ -122,6 +122,9 @@ extern const size_t cgroup_device_default_count;
 // The hierarchies of version 1 that these limits need: for cgroup_create().
 uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits) MUST_CHECK;
 
+// Whether anything is limited at all, device rules aside: what it would be wrong to run without.
+bool cgroup_limits_asked(const struct cgroup_limits *limits) MUST_CHECK;
+
 // 2..262144 -> 1..10000, the default 1024 -> 100: the curve that all runtimes share since 2025, as the straight line before it gave
 // the default of version 1 only 39.
 uint64_t cgroup_weight_of_shares(uint64_t shares) MUST_CHECK;

@@ -160,6 +160,24 @@ uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits) {
     return mask;
 }
 
+bool cgroup_limits_asked(const struct cgroup_limits *limits) {
+    const struct cgroup_value values[] = {
+        limits->memory_bytes,   limits->memory_reservation_bytes, limits->memory_swap_bytes,       limits->memory_kernel_tcp_bytes,
+        limits->cpu_shares,     limits->cpu_quota_us,             limits->cpu_period_us,           limits->cpu_burst_us,
+        limits->cpu_idle,       limits->cpu_realtime_runtime_us,  limits->cpu_realtime_period_us,  limits->pids,
+        limits->io_weight,      limits->io_leaf_weight,           limits->network_class,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        if (values[i].set && values[i].value != -1) {
+            return true;
+        }
+    }
+    return limits->memory_swappiness.set || limits->memory_disable_oom_killer || limits->cpuset_cpus || limits->cpuset_mems ||
+           limits->io_device_weights.count || limits->io_device_leaf_weights.count || limits->io_read_bytes.count ||
+           limits->io_write_bytes.count || limits->io_reads.count || limits->io_writes.count || limits->hugetlb_count ||
+           limits->rdma_count || limits->network_priority_count || limits->unified_count;
+}
+
 // One pass over a plan on one group.
 struct run {
     const struct cgroup *cgroup;
