@@ -6,7 +6,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/cgroup_manager.h"
+#include "runtime/container/dialogue.h"
 #include "runtime/container/document.h"
+#include "runtime/container/handover.h"
 #include "runtime/container/launch.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
@@ -14,15 +16,12 @@
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
-#include "runtime/kernel/tty.h"
 #include "specs/oci_config.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 enum { REMOVE_TIMEOUT_MS = 5000 };
@@ -118,26 +117,6 @@ static int set_limits(struct creation *creation, struct err *err) {
     return judge_cgroup(creation, err);
 }
 
-static int hand_over_v1_tasks(struct creation *creation, struct err *err) {
-    int fds[CGROUP_MAX_HIERARCHIES];
-    int count = cgroup_join_fds(&creation->cgroup, fds, ARRAY_LEN(fds), err);
-    if (count < 0) {
-        return -1;
-    }
-    int32_t *places = arena_array(&creation->plan.arena, (size_t)count, sizeof(*places));
-    int result = 0;
-    for (int i = 0; i < count; i++) {
-        if (result < 0) {
-            fd_close(&fds[i]);
-        } else {
-            result = container_plan_add_fd(&creation->plan, fds[i], &places[i], err);
-        }
-    }
-    creation->plan.init.cgroup_fds_bytes = places;
-    creation->plan.init.cgroup_fds_size = (size_t)count * sizeof(*places);
-    return result;
-}
-
 // --- what is written down ---
 
 // RFC 3339 in UTC. gmtime_r(3) would open and read the time zone file.
@@ -186,84 +165,7 @@ static int complete_record(struct creation *creation, struct err *err) {
     return state_dir_complete(&creation->dir, &creation->record, err);
 }
 
-// The number as the host has it, without a newline, replaced as a whole: engines watch for the file.
-static int write_pid_file(const char *path, pid_t pid, struct err *err) {
-    char text[16];
-    int size = snprintf(text, sizeof(text), "%d", pid);
-    return fd_replace_file(AT_FDCWD, path, text, (size_t)size, 0644, err) < 0 ? err_in(err, "write the pid file") : 0;
-}
-
 // --- talking to init ---
-
-static int take_error(const struct channel_message *message, struct err *err) {
-    if (message->size != sizeof(*err)) {
-        return err_set(err, ERR_STATE, "init failed and sent an error of %zu bytes", message->size);
-    }
-    memcpy(err, message->body, sizeof(*err));
-    err->text[sizeof(err->text) - 1] = '\0';
-    if (err->kind <= ERR_NONE || err->kind >= ERR_KIND_COUNT) {
-        err->kind = ERR_SYSTEM;
-    }
-    return -1;
-}
-
-static int send_plan(struct creation *creation, struct err *err) {
-    AUTO_BUF struct buf message = {0};
-    wire_encode(&init_plan_record, &creation->plan.init, &message);
-    if (channel_send(creation->launched.channel, CHANNEL_PLAN, message.data, message.size, creation->plan.fds, creation->plan.fd_count,
-                     err) == 0) {
-        return 0;
-    }
-    // An init that is gone has said why.
-    struct channel_message last;
-    struct err ignored;
-    if (err->errnum == EPIPE && channel_receive(creation->launched.channel, &last, &ignored) == 0) {
-        if (last.type == CHANNEL_ERROR) {
-            take_error(&last, err);
-        }
-        channel_message_finish(&last);
-    }
-    return -1;
-}
-
-static int send_console(const char *path, int master, struct err *err) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) >= (int)sizeof(address.sun_path)) {
-        return err_set(err, ERR_INPUT, "--console-socket %s: the path is longer than %zu bytes", path, sizeof(address.sun_path) - 1);
-    }
-    AUTO_FD int peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (peer < 0 || connect(peer, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        return err_sys(err, "connect to console socket %s", path);
-    }
-    char name[] = "/dev/ptmx";
-    struct iovec part = {.iov_base = name, .iov_len = sizeof(name) - 1};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &master, sizeof(int));
-    return sendmsg(peer, &message, MSG_NOSIGNAL) < 0 ? err_sys(err, "send the terminal to console socket %s", path) : 0;
-}
-
-static int take_console(struct creation *creation, const struct container_options *options, struct channel_message *message,
-                        struct err *err) {
-    if (message->fd_count != 1) {
-        return err_set(err, ERR_STATE, "init did not send the terminal");
-    }
-    if (options->console_socket) {
-        return send_console(options->console_socket, message->fds[0], err);
-    }
-    fd_close(&creation->console);
-    creation->console = fd_take(&message->fds[0]);
-    tty_copy_size(STDOUT_FILENO, creation->console); // before the command can ask for it
-    return 0;
-}
 
 static int run_hooks(struct creation *creation, const struct container_options *options, enum oci_hook_kind kind,
                      enum oci_status status, struct err *err) {
@@ -276,49 +178,30 @@ static int run_hooks(struct creation *creation, const struct container_options *
     return snapshot_run_hooks(options->config, kind, buf_string(&state), err);
 }
 
-static int answer_namespaces(struct creation *creation, const struct container_options *options, struct err *err) {
-    if (run_hooks(creation, options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0 ||
-        run_hooks(creation, options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err) < 0) {
+// What init's caller does while init waits in its namespaces.
+struct hook_run {
+    struct creation *creation;
+    const struct container_options *options;
+};
+
+static int run_early_hooks(void *context, struct err *err) {
+    const struct hook_run *run = context;
+    if (run_hooks(run->creation, run->options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0) {
         return -1;
     }
-    return channel_send(creation->launched.channel, CHANNEL_GO, NULL, 0, NULL, 0, err);
+    return run_hooks(run->creation, run->options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
 }
 
-// Serves init until it waits for `start` (*ret_ended false) or has become the container's command (true).
 static int converse(struct creation *creation, const struct container_options *options, bool *ret_ended, struct err *err) {
-    for (;;) {
-        struct channel_message message;
-        if (channel_receive(creation->launched.channel, &message, err) < 0) {
-            return -1;
-        }
-        int result = 0;
-        switch (message.type) {
-        case CHANNEL_TERMINAL:
-            result = take_console(creation, options, &message, err);
-            break;
-        case CHANNEL_NAMESPACES:
-            result = answer_namespaces(creation, options, err);
-            break;
-        case CHANNEL_WARNING:
-            log_warn("%s", message.body);
-            break;
-        case CHANNEL_ERROR:
-            result = take_error(&message, err);
-            break;
-        case CHANNEL_READY:
-        case CHANNEL_END:
-            *ret_ended = message.type == CHANNEL_END;
-            channel_message_finish(&message);
-            return 0;
-        default:
-            result = err_set(err, ERR_STATE, "init sent a message of type %d", (int)message.type);
-            break;
-        }
-        channel_message_finish(&message);
-        if (result < 0) {
-            return -1;
-        }
-    }
+    struct hook_run run = {creation, options};
+    const struct dialogue dialogue = {
+        .channel = creation->launched.channel,
+        .console_socket = options->console_socket,
+        .console = &creation->console,
+        .namespaces_made = run_early_hooks,
+        .context = &run,
+    };
+    return dialogue_serve(&dialogue, ret_ended, err);
 }
 
 // --- all together ---
@@ -404,7 +287,7 @@ static int place(struct creation *creation, const struct container_options *opti
     if (creation->plan.cgroup_manager->needs_process != has_process) {
         return 0;
     }
-    return make_cgroup(creation, options, err) < 0 || (creation->cgroup.count > 0 && hand_over_v1_tasks(creation, err) < 0) ? -1 : 0;
+    return make_cgroup(creation, options, err) < 0 || (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) ? -1 : 0;
 }
 
 static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
@@ -422,7 +305,7 @@ static int create(struct creation *creation, const struct container_options *opt
     // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
     // and device rules are set while init starts: it does nothing before it has the plan.
     if (launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
-        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || send_plan(creation, err) < 0) {
+        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || dialogue_send_plan(creation->launched.channel, &creation->plan, err) < 0) {
         return -1;
     }
     creation->plan_sent = true;
@@ -439,7 +322,7 @@ static int create(struct creation *creation, const struct container_options *opt
     if (!attached && detach_record(creation, err) < 0) {
         return -1;
     }
-    return options->pid_file ? write_pid_file(options->pid_file, creation->launched.pid, err) : 0;
+    return options->pid_file ? handover_pid_file(options->pid_file, creation->launched.pid, err) : 0;
 }
 
 void creation_undo(struct creation *creation) {

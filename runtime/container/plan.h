@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct cgroup;
 struct cgroup_manager;
 struct container_options;
 struct err;
@@ -74,6 +75,9 @@ int container_plan_open_trees(const struct container_options *options, struct co
 
 // Adds a descriptor for init; returns its place.
 int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret_place, struct err *err) MUST_CHECK;
+
+// On version 1 init itself joins the cgroup, by descriptors in its plan; on version 2 it is born there, and this does nothing.
+int container_plan_join_cgroup(struct container_plan *plan, const struct cgroup *cgroup, struct err *err) MUST_CHECK;
 
 // plan_mounts.c, plan_limits.c: parts of the building.
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);

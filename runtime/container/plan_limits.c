@@ -1,7 +1,9 @@
 #include "runtime/container/plan.h"
 
+#include "runtime/base/fd.h"
 #include "runtime/container/cgroup_manager.h"
 #include "runtime/container/options.h"
+#include "runtime/kernel/cgroup.h"
 #include "specs/oci_config.h"
 
 #include <string.h>
@@ -147,4 +149,24 @@ int container_plan_limits(const struct container_options *options, struct contai
         .annotations_count = config->annotations_count,
     };
     return plan->cgroup_manager->plan(&wish, &plan->arena, &plan->cgroup_path, err);
+}
+
+int container_plan_join_cgroup(struct container_plan *plan, const struct cgroup *cgroup, struct err *err) {
+    int fds[CGROUP_MAX_HIERARCHIES];
+    int count = cgroup_join_fds(cgroup, fds, ARRAY_LEN(fds), err);
+    if (count < 0) {
+        return -1;
+    }
+    int32_t *places = arena_array(&plan->arena, (size_t)count, sizeof(*places));
+    int result = 0;
+    for (int i = 0; i < count; i++) {
+        if (result < 0) {
+            fd_close(&fds[i]);
+        } else {
+            result = container_plan_add_fd(plan, fds[i], &places[i], err);
+        }
+    }
+    plan->init.cgroup_fds_bytes = places;
+    plan->init.cgroup_fds_size = (size_t)count * sizeof(*places);
+    return result;
 }

@@ -74,7 +74,7 @@ on_terminal() {
     run oci create "$ID"
     fails_with "create container \"$ID\": create: process.terminal is true, so --console-socket is needed"
     run oci create --console-socket nowhere "$ID"
-    fails_with "create container \"$ID\": connect to console socket nowhere: No such file or directory"
+    fails_with "create container \"$ID\": --console-socket: connect to nowhere: No such file or directory"
     run oci create --console-socket "$(printf '%200s' '' | tr ' ' x)" "$ID"
     [[ "$output" == *"the path is longer than 107 bytes" ]]
     nothing_left
