@@ -5,6 +5,7 @@
 #include "runtime/kernel/names.h"
 
 #include <signal.h>
+#include <string.h>
 
 struct kill_request {
     bool all;
@@ -13,6 +14,9 @@ struct kill_request {
 static int run(struct context *context, struct err *err) {
     const struct kill_request *request = context->request;
     int number = context->operand_count > 1 ? name_signal(context->operands[1]) : SIGTERM;
+    if (context->operand_count > 1 && strcmp(context->operands[1], "0") == 0) {
+        number = 0; // sends nothing, but fails where there is nobody to send to
+    }
     if (number < 0) {
         return err_set(err, ERR_INPUT, "unknown signal \"%s\"; expected a name such as TERM or KILL, or a number from 1 to %d",
                        context->operands[1], SIGNAL_MAX);

@@ -8,6 +8,7 @@
 #include "runtime/container/create.h"
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
+#include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
@@ -83,6 +84,7 @@ int container_start(const char *root, const char *id, struct err *err) {
     }
     enum oci_status status = state_dir_status(&dir, &record);
     if (status != OCI_STATUS_CREATED) {
+        status = opened_status(&dir, &record);
         return err_set(err, ERR_STATE, "start container \"%s\": it is %s; only a created one can be started", id,
                        oci_status_name(status));
     }
@@ -162,32 +164,7 @@ int container_run(const struct container_options *options, bool detached, int *r
     return result;
 }
 
-// --- kill, delete ---
-
-int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) {
-    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
-    AUTO_ARENA struct arena arena = {0};
-    struct container_record record;
-    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0) {
-        return -1;
-    }
-    if (state_dir_status(&dir, &record) == OCI_STATUS_STOPPED) {
-        return err_set(err, ERR_STATE, "kill container \"%s\": it is not running", id);
-    }
-    if (all && record.cgroup) {
-        AUTO_CGROUP_HOST struct cgroup_host host = {0};
-        AUTO_CGROUP struct cgroup cgroup = {0};
-        if (removal_open_cgroup(&record, &host, &cgroup, err) < 0 || cgroup_signal(&cgroup, signal, err) < 0) {
-            return err_in(err, "kill container \"%s\"", id);
-        }
-        return 0;
-    }
-    AUTO_FD int pidfd = removal_open_process(&record, err);
-    if (pidfd < 0) {
-        return err_in(err, "kill container \"%s\"", id);
-    }
-    return sys_pidfd_send_signal(pidfd, signal) < 0 ? err_sys(err, "kill container \"%s\"", id) : 0;
-}
+// --- delete ---
 
 // A `run` in the foreground holds the lock and cleans up itself once its container is dead.
 static int kill_attached(struct state_dir *dir, const struct container_record *record, struct err *err) {
@@ -214,6 +191,7 @@ static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
     }
     enum oci_status status = state_dir_status(dir, &record);
     if (status != OCI_STATUS_STOPPED && !force) {
+        status = opened_status(dir, &record);
         return err_set(err, ERR_STATE, "delete container \"%s\": it is %s; stop it first, or use --force", dir->id,
                        oci_status_name(status));
     }
@@ -256,6 +234,6 @@ int container_state(const char *root, const char *id, struct buf *document, stru
         snapshot_read(&dir, &arena, &config, err) < 0) {
         return -1;
     }
-    container_document(&dir, &record, config, state_dir_status(&dir, &record), document);
+    container_document(&dir, &record, config, opened_status(&dir, &record), document);
     return 0;
 }

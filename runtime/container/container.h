@@ -10,6 +10,8 @@
 #include "runtime/container/options.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 struct buf;
 struct err;
@@ -23,8 +25,16 @@ int container_start(const char *root, const char *id, struct err *err) MUST_CHEC
 // create and start in one, without a wait between them. *ret_status: exit code, or 128 + signal. Detached: returns once it runs.
 int container_run(const struct container_options *options, bool detached, int *ret_status, struct err *err) MUST_CHECK;
 
-// Sends the signal to the container's process, or to all of them.
+// Sends the signal to the container's process, or to all of them; SIGKILL goes to all where they have no pid namespace of their own.
+// ERR_STATE when there is nobody left.
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) MUST_CHECK;
+
+// Stops all processes where they stand, and lets them go on. ERR_STATE where the container is not running or created, or not paused.
+int container_pause(const char *root, const char *id, struct err *err) MUST_CHECK;
+int container_resume(const char *root, const char *id, struct err *err) MUST_CHECK;
+
+// All processes in the container's cgroup, in our own pid namespace. *ret_pids is malloc'd.
+int container_processes(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count, struct err *err) MUST_CHECK;
 
 // Removes a stopped container; with force a running one is killed first, and one that is not there is no error.
 int container_delete(const char *root, const char *id, bool force, struct err *err) MUST_CHECK;

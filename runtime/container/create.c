@@ -142,6 +142,7 @@ static int write_intent(struct creation *creation, const struct container_option
         .rootfs = creation->plan.init.root_path,
         .created = now(&creation->arena),
         .owner = geteuid(),
+        .own_pids = creation->plan.namespaces & CLONE_NEWPID,
         .attached = true,
         .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
         .cgroup_path = creation->plan.cgroup_path,

@@ -160,9 +160,9 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 enum { LINE_ROOM = 768, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
                                "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
-                               (json_int_t)record->start_time, "owner", (int)record->owner, "attached", record->attached,
+                               (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids, "attached", record->attached,
                                "cgroupManager", record->cgroup_manager, "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
     AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
@@ -274,6 +274,7 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .pid = json_integer_value(json_object_get(object, "pid")),
         .start_time = (uint64_t)json_integer_value(json_object_get(object, "startTime")),
         .owner = (uint32_t)json_integer_value(json_object_get(object, "owner")),
+        .own_pids = json_is_true(json_object_get(object, "ownPids")),
         .attached = json_is_true(json_object_get(object, "attached")),
         .cgroup_manager = copy_member(arena, object, "cgroupManager"),
         .cgroup_path = copy_member(arena, object, "cgroupPath"),
@@ -347,6 +348,14 @@ int state_dir_lock_created(const struct state_dir *dir, struct err *err) {
         return err_sys(err, "mark container \"%s\" as created", dir->id);
     }
     return fd_take(&created);
+}
+
+int state_dir_hide_created(const struct state_dir *dir, bool hide, struct err *err) {
+    static const char *const names[] = {"created", "created.paused"};
+    if (renameat(dir->fd, names[!hide], dir->fd, names[hide]) < 0 && errno != ENOENT) {
+        return err_sys(err, "rename %s of container \"%s\"", names[!hide], dir->id);
+    }
+    return 0;
 }
 
 void state_dir_wait_started(const struct state_dir *dir) {

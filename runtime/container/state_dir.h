@@ -36,6 +36,7 @@ struct container_record {
     int64_t pid;
     uint64_t start_time; // of pid, clock ticks since boot: tells the process from a later one (the folder does not outlive a boot)
     uint32_t owner; // uid of who made it
+    bool own_pids;  // its process is the first of a pid namespace, whose end is the end of all in it
     bool attached;  // ends with its maker: made by a `run` in the foreground, or not whole yet
     const char *cgroup_manager; // its name (cgroup_manager.h)
     const char *cgroup_path; // where a cgroup is going to be made: written down before it is
@@ -80,6 +81,9 @@ int state_dir_connect(const struct state_dir *dir, struct err *err) MUST_CHECK;
 
 // Opens and locks `created`, for init to hold.
 int state_dir_lock_created(const struct state_dir *dir, struct err *err) MUST_CHECK;
+
+// Makes a created container not look so, and back: `start` has nothing to wait for while it is paused. No error where it is that way.
+int state_dir_hide_created(const struct state_dir *dir, bool hide, struct err *err) MUST_CHECK;
 
 // Waits until init holds it no more.
 void state_dir_wait_started(const struct state_dir *dir);

@@ -214,10 +214,7 @@ int cgroup_kill(const struct cgroup *cgroup, struct err *err) {
     int v2 = cgroup_v2_fd(cgroup);
     if (v2 >= 0 && cgroup_write_text(v2, "cgroup.kill", "1") == 0) {
         // Version 1's freezer holds even the killed, should somebody have used that one.
-        int freezer = cgroup->host->version == CGROUP_V1 ? cgroup_dir_fd(cgroup, CGROUP_FREEZER) : -1;
-        return freezer >= 0 && cgroup_write_text(freezer, "freezer.state", "THAWED") < 0
-                   ? err_sys(err, "thaw cgroup %s", cgroup->path)
-                   : 0;
+        return cgroup->host->version == CGROUP_V1 ? cgroup_thaw(cgroup, err) : 0;
     }
     // While they are frozen they cannot fork; without a freezer, children that appear are caught in the next rounds.
     struct err unused;
@@ -335,6 +332,7 @@ static int freeze_v1(const struct cgroup *cgroup, int dir_fd, int64_t deadline, 
     }
 }
 
+// The one of version 2 where there is one: it tells when all are frozen, and the frozen can be killed.
 static int freezer_dir(const struct cgroup *cgroup, bool *ret_v2) {
     int dir_fd = cgroup_v2_fd(cgroup);
     *ret_v2 = dir_fd >= 0;
@@ -360,26 +358,40 @@ int cgroup_freeze(const struct cgroup *cgroup, int timeout_ms, struct err *err) 
     return err_set(err, ERR_STATE, "cgroup %s did not freeze within %d ms", cgroup->path, timeout_ms);
 }
 
+// On a hybrid host a group can be frozen in either version, or in both.
+static const struct {
+    enum cgroup_controller controller;
+    const char *file;
+    const char *thawed;
+} freezers[] = {
+    {CGROUP_UNIFIED, "cgroup.freeze", "0"},
+    {CGROUP_FREEZER, "freezer.state", "THAWED"},
+};
+
+static int freezer_at(const struct cgroup *cgroup, size_t i) {
+    bool v2_alone = cgroup->count > 0 && cgroup->host->version == CGROUP_V2;
+    return v2_alone && freezers[i].controller == CGROUP_FREEZER ? -1 : cgroup_dir_fd(cgroup, freezers[i].controller);
+}
+
 int cgroup_thaw(const struct cgroup *cgroup, struct err *err) {
-    bool v2;
-    int dir_fd = freezer_dir(cgroup, &v2);
-    if (dir_fd < 0) {
-        return 0;
-    }
-    if (cgroup_write_text(dir_fd, v2 ? "cgroup.freeze" : "freezer.state", v2 ? "0" : "THAWED") < 0) {
-        return err_sys(err, "thaw cgroup %s", cgroup->path);
+    for (size_t i = 0; i < ARRAY_LEN(freezers); i++) {
+        int dir_fd = freezer_at(cgroup, i);
+        if (dir_fd >= 0 && cgroup_write_text(dir_fd, freezers[i].file, freezers[i].thawed) < 0 && errno != ENOENT && errno != ENODEV) {
+            return err_sys(err, "thaw cgroup %s", cgroup->path);
+        }
     }
     return 0;
 }
 
 bool cgroup_is_frozen(const struct cgroup *cgroup) {
-    bool v2;
-    char state[CGROUP_TEXT_SIZE];
-    int dir_fd = freezer_dir(cgroup, &v2);
-    if (dir_fd < 0 || cgroup_read_text(dir_fd, v2 ? "cgroup.freeze" : "freezer.state", state) < 0) {
-        return false;
+    for (size_t i = 0; i < ARRAY_LEN(freezers); i++) {
+        char state[CGROUP_TEXT_SIZE];
+        int dir_fd = freezer_at(cgroup, i);
+        if (dir_fd >= 0 && cgroup_read_text(dir_fd, freezers[i].file, state) == 0 && strcmp(state, freezers[i].thawed) != 0) {
+            return true;
+        }
     }
-    return strcmp(state, v2 ? "0" : "THAWED") != 0;
+    return false;
 }
 
 // Removes one group that has none below it, somewhere below dir_fd: always the first of each level, down to the lowest, and on

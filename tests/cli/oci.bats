@@ -171,7 +171,7 @@ teardown() {
     oci kill "$ID" KILL
     wait_for has_status stopped
     run oci kill "$ID" KILL
-    fails_with "kill container \"$ID\": it is not running"
+    fails_with "kill container \"$ID\": container not running: it is stopped"
     oci delete "$ID"
     nothing_left
 }
