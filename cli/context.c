@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/kernel/userns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,12 +53,13 @@ static int take_folder_in_tmp(struct context *context, const char **ret, struct 
     return 0;
 }
 
+// Root of a user namespace, as podman's and as unshare's is, has no /run of its own, but the folder of the user who made it.
 static int default_root(struct context *context, const char **ret, struct err *err) {
-    if (!context->rootless) {
+    const char *runtime = environment("XDG_RUNTIME_DIR");
+    if (!context->rootless && (!runtime || userns_is_initial())) {
         *ret = "/run/coffer";
         return 0;
     }
-    const char *runtime = environment("XDG_RUNTIME_DIR");
     if (!runtime) {
         return take_folder_in_tmp(context, ret, err);
     }

@@ -251,6 +251,8 @@ static int launch(struct creation *creation, const struct container_options *opt
         .join_user = join_user,
         .join_pid = join_pid,
         .die_with_parent = attached,
+        .set_oom_score = plan->set_oom_score,
+        .oom_score = plan->oom_score,
     };
     plan->init.die_with_parent = attached;
     int result = launch_init(&launch, &creation->launched, err);

@@ -43,6 +43,24 @@ static _Noreturn void give_up(int channel, const char *what) {
     _exit(125);
 }
 
+static void set_oom_score(const struct launch *launch, int channel) {
+    if (!launch->set_oom_score) {
+        return;
+    }
+    struct err err = {0}, ignored;
+    char text[16];
+    snprintf(text, sizeof(text), "%d", launch->oom_score);
+    if (fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text, &err) == 0) {
+        return;
+    }
+    const char *why = err.errnum == EACCES ? " (less than the caller's takes CAP_SYS_RESOURCE)" : "";
+    err_num(&err, err.errnum, "set process.oomScoreAdj to %s%s", text, why);
+    if (channel_send(channel, CHANNEL_ERROR, &err, sizeof(err), NULL, 0, &ignored) < 0) {
+        _exit(125);
+    }
+    _exit(125);
+}
+
 static void place_stdio(const struct launch *launch, int channel) {
     for (int i = 0; i < 3; i++) {
         if (launch->stdio[i] >= 0 && dup2(launch->stdio[i], i) < 0) {
@@ -64,6 +82,7 @@ static _Noreturn void become_init(const struct launch *launch, int image, int ch
             _exit(125); // the parent went away or failed to write the maps
         }
     }
+    set_oom_score(launch, channel);
     if (launch->namespaces & CLONE_NEWUSER) {
         if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
             give_up(channel, "become root of the user namespace (is id 0 mapped?)");
@@ -83,6 +102,7 @@ static _Noreturn void become_init(const struct launch *launch, int image, int ch
 
 // In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c).
 static _Noreturn void become_joiner(const struct launch *launch, int image, int channel, int report) {
+    set_oom_score(launch, channel);
     place_stdio(launch, channel);
     const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->cgroup_fd};
     char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 1][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
@@ -133,6 +153,19 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
     return answer[0];
 }
 
+// What a process that has ended said last, in place of what is known of its end.
+static void take_last_words(int channel, struct err *err) {
+    struct channel_message last;
+    struct err ignored;
+    if (channel_receive(channel, &last, &ignored) < 0) {
+        return;
+    }
+    if (last.type == CHANNEL_ERROR && last.size == sizeof(*err)) {
+        memcpy(err, last.body, sizeof(*err));
+    }
+    channel_message_finish(&last);
+}
+
 static pid_t clone_child(const struct launch *launch, int image, int channel, int parents_end, int *ret_pidfd, struct err *err) {
     if (launch->join_user >= 0 || launch->join_pid >= 0) {
         return clone_joined(launch, image, channel, ret_pidfd, err);
@@ -165,6 +198,8 @@ int launch_init(const struct launch *launch, struct launched *ret_launched, stru
     struct launched launched = {.pidfd = -1, .channel = pair[0]};
     launched.pid = clone_child(launch, image, theirs, launched.channel, &launched.pidfd, err);
     if (launched.pid < 0) {
+        fd_close(&theirs); // ours would keep the channel open
+        take_last_words(launched.channel, err);
         launched_finish(&launched);
         return -1;
     }

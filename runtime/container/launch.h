@@ -25,6 +25,8 @@ struct launch {
     int join_user; // a user namespace to join first, -1 for none; the others are then created inside it
     int join_pid;  // a pid namespace to be born in, -1 for none
     bool die_with_parent;
+    bool set_oom_score; // before init is there, whose files in /proc belong to the host's root, and not to an ordinary user
+    int32_t oom_score;
 };
 
 struct launched {

@@ -122,9 +122,8 @@ static void plan_process(const struct container_options *options, struct contain
     to->gid = from->user.gid;
     to->groups_bytes = from->user.additional_gids;
     to->groups_size = from->user.additional_gids_count * sizeof(uint32_t);
-    // With a single mapped id the kernel denies setgroups(2); there are no other groups to lose then.
-    bool single = (plan->namespaces & CLONE_NEWUSER) && !plan->privileged && plan->gids.count == 1 && plan->gids.ranges[0].count == 1;
-    to->set_groups = !single;
+    to->set_groups = true;
+    plan->init.ask_groups = !plan->privileged || plan->join_user;
     to->set_umask = from->user.umask.set;
     to->umask = from->user.umask.value;
     to->no_new_privileges = from->no_new_privileges;
@@ -149,8 +148,8 @@ static void plan_process(const struct container_options *options, struct contain
     for (size_t i = 0; i < from->rlimits_count; i++) {
         to->rlimits[i] = (struct plan_rlimit){from->rlimits[i].type, from->rlimits[i].soft, from->rlimits[i].hard};
     }
-    plan->init.set_oom_score = from->oom_score_adj.set;
-    plan->init.oom_score = from->oom_score_adj.value;
+    plan->set_oom_score = from->oom_score_adj.set;
+    plan->oom_score = from->oom_score_adj.value;
 }
 
 static void plan_sysctls(const struct oci_config *config, struct container_plan *plan) {
@@ -198,7 +197,7 @@ static void plan_root(const struct container_options *options, struct container_
     const struct container_layers *layers = options->layers;
     if (!layers) {
         bool other_user = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
-        init->root_kind = plan->privileged && other_user ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
+        init->root_kind = plan->opens_trees && other_user ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
     } else if (plan->privileged) {
         init->root_kind = PLAN_ROOT_TREE;
         plan->needs_userns = plan->namespaces & CLONE_NEWUSER;
@@ -217,7 +216,8 @@ static void plan_root(const struct container_options *options, struct container_
 
 int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) {
     const struct oci_config *config = options->config;
-    plan->privileged = geteuid() == 0;
+    plan->opens_trees = geteuid() == 0;
+    plan->privileged = plan->opens_trees && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = -1;
     if (refuse_unserved(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
         return -1;

@@ -44,8 +44,12 @@ struct container_plan {
     const char *join_user; // paths; NULL for none
     const char *join_pid;
     const char **join_paths; // of init.joins[]
-    bool privileged;         // the parent is root: it opens what init is to mount
+    bool privileged;         // the parent is the host's root: device nodes and rules, a cgroup in any case
+    bool opens_trees;        // the parent is uid 0 of some user namespace: it opens what init is to mount, as far as it may
     bool needs_userns;       // some tree is id-mapped through the container's user namespace
+
+    bool set_oom_score;
+    int32_t oom_score;
 
     struct plan_tree *trees;
     size_t tree_count;

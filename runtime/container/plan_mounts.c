@@ -44,6 +44,16 @@ static void set_attributes(struct plan_mount *mount, const struct mount_options 
     mount->copy_up = options->copy_up;
 }
 
+static bool holds_cgroups(const char *source) {
+    static const char cgroups[] = "/sys/fs/cgroup";
+    size_t length = strlen(source);
+    while (length > 1 && source[length - 1] == '/') {
+        length--;
+    }
+    return length >= strlen("/sys") && length < sizeof(cgroups) && strncmp(source, cgroups, length) == 0 &&
+           (cgroups[length] == '/' || cgroups[length] == '\0');
+}
+
 static int plan_bind(const struct container_options *options, const struct oci_mount *from, const struct mount_options *read,
                      struct container_plan *plan, struct err *err) {
     struct plan_mount *mount = add_mount(plan, from->destination);
@@ -55,15 +65,20 @@ static int plan_bind(const struct container_options *options, const struct oci_m
     mount->recursive = read->recursive_bind;
     mount->kind = PLAN_MOUNT_BIND;
     bool new_user = plan->namespaces & CLONE_NEWUSER;
+    // "ro" is of the top alone, and a user's own cgroup of the host, below /sys, would stay writable from inside (CVE-2023-25809).
+    if (mount->recursive && (read->set & MOUNT_ATTR_RDONLY) && (!plan->privileged || new_user || plan->join_user) &&
+        holds_cgroups(mount->source)) {
+        mount->tree_attr_set |= MOUNT_ATTR_RDONLY;
+    }
     bool idmap = read->idmap || read->idmap_tree || from->uid_mappings_count > 0;
-    if (idmap && !plan->privileged) {
+    if (idmap && !plan->opens_trees) {
         return err_set(err, ERR_UNSUPPORTED, "mount %s: only root can map the ids of a mount", from->destination);
     }
     if (idmap && !new_user && from->uid_mappings_count == 0) {
         return err_set(err, ERR_INPUT, "config.json: mounts: \"%s\": idmap needs a new user namespace or mappings of its own",
                        from->destination);
     }
-    if (!plan->privileged || (!new_user && !idmap && !plan->join_user)) {
+    if (!plan->opens_trees || (!new_user && !idmap && !plan->join_user)) {
         return 0; // init can open it as well as we can
     }
     mount->kind = PLAN_MOUNT_TREE;
@@ -88,11 +103,24 @@ static const char **copy_options(struct arena *arena, const struct mount_options
     return options;
 }
 
-static void plan_new(const struct oci_mount *from, const struct mount_options *read, struct container_plan *plan) {
+// See bind_instead() of init/mounts.c.
+static const char *tree_instead(const struct oci_config *config, const char *fstype, const struct container_plan *plan) {
+    if (plan->privileged && !(plan->namespaces & CLONE_NEWUSER) && !plan->join_user) {
+        return NULL;
+    }
+    if (strcmp(fstype, "proc") == 0) {
+        return oci_config_namespace(config, CLONE_NEWPID) ? NULL : "/proc";
+    }
+    return strcmp(fstype, "sysfs") == 0 ? "/sys" : NULL;
+}
+
+static void plan_new(const struct oci_config *config, const struct oci_mount *from, const struct mount_options *read,
+                     struct container_plan *plan) {
     struct plan_mount *mount = add_mount(plan, from->destination);
     set_attributes(mount, read);
     mount->kind = PLAN_MOUNT_NEW;
     mount->fstype = from->type;
+    mount->instead = tree_instead(config, from->type, plan);
     mount->source = from->source;
     mount->options = copy_options(&plan->arena, read);
     mount->option_count = read->data_count;
@@ -190,7 +218,7 @@ static int plan_mount(const struct container_options *options, const struct oci_
     if (!*type) {
         return err_set(err, ERR_INPUT, "config.json: mounts: \"%s\" needs a type, or the option bind", from->destination);
     }
-    plan_new(from, &read, plan);
+    plan_new(options->config, from, &read, plan);
     return 0;
 }
 
@@ -199,7 +227,8 @@ static void add_device_tree(struct container_plan *plan, size_t index, const cha
 }
 
 static int plan_devices(const struct oci_config *config, struct container_plan *plan, struct err *err) {
-    bool bind = (plan->namespaces & CLONE_NEWUSER) || plan->join_user || !plan->privileged;
+    bool other_user = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
+    bool bind = other_user || !plan->privileged;
     size_t count = ARRAY_LEN(default_devices) + config->os.devices_count;
     plan->init.devices = arena_array(&plan->arena, count, sizeof(*plan->init.devices));
     for (size_t i = 0; i < ARRAY_LEN(default_devices); i++) {
@@ -229,7 +258,7 @@ static int plan_devices(const struct oci_config *config, struct container_plan *
             .tree_fd = -1,
         };
     }
-    for (size_t i = 0; bind && plan->privileged && i < plan->init.device_count; i++) {
+    for (size_t i = 0; plan->opens_trees && other_user && i < plan->init.device_count; i++) {
         if (plan->init.devices[i].bind) {
             add_device_tree(plan, i, plan->init.devices[i].path);
         }
@@ -347,7 +376,22 @@ static int open_root(const struct container_options *options, struct container_p
     }
     const struct plan_tree tree = {.source = plan->init.root_path, .recursive = true};
     int fd = options->layers ? open_layers(options->layers, plan->needs_userns ? userns_fd : -1, err) : open_tree(&tree, -1, err);
+    if (fd < 0 && err->errnum == EPERM && !options->layers) {
+        plan->init.root_kind = PLAN_ROOT_PATH; // init opens it itself: see leave_to_init()
+        return 0;
+    }
     return fd < 0 ? -1 : container_plan_add_fd(plan, fd, &plan->init.root_fd, err);
+}
+
+// What a namespace of mounts that is not the caller's own does not let him clone, init opens itself.
+static bool leave_to_init(const struct plan_tree *tree, struct container_plan *plan, const struct err *err) {
+    if (err->errnum != EPERM || tree->idmap) {
+        return false;
+    }
+    if (!tree->is_device) {
+        plan->init.mounts[tree->index].kind = PLAN_MOUNT_BIND;
+    }
+    return true;
 }
 
 int container_plan_open_trees(const struct container_options *options, struct container_plan *plan, int userns_fd, struct err *err) {
@@ -359,6 +403,9 @@ int container_plan_open_trees(const struct container_options *options, struct co
         const char *target = tree->is_device ? plan->init.devices[tree->index].path : plan->init.mounts[tree->index].target;
         int32_t *place = tree->is_device ? &plan->init.devices[tree->index].tree_fd : &plan->init.mounts[tree->index].tree_fd;
         int fd = open_tree(tree, userns_fd, err);
+        if (fd < 0 && leave_to_init(tree, plan, err)) {
+            continue;
+        }
         if (fd < 0 || container_plan_add_fd(plan, fd, place, err) < 0) {
             return err_in(err, "mount %s", target);
         }

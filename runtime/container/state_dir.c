@@ -48,7 +48,8 @@ static int open_root(const char *root, bool make, struct err *err) {
             }
             char kept = *at;
             *at = '\0';
-            if (mkdir(path, 0711) < 0 && errno != EEXIST) {
+            // An ordinary user's lies below XDG_RUNTIME_DIR, where only what is sticky is never cleaned away.
+            if (mkdir(path, geteuid() == 0 ? 0711 : 01700) < 0 && errno != EEXIST) {
                 return err_sys(err, "make directory %s", path);
             }
             *at = kept;

@@ -17,8 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// linux/nsfs.h has it since 6.18 (USER_NS_INIT_INO); the number is as old as the files.
+enum { INITIAL_USER_NAMESPACE = 0xEFFFFFFDU };
+
+bool userns_is_initial(void) {
+    struct stat status;
+    return stat("/proc/self/ns/user", &status) < 0 || status.st_ino == INITIAL_USER_NAMESPACE;
+}
 
 static void format_map(const struct idmap *map, struct buf *text) {
     for (size_t i = 0; i < map->count; i++) {
@@ -80,16 +89,18 @@ static int write_own_ids(pid_t pid, const struct idmap *uids, const struct idmap
 }
 
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err) {
-    if (geteuid() == 0) {
-        if (write_map(pid, "gid_map", gids, err) < 0 || write_map(pid, "uid_map", uids, err) < 0) {
-            return err_in(err, "map the ids of the user namespace");
-        }
+    bool root = geteuid() == 0;
+    if (root && write_map(pid, "gid_map", gids, err) == 0 && write_map(pid, "uid_map", uids, err) == 0) {
         return 0;
     }
+    // Root without CAP_SETUID and CAP_SETGID is like anybody: his own id he may map.
     bool single = uids->count == 1 && gids->count == 1 && uids->ranges[0].count == 1 && gids->ranges[0].count == 1 &&
                   uids->ranges[0].outside == geteuid() && gids->ranges[0].outside == getegid();
     if (single) {
         return write_own_ids(pid, uids, gids, err) < 0 ? err_in(err, "map the own id in the user namespace") : 0;
+    }
+    if (root) {
+        return err_in(err, "map the ids of the user namespace");
     }
     if (run_helper("/usr/bin/newgidmap", pid, gids, err) < 0 || run_helper("/usr/bin/newuidmap", pid, uids, err) < 0) {
         return err_in(err, "map the ids of the user namespace");

@@ -28,6 +28,10 @@ struct idmap {
     size_t count;
 };
 
+// Whether the caller is in the initial user namespace: there uid 0 is the host's root. Elsewhere uid 0 makes no device nodes and sets no
+// device rules, whatever its capabilities say. One system call. Without a procfs the answer is true: what then is not allowed fails.
+bool userns_is_initial(void) MUST_CHECK;
+
 // Writes both maps of the process, which has just been cloned into a user namespace of its own.
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err) MUST_CHECK;
 

@@ -26,10 +26,20 @@ static int wait_for_go(struct init *init, struct err *err) {
     return go ? 0 : err_set(err, ERR_STATE, "the runtime ended before the container was set up");
 }
 
-static int set_oom_score(const struct init_plan *plan, struct err *err) {
-    char text[16];
-    snprintf(text, sizeof(text), "%d", plan->oom_score);
-    return fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text, err);
+// Whoever mapped his own id without privilege had to deny setgroups(2) for good (user_namespaces(7)): the caller's groups stay then.
+static void ask_groups(struct init *init) {
+    char text[8] = "";
+    AUTO_FD int fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) < 4 || strncmp(text, "deny", 4) != 0) {
+        return;
+    }
+    struct plan_process *process = &init->plan->process;
+    process->set_groups = false;
+    if (process->groups_size > 0) {
+        static const char warning[] = "process.user.additionalGids: not set, as the user namespace denies setgroups(2)";
+        struct err ignored;
+        (void)!channel_send(init->channel, CHANNEL_WARNING, warning, sizeof(warning) - 1, NULL, 0, &ignored);
+    }
 }
 
 static int set_up_mounts(struct init *init, struct err *err) {
@@ -54,9 +64,8 @@ static int set_up(struct init *init, struct err *err) {
     if (init_join_namespaces(init, err) < 0) {
         return -1;
     }
-    // While the host's procfs is in reach; the container's may be masked or missing.
-    if (plan->set_oom_score && set_oom_score(plan, err) < 0) {
-        return -1;
+    if (plan->ask_groups) {
+        ask_groups(init); // while the host's procfs is in reach; the container's may be masked or missing
     }
     if (plan->mount_namespace && set_up_mounts(init, err) < 0) {
         return -1;

@@ -25,7 +25,32 @@ static int set_option(int fs, const char *option, struct err *err) {
     }
     memcpy(key, option, length);
     key[length] = '\0';
-    return sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0) < 0 ? err_sys(err, "option %s", option) : 0;
+    if (sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0) < 0) {
+        bool id = errno == EINVAL && (strcmp(key, "uid") == 0 || strcmp(key, "gid") == 0);
+        return err_sys(err, "option %s%s", option, id ? " (is it mapped in the user namespace?)" : "");
+    }
+    return 0;
+}
+
+// The kernel lets a user namespace make a procfs or sysfs only of a pid or network namespace of its own, and only where nothing is laid
+// over parts of the one that it sees already (Linux 4.2): inside most containers something is. What the caller sees, with all that hides
+// parts of it, shows the container nothing new; but a /proc with the processes of another pid namespace would be a lie.
+static int bind_instead(const struct plan_mount *mount, struct err *err) {
+    if (!mount->instead) {
+        return strcmp(mount->fstype, "proc") == 0
+                   ? err_set(err, ERR_UNSUPPORTED, "this user namespace may not make a procfs, as parts of the /proc around it are hidden; "
+                             "run the container around it with nothing masked (podman: --security-opt unmask=ALL, docker: --security-opt "
+                             "systempaths=unconfined), or leave out the new pid namespace")
+                   : err_num(err, EPERM, "create file system %s", mount->fstype);
+    }
+    AUTO_FD int tree = sys_open_tree(AT_FDCWD, mount->instead, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (tree < 0) {
+        return err_sys(err, "open %s", mount->instead);
+    }
+    bool sysfs = strcmp(mount->fstype, "sysfs") == 0;
+    struct mount_attr attr = {.attr_set = mount->attr_set | (sysfs ? MOUNT_ATTR_RDONLY : 0), .propagation = MS_PRIVATE};
+    return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ? err_sys(err, "set the attributes of %s", mount->instead)
+                                                                               : fd_take(&tree);
 }
 
 static int make_new(const struct plan_mount *mount, struct err *err) {
@@ -34,7 +59,7 @@ static int make_new(const struct plan_mount *mount, struct err *err) {
         if (errno == ENODEV) {
             return err_num(err, ENODEV, "file system type %s is unknown to this kernel", mount->fstype);
         }
-        return err_sys(err, "open file system %s", mount->fstype);
+        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "open file system %s", mount->fstype);
     }
     if (mount->source && *mount->source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", mount->source, 0) < 0) {
         return err_sys(err, "source %s", mount->source);
@@ -45,10 +70,13 @@ static int make_new(const struct plan_mount *mount, struct err *err) {
         }
     }
     if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
-        return err_sys(err, "create file system %s", mount->fstype);
+        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "create file system %s", mount->fstype);
     }
     int tree = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)mount->attr_set);
-    return tree < 0 ? err_sys(err, "mount file system %s", mount->fstype) : tree;
+    if (tree < 0) {
+        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "mount file system %s", mount->fstype);
+    }
+    return tree;
 }
 
 static int make_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
@@ -62,6 +90,9 @@ static int make_tree(struct init *init, const struct plan_mount *mount, struct e
     }
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0);
     int tree = sys_open_tree(AT_FDCWD, mount->source, flags);
+    if (tree < 0 && errno == EINVAL && !mount->recursive) {
+        return err_num(err, EINVAL, "open source %s (a user namespace may not leave out what is mounted below it: use rbind)", mount->source);
+    }
     return tree < 0 ? err_sys(err, "open source %s", mount->source) : tree;
 }
 

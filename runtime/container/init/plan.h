@@ -24,6 +24,7 @@ struct plan_mount {
     const char *target; // path in the container
     const char *source;
     const char *fstype;
+    const char *instead;  // NEW: the host's tree that is bound where a user namespace may not make its own; NULL: that is an error
     const char **options; // NEW: "key" or "key=value", for fsconfig(2)
     size_t option_count;
     int32_t tree_fd;
@@ -115,6 +116,7 @@ struct init_plan {
     size_t cgroup_fds_size;          // in bytes
     bool new_cgroup_namespace;       // unshared once init is in its cgroup, so that it is the namespace's root
     bool become_root;                // in the new user namespace: uid and gid 0
+    bool ask_groups;                 // the namespace may deny setgroups(2): looked at before the host's procfs is left
     bool die_with_parent;
     struct plan_namespace *joins;
     size_t join_count;
@@ -151,8 +153,6 @@ struct init_plan {
     bool new_network; // loopback is brought up
     const char *hostname;
     const char *domainname;
-    bool set_oom_score;
-    int32_t oom_score;
 
     struct plan_hook *create_hooks; // createContainer: the runtime's path, the container's namespaces
     size_t create_hook_count;
