@@ -119,6 +119,14 @@ $(BUILD)/static-obj/%.o: %.c $(BUILD)/flags
 	@echo "  cc    $< (static)"
 	$(Q)$(STATIC_CC) $(CPPFLAGS) -std=gnu17 -fPIE $(CFLAGS) $(STATIC_HARD) $(WARNINGS) -MMD -MP -c -o $@ $<
 
+# What the low level's --version tells of where it was built from; empty outside a checkout.
+COMMIT := $(shell git rev-parse --verify HEAD 2>/dev/null)
+$(BUILD)/obj/cli/call.o $(BUILD)/static-obj/cli/call.o: CPPFLAGS += -DCOFFER_COMMIT='"$(COMMIT)"'
+$(BUILD)/obj/cli/call.o $(BUILD)/static-obj/cli/call.o: $(BUILD)/commit
+$(BUILD)/commit: always
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+
 # Objects are made anew when the flags change.
 FLAGS_TEXT := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(STATIC_CC) $(STATIC_HARD) $(STATIC_LD) $(STATIC_LINK)
 .PHONY: always

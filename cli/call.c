@@ -15,6 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef COFFER_COMMIT
+#define COFFER_COMMIT "" // the Makefile has it for a build from a checkout
+#endif
+
 static int exit_code(const struct command *low_level, const struct err *err) {
     if (low_level) {
         return EXIT_CODE_LOW_LEVEL;
@@ -38,7 +42,12 @@ static int print_help(const struct command *command, const char *path, struct er
 static int print_version(const struct context *context, struct err *err) {
     AUTO_BUF struct buf buf = {0};
     if (context->command->flags & COMMAND_LOW_LEVEL) {
-        buf_add_format(&buf, "coffer-oci version %s\nspec: %s\n", COFFER_VERSION, OCI_VERSION);
+        // Engines parse this: dockerd takes the one line with "version" in it and the one that begins with "commit:".
+        buf_add_format(&buf, "coffer-oci version %s\n", COFFER_VERSION);
+        if (COFFER_COMMIT[0]) {
+            buf_add_format(&buf, "commit: %s\n", COFFER_COMMIT);
+        }
+        buf_add_format(&buf, "spec: %s\n", OCI_VERSION);
     } else {
         buf_add_format(&buf, "coffer version %s\n", COFFER_VERSION);
     }
@@ -173,6 +182,10 @@ int call_program(int argc, char **argv) {
     struct err err = {0};
     int result = find_and_run(&call, &words, &err);
     if (result < 0) {
+        // Engines look for every error in the log, for those of usage too. A log that cannot be opened is then the lesser error.
+        struct err log_err;
+        int unopened = call.low_level ? messages_open(&context, &log_err) : 0;
+        (void)unopened;
         messages_error(call.wrong_usage ? context.path : "coffer", err.text);
         result = exit_code(call.low_level, &err);
     }

@@ -19,9 +19,8 @@ static const struct command *const image_commands[] = {
 };
 
 static const struct command *const oci_commands[] = {
-    &command_oci_create, &command_oci_start,  &command_oci_run,  &command_oci_state,
-    &command_oci_kill,   &command_oci_delete, &command_oci_spec, &command_oci_ps,
-    &command_oci_pause,  &command_oci_resume, NULL,
+    &command_oci_create, &command_oci_start, &command_oci_run,    &command_oci_list,  &command_oci_state,  &command_oci_ps,
+    &command_oci_kill,   &command_oci_pause, &command_oci_resume, &command_oci_delete, &command_oci_spec, &command_oci_features, NULL,
 };
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
@@ -46,7 +45,8 @@ static const struct option_row global_options[] = {
 static const struct option_row oci_options[] = {
     OPTION_STRING("root", 0, "DIR", struct context, oci_dir, "Keep run-time state in DIR [default /run/coffer/oci]",
                   .complete = COMPLETE_DIRECTORY),
-    OPTION_STRING("log", 0, "FILE", struct context, log_path, "Write messages to FILE, errors there too",
+    OPTION_STRING("log", 0, "FILE", struct context, log_path,
+                  "Write messages to FILE, errors there too; journald:NAME and syslog:NAME for the host's log under that name",
                   .complete = COMPLETE_FILE),
     OPTION_CHOICE("log-format", 0, "FORMAT", log_formats, struct context, log_format,
                   "Write messages as text or json [default text]"),
@@ -61,6 +61,7 @@ static const struct option_row oci_options[] = {
     OPTION_CHOICE("rootless", 0, "WISH", rootless_wishes, struct context, rootless_wish,
                   "Whether to ignore what only root can do: auto, true or false [default auto]", .hidden = true),
     OPTION_FLAG("version", 'v', struct context, version, "Print the version"),
+    OPTION_FLAG("version-of-build", 'V', struct context, version, "The same as --version", .hidden = true), // crun's letter
     {0},
 };
 

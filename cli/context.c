@@ -85,6 +85,7 @@ static int default_store(struct context *context, const char **ret, struct err *
 
 int context_find_state(struct context *context, struct err *err) {
     context->rootless = geteuid() != 0;
+    context->oci_dir_given = context->oci_dir;
     const char *root = context->root_dir ? context->root_dir : environment("COFFER_ROOT");
     const char *store = context->store_dir ? context->store_dir : environment("COFFER_STORE");
     if (!root && context->oci_dir) {

@@ -1,11 +1,11 @@
 #include "cli/messages.h"
 
 #include "cli/context.h"
+#include "cli/log_target.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +13,8 @@
 
 // A process has one place for its messages; log.h hands its sink nothing but the line.
 static struct {
-    int log_fd; // 0 while there is none: standard input is no log
+    struct log_target target;
+    bool opened;
     bool json;
 } messages;
 
@@ -86,10 +87,24 @@ static void write_line(int fd, const struct buf *buf) {
     (void)ignored;
 }
 
+// The journal and the system's log add what stands around a text by themselves, but JSON is JSON everywhere.
 static void write_to_log(enum log_level level, const char *line) {
     AUTO_BUF struct buf buf = {0};
-    (messages.json ? messages_format_json : messages_format_text)(&buf, level, line, (long long)time(NULL));
-    write_line(messages.log_fd ? messages.log_fd : STDERR_FILENO, &buf);
+    long long now_s = (long long)time(NULL);
+    bool bare = !messages.json && (messages.target.kind == LOG_TARGET_JOURNAL || messages.target.kind == LOG_TARGET_SYSLOG);
+    if (bare) {
+        messages_add_visible(&buf, line);
+    } else {
+        (messages.json ? messages_format_json : messages_format_text)(&buf, level, line, now_s);
+    }
+    if (messages.target.kind == LOG_TARGET_NONE) {
+        write_line(STDERR_FILENO, &buf);
+        return;
+    }
+    if (messages.target.kind != LOG_TARGET_FILE && !bare) {
+        buf.data[--buf.size] = '\0'; // a datagram needs no newline
+    }
+    log_target_write(&messages.target, level, buf_string(&buf), now_s);
 }
 
 static void write_to_stderr(enum log_level level, const char *line) {
@@ -101,23 +116,24 @@ static void write_to_stderr(enum log_level level, const char *line) {
 }
 
 int messages_open(const struct context *context, struct err *err) {
-    messages.json = context->log_format == LOG_FORMAT_JSON;
-    if (context->log_path) {
-        int fd = open(context->log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-        if (fd < 0) {
-            return err_sys(err, "--log: open %s", context->log_path);
-        }
-        messages.log_fd = fd; // open until the process ends
+    if (messages.opened) {
+        return 0;
     }
-    log_set_sink(messages.log_fd || messages.json ? write_to_log : write_to_stderr,
+    messages.json = context->log_format == LOG_FORMAT_JSON;
+    const char *container = context->operand_count > 0 ? context->operands[0] : NULL;
+    if (context->log_path && log_target_open(context->log_path, container, &messages.target, err) < 0) {
+        return -1;
+    }
+    messages.opened = true;
+    log_set_sink(messages.target.kind != LOG_TARGET_NONE || messages.json ? write_to_log : write_to_stderr,
                  context->debug ? LOG_LEVEL_DEBUG : levels[context->log_level]);
     return 0;
 }
 
 void messages_error(const char *who, const char *text) {
-    if (messages.log_fd || messages.json) {
+    if (messages.target.kind != LOG_TARGET_NONE || messages.json) {
         write_to_log(LOG_LEVEL_ERROR, text);
-        if (!messages.log_fd) {
+        if (messages.target.kind == LOG_TARGET_NONE) {
             return;
         }
     }

@@ -11,7 +11,7 @@ struct buf;
 struct context;
 struct err;
 
-// Sets the sink of runtime/base/log.h as the context's global options say, and opens its log file.
+// Sets the sink of runtime/base/log.h as the context's global options say, and opens its log; once, further calls do nothing.
 int messages_open(const struct context *context, struct err *err) MUST_CHECK;
 
 // Prints an error, once, as the last thing the program does. `who` stands in front: "coffer", or "coffer run" for wrong usage.

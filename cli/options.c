@@ -218,7 +218,7 @@ static int read_long(struct reader *reader, const char *word, struct err *err) {
     size_t length = strcspn(name, "=");
     struct met met;
     if (!find(reader->rows, name, length, 0, &met)) {
-        if (strcmp(name, "help") == 0) {
+        if (strcmp(name, "help") == 0 || strcmp(name, "usage") == 0) { // and as argp has it
             reader->words->help = true;
             return 0;
         }
@@ -235,7 +235,7 @@ static int read_letters(struct reader *reader, const char *word, struct err *err
     for (const char *letter = word + 1; *letter; letter++) {
         struct met met;
         if (!find(reader->rows, NULL, 0, *letter, &met)) {
-            if (*letter == 'h') {
+            if (*letter == 'h' || *letter == '?') {
                 reader->words->help = true;
                 return 0;
             }

@@ -71,7 +71,7 @@ static const struct json_table intel_rdt_table = JSON_TABLE(struct oci_intel_rdt
 // Newer than some kernel headers (6.9).
 enum { POLICY_WEIGHTED_INTERLEAVE = 6 };
 
-static const struct json_name memory_mode_names[] = {
+const struct json_name oci_memory_mode_names[] = {
     {"MPOL_BIND", MPOL_BIND},
     {"MPOL_DEFAULT", MPOL_DEFAULT},
     {"MPOL_INTERLEAVE", MPOL_INTERLEAVE},
@@ -82,7 +82,7 @@ static const struct json_name memory_mode_names[] = {
     {NULL, 0},
 };
 
-static const struct json_name memory_flag_names[] = {
+const struct json_name oci_memory_flag_names[] = {
     {"MPOL_F_NUMA_BALANCING", MPOL_F_NUMA_BALANCING},
     {"MPOL_F_RELATIVE_NODES", MPOL_F_RELATIVE_NODES},
     {"MPOL_F_STATIC_NODES", MPOL_F_STATIC_NODES},
@@ -90,9 +90,9 @@ static const struct json_name memory_flag_names[] = {
 };
 
 static const struct json_row memory_policy_rows[] = {
-    ROW_ENUM("mode", struct oci_memory_policy, mode, memory_mode_names, JSON_NEEDED),
+    ROW_ENUM("mode", struct oci_memory_policy, mode, oci_memory_mode_names, JSON_NEEDED),
     ROW_STRING("nodes", struct oci_memory_policy, nodes, 0),
-    ROW_MASK("flags", struct oci_memory_policy, flags, memory_flag_names, 0),
+    ROW_MASK("flags", struct oci_memory_policy, flags, oci_memory_flag_names, 0),
 };
 static const struct json_table memory_policy_table = JSON_TABLE(struct oci_memory_policy, memory_policy_rows);
 

@@ -16,6 +16,8 @@ extern const struct json_table oci_resources_table;
 extern const struct json_table oci_seccomp_table;
 extern const struct json_table oci_seccomp_arg_table;
 
+extern const struct json_name oci_memory_flag_names[];
+extern const struct json_name oci_memory_mode_names[];
 extern const struct json_name oci_namespace_names[];
 extern const struct json_name oci_seccomp_action_names[];
 extern const struct json_name oci_seccomp_arch_names[];

@@ -26,7 +26,9 @@ extern const struct command command_version;
 
 extern const struct command command_oci_create;
 extern const struct command command_oci_delete;
+extern const struct command command_oci_features;
 extern const struct command command_oci_kill;
+extern const struct command command_oci_list;
 extern const struct command command_oci_pause;
 extern const struct command command_oci_ps;
 extern const struct command command_oci_resume;

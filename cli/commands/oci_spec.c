@@ -11,6 +11,7 @@
 
 struct spec_request {
     const char *bundle;
+    const char *file;
     bool rootless;
 };
 
@@ -24,17 +25,22 @@ static int run(struct context *context, struct err *err) {
     const struct oci_default wish = {.rootless = request->rootless, .uid = geteuid(), .gid = getegid()};
     AUTO_BUF struct buf text = {0};
     oci_config_default_text(&wish, &text);
-    AUTO_FD int file = openat(dir, "config.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    // A name that was given may be that of a file that is there, or of a device: the caller knows what it is.
+    const char *name = request->file ? request->file : "config.json";
+    AUTO_FD int file = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | (request->file ? O_TRUNC : O_EXCL), 0666);
     if (file < 0) {
-        return errno == EEXIST ? err_set(err, ERR_EXISTS, "%s/config.json exists already; remove it first", bundle)
-                               : err_sys(err, "create %s/config.json", bundle);
+        return errno == EEXIST ? err_set(err, ERR_EXISTS, "%s/%s exists already; remove it first", bundle, name)
+                               : err_sys(err, "create %s/%s", bundle, name);
     }
-    return fd_write_all(file, text.data, text.size) < 0 ? err_sys(err, "write %s/config.json", bundle) : 0;
+    return fd_write_all(file, text.data, text.size) < 0 ? err_sys(err, "write %s/%s", bundle, name) : 0;
 }
 
 static const struct option_row options[] = {
     OPTION_STRING("bundle", 'b', "DIR", struct spec_request, bundle, "The bundle's folder [default: the current one]",
                   .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("file", 'f', "FILE", struct spec_request, file,
+                  "Write to FILE, in the bundle's folder when it is relative, over what is there [default config.json]",
+                  .complete = COMPLETE_FILE),
     OPTION_FLAG("rootless", 0, struct spec_request, rootless, "For an ordinary user: with a user namespace"),
     {0},
 };

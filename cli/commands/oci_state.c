@@ -6,9 +6,12 @@
 
 static int run(struct context *context, struct err *err) {
     AUTO_BUF struct buf document = {0};
-    if (container_state(context->oci_dir, context->operands[0], &document, err) < 0) {
+    struct oci_state state;
+    if (container_state(context->oci_dir, context->operands[0], &context->arena, &state, err) < 0) {
         return -1;
     }
+    state.owner = ""; // as runc prints it; list tells the owner
+    oci_state_write(&state, true, &document);
     return output_write(&document, err);
 }
 

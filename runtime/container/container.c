@@ -224,16 +224,3 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
     }
     return delete_locked(&dir, force, err);
 }
-
-int container_state(const char *root, const char *id, struct buf *document, struct err *err) {
-    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
-    AUTO_ARENA struct arena arena = {0};
-    struct container_record record;
-    struct oci_config *config = NULL;
-    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0 ||
-        snapshot_read(&dir, &arena, &config, err) < 0) {
-        return -1;
-    }
-    container_document(&dir, &record, config, opened_status(&dir, &record), document);
-    return 0;
-}

@@ -8,12 +8,14 @@
 
 #include "runtime/base/attr.h"
 #include "runtime/container/options.h"
+#include "specs/oci_state.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-struct buf;
+struct arena;
 struct err;
 
 // Sets everything up and leaves init waiting for container_start().
@@ -26,7 +28,7 @@ int container_start(const char *root, const char *id, struct err *err) MUST_CHEC
 int container_run(const struct container_options *options, bool detached, int *ret_status, struct err *err) MUST_CHECK;
 
 // Sends the signal to the container's process, or to all of them; SIGKILL goes to all where they have no pid namespace of their own.
-// ERR_STATE when there is nobody left.
+// ERR_STATE when there is nobody left, but not for `all`: engines make sure by it.
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) MUST_CHECK;
 
 // Stops all processes where they stand, and lets them go on. ERR_STATE where the container is not running or created, or not paused.
@@ -39,8 +41,19 @@ int container_processes(const char *root, const char *id, pid_t **ret_pids, size
 // Removes a stopped container; with force a running one is killed first, and one that is not there is no error.
 int container_delete(const char *root, const char *id, bool force, struct err *err) MUST_CHECK;
 
-// Appends the state document (runtime-spec, "State").
-int container_state(const char *root, const char *id, struct buf *document, struct err *err) MUST_CHECK;
+// What a container is and does (runtime-spec, "State"). Takes no lock: it answers while others make, start or delete the container.
+// The strings live in the arena.
+int container_state(const char *root, const char *id, struct arena *arena, struct oci_state *ret, struct err *err) MUST_CHECK;
+
+// All containers below the root, by their ids; the owner of a state is left out (NULL).
+struct container_entry {
+    struct oci_state state;
+    uint32_t owner; // uid of whom the container's folder belongs to
+};
+int container_list(const char *root, struct arena *arena, struct container_entry **ret, size_t *ret_count, struct err *err) MUST_CHECK;
+
+// The ids alone, without a look at the containers.
+int container_ids(const char *root, struct arena *arena, const char ***ret, size_t *ret_count, struct err *err) MUST_CHECK;
 
 // Removes what commands that were killed left below the root: folders, processes, cgroups. Never fails; logs what it cannot remove.
 void container_sweep(const char *root);

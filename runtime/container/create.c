@@ -145,6 +145,7 @@ static int write_intent(struct creation *creation, const struct container_option
         .own_pids = creation->plan.namespaces & CLONE_NEWPID,
         .attached = true,
         .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
+        .reaper = options->reaper,
         .cgroup_path = creation->plan.cgroup_path,
     };
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);

@@ -6,6 +6,11 @@
 
 struct buf;
 struct oci_config;
+struct oci_state;
+
+// The state as a struct, whose strings belong to what it was made of.
+void container_fill_state(const struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
+                          enum oci_status status, struct oci_state *ret);
 
 // Appends the document. config gives the annotations and may be NULL.
 void container_document(const struct state_dir *dir, const struct container_record *record, const struct oci_config *config,

@@ -40,6 +40,10 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     if (opened_find(&opened, root, id, err) < 0) {
         return -1;
     }
+    if (opened.status == OCI_STATUS_CREATING) {
+        return err_set(err, ERR_STATE, "kill container \"%s\": it is being created; delete --force ends that", id);
+    }
+    bool asked_for_all = all;
     // The end of a pid namespace's first process is the end of all in it; else SIGKILL means all, as with other runtimes.
     all = all || (signal == SIGKILL && !opened.record.own_pids);
     if ((all || signal == SIGKILL) && opened_take_cgroup(&opened, err) < 0) {
@@ -50,7 +54,7 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
     if (pidfd < 0) {
         opened.status = OCI_STATUS_STOPPED;
         if (!all || is_empty(&opened)) {
-            return opened_not_running(&opened, "kill", err);
+            return asked_for_all ? 0 : opened_not_running(&opened, "kill", err);
         }
     }
     if (!all || opened.cgroup.count == 0) {

@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/kernel/sys.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum option_kind {
@@ -148,4 +149,23 @@ int mount_options_read(struct arena *arena, const char *const *options, size_t c
     }
     *ret = read;
     return 0;
+}
+
+static int by_name(const void *a, const void *b) {
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+const char *const *mount_options_names(struct arena *arena, size_t *ret_count) {
+    const char **names = arena_array(arena, 2 * ARRAY_LEN(rows), sizeof(*names));
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        names[count++] = rows[i].name;
+        if (takes_tree_form(rows[i].kind)) {
+            names[count++] = arena_format(arena, "r%s", rows[i].name);
+        }
+    }
+    qsort(names, count, sizeof(*names), by_name);
+    *ret_count = count;
+    return names;
 }

@@ -30,4 +30,7 @@ struct mount_options {
 int mount_options_read(struct arena *arena, const char *const *options, size_t count, struct mount_options *ret,
                        struct err *err) MUST_CHECK;
 
+// The names of all options that are ours, in the order of the alphabet. They live in the arena.
+const char *const *mount_options_names(struct arena *arena, size_t *ret_count);
+
 #endif

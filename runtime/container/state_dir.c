@@ -161,10 +161,11 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 enum { LINE_ROOM = 768, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle", record->bundle,
-                               "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid, "startTime",
-                               (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids, "attached", record->attached,
-                               "cgroupManager", record->cgroup_manager, "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle",
+                               record->bundle, "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid,
+                               "startTime", (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids,
+                               "attached", record->attached, "reaper", record->reaper, "cgroupManager", record->cgroup_manager,
+                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
     AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     if (!text) {
@@ -278,6 +279,7 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .own_pids = json_is_true(json_object_get(object, "ownPids")),
         .attached = json_is_true(json_object_get(object, "attached")),
         .cgroup_manager = copy_member(arena, object, "cgroupManager"),
+        .reaper = json_is_true(json_object_get(object, "reaper")),
         .cgroup_path = copy_member(arena, object, "cgroupPath"),
         .cgroup = copy_member(arena, object, "cgroup"),
     };
@@ -306,15 +308,35 @@ int state_dir_remove(struct state_dir *dir, struct err *err) {
     return 0;
 }
 
+// Asked through a descriptor of its own: a lock that the caller holds would be changed by the asking.
+bool state_dir_is_locked(const struct state_dir *dir) {
+    AUTO_FD int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+// Whether the process still is our init (launch.c), which becomes the container's command at the end.
+static bool is_init(pid_t pid) {
+    static const char image[] = "/memfd:coffer-init";
+    char path[32], target[sizeof(image)];
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    ssize_t size = readlink(path, target, sizeof(target));
+    return size >= (ssize_t)strlen(image) && memcmp(target, image, strlen(image)) == 0;
+}
+
 enum oci_status state_dir_status(const struct state_dir *dir, const struct container_record *record) {
-    if (record->pid <= 0 || process_start_time((pid_t)record->pid) != record->start_time || record->start_time == 0) {
+    if (record->pid == 0) {
+        return state_dir_is_locked(dir) ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED;
+    }
+    if (record->pid < 0 || process_start_time((pid_t)record->pid) != record->start_time || record->start_time == 0) {
         return OCI_STATUS_STOPPED;
     }
     AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (created >= 0 && flock(created, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-        return OCI_STATUS_CREATED;
+        return record->attached ? OCI_STATUS_CREATING : OCI_STATUS_CREATED;
     }
-    return OCI_STATUS_RUNNING;
+    // A `run` in the foreground has no `created`.
+    bool starting = created < 0 && record->attached && !record->reaper && is_init((pid_t)record->pid);
+    return starting ? OCI_STATUS_CREATING : OCI_STATUS_RUNNING;
 }
 
 // A path in sockaddr_un is short: the folder is named by its descriptor.

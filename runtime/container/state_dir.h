@@ -39,6 +39,7 @@ struct container_record {
     bool own_pids;  // its process is the first of a pid namespace, whose end is the end of all in it
     bool attached;  // ends with its maker: made by a `run` in the foreground, or not whole yet
     const char *cgroup_manager; // its name (cgroup_manager.h)
+    bool reaper;    // its first process stays our init, in front of the command
     const char *cgroup_path; // where a cgroup is going to be made: written down before it is
     const char *cgroup;      // what was made (cgroup_record()); NULL before that, and for none
 };
@@ -72,8 +73,12 @@ int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *
 // Removes the folder with all that is in it.
 int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;
 
-// What the container is doing now, from the kernel: the process, its lock on `created`.
+// What the container is doing now, from the kernel: the process, its lock on `created`, the program it executes. Needs no lock, and
+// answers while others hold it. A process that is dead but not reaped is none, and neither is a later one with the same number.
 enum oci_status state_dir_status(const struct state_dir *dir, const struct container_record *record);
+
+// Whether a command that makes, starts or deletes the container is at work (the caller's counts), or a `run` in the foreground.
+bool state_dir_is_locked(const struct state_dir *dir);
 
 // Makes the folder's init.sock and listens on it. Returns the socket.
 int state_dir_listen(const struct state_dir *dir, struct err *err) MUST_CHECK;

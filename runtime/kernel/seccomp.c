@@ -26,3 +26,10 @@ int seccomp_load_program(const void *program, size_t size_bytes, uint32_t flags,
     }
     return result;
 }
+
+// Flags are looked at before the filter, and there is none at NULL: EFAULT says that the flag was taken.
+bool seccomp_knows_flag(uint32_t flag) {
+    // Some flags are for listeners only (Linux 5.19, WAIT_KILLABLE_RECV).
+    uint32_t with = flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag | with, NULL) < 0 && errno == EFAULT;
+}
