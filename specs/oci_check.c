@@ -226,9 +226,11 @@ static int check_devices(const struct oci_linux *os, const struct oci_place *pla
             return oci_fail(place, "devices[%zu]: expected device numbers, found %lld:%lld", i, (long long)device->major,
                             (long long)device->minor);
         }
-        if (device->file_mode.set && device->file_mode.value > 07777) {
-            return oci_fail(place, "devices[%zu].fileMode: expected an integer from 0 to 4095, found %u", i,
-                            device->file_mode.value);
+        // podman writes st_mode whole.
+        uint32_t mode = device->file_mode.set ? device->file_mode.value & ~(uint32_t)07777 : 0;
+        if (mode != 0 && mode != device->type) {
+            return oci_fail(place, "devices[%zu].fileMode: expected an integer from 0 to 4095, with the bits of its type or without, found %u",
+                            i, device->file_mode.value);
         }
     }
     return 0;

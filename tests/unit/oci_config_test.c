@@ -243,6 +243,10 @@ CASE(sense_of_the_linux_section_is_checked) {
               "config.json: linux.timeOffsets: needs a namespace of type time, or it would change the host");
     CHECK_STR(linux_complaint("'devices':[{'path':'dev/x','type':'p'}]"),
               "config.json: linux.devices[0].path: expected an absolute path, found \"dev/x\"");
+    CHECK_STR(linux_complaint("'devices':[{'path':'/dev/x','type':'c','fileMode':8630}]"), "");
+    CHECK_STR(linux_complaint("'devices':[{'path':'/dev/x','type':'b','fileMode':8630}]"),
+              "config.json: linux.devices[0].fileMode: expected an integer from 0 to 4095, with the bits of its type or without, found "
+              "8630");
     CHECK_STR(linux_complaint("'netDevices':{'a/b':{}}"),
               "config.json: linux.netDevices: expected names of network interfaces, found \"a/b\"");
     CHECK_STR(root_complaint("'linux':{'netDevices':{'eth0':{}}}"),
