@@ -36,5 +36,6 @@ extern const struct command command_oci_run;
 extern const struct command command_oci_spec;
 extern const struct command command_oci_start;
 extern const struct command command_oci_state;
+extern const struct command command_oci_update;
 
 #endif

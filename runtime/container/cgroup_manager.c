@@ -72,6 +72,7 @@ const struct cgroup_manager cgroup_manager_disabled = {
     .plan = plan_none,
     .make = make_none,
     .apply = apply_none,
+    .update = apply_none,
     .unmake = unmake_none,
     .find = find_none,
 };

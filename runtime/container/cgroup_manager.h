@@ -48,8 +48,11 @@ struct cgroup_manager {
     // cares for.
     int (*make)(const struct cgroup_host *host, const struct cgroup_wish *wish, struct cgroup *ret_cgroup, struct err *err);
 
-    // Sets limits, at create and at update.
+    // Sets the limits of a new group.
     int (*apply)(const char *path, struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
+
+    // Changes those that are set, in a group that is in use.
+    int (*update)(const char *path, struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err);
 
     // Removes what make() made; its processes were killed before. What is gone already is no error.
     int (*unmake)(const char *path, struct cgroup *cgroup, int timeout_ms, struct err *err);

@@ -32,6 +32,11 @@ static int apply(const char *path, struct cgroup *cgroup, const struct cgroup_li
     return cgroup_apply(cgroup, limits, err);
 }
 
+static int update(const char *path, struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) {
+    (void)path;
+    return cgroup_update(cgroup, limits, err);
+}
+
 static int unmake(const char *path, struct cgroup *cgroup, int timeout_ms, struct err *err) {
     (void)path;
     return cgroup_remove(cgroup, timeout_ms, err);
@@ -58,6 +63,7 @@ const struct cgroup_manager cgroup_manager_fs = {
     .plan = plan,
     .make = make,
     .apply = apply,
+    .update = update,
     .unmake = unmake,
     .find = find,
 };

@@ -17,6 +17,7 @@
 
 struct arena;
 struct err;
+struct oci_resources;
 
 // Sets everything up and leaves init waiting for container_start().
 int container_create(const struct container_options *options, struct err *err) MUST_CHECK;
@@ -30,6 +31,10 @@ int container_run(const struct container_options *options, bool detached, int *r
 // Sends the signal to the container's process, or to all of them; SIGKILL goes to all where they have no pid namespace of their own.
 // ERR_STATE when there is nobody left, but not for `all`: engines make sure by it.
 int container_kill(const char *root, const char *id, int signal, bool all, struct err *err) MUST_CHECK;
+
+// Changes limits of a container that has not stopped. Fields that are not set stay as they are; device rules are replaced as a whole
+// where there are any. A refused change leaves the limits as they were.
+int container_update(const char *root, const char *id, const struct oci_resources *resources, struct err *err) MUST_CHECK;
 
 // Stops all processes where they stand, and lets them go on. ERR_STATE where the container is not running or created, or not paused.
 int container_pause(const char *root, const char *id, struct err *err) MUST_CHECK;

@@ -147,6 +147,10 @@ int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct err *err) MUST_CHE
 // the version cannot express, is an error that names it. See runtime/kernel/cgroup_limits.h.
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
 
+// The same for a group in use: what the kernel or a conversion needs beside a changed limit (the swap beside the memory, the quota
+// beside the period) is taken from what the group has. When one cannot be set, those set before it are put back.
+int cgroup_update(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
+
 // Gives the group to a user: its directory and the files that /sys/kernel/cgroup/delegate lists (version 2 only; cgroups(7),
 // delegation).
 int cgroup_delegate(const struct cgroup *cgroup, uid_t uid, gid_t gid, struct err *err) MUST_CHECK;

@@ -46,6 +46,9 @@ void cgroup_plan_common(const struct cgroup_limits *limits, uint32_t controllers
 // Checks that hold for both: swap not below memory, burst not above quota.
 int cgroup_check_limits(const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
 
+// cgroup_apply() that puts back what it had set before it failed.
+int cgroup_change(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;
+
 // Version 2: enables the controllers for the group in all its parents; one that cannot be is an error that names it. host_fd is
 // that of /sys/fs/cgroup. The second enables those of the mask that are available, and only where the group does not have them yet.
 int cgroup_enable(const struct cgroup_dir *dir, int host_fd, uint32_t controllers, struct err *err) MUST_CHECK;

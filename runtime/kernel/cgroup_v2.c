@@ -61,19 +61,19 @@ static int refuse(const struct cgroup_limits *limits, struct err *err) {
         bool asked;
         const char *name;
     } refusals[] = {
-        {limits->memory_kernel_tcp_bytes.set && limits->memory_kernel_tcp_bytes.value >= 0, "a limit of tcp buffer memory"},
-        {limits->memory_swappiness.set, "memory swappiness"},
-        {limits->memory_disable_oom_killer, "a disabled OOM killer"},
-        {limits->cpu_realtime_runtime_us.set && limits->cpu_realtime_runtime_us.value != 0, "a cpu realtime runtime"},
-        {limits->cpu_realtime_period_us.set && limits->cpu_realtime_period_us.value != 0, "a cpu realtime period"},
-        {limits->io_leaf_weight.set, "an io leaf weight"},
-        {limits->io_device_leaf_weights.count > 0, "an io leaf weight of a device"},
-        {limits->network_class.set && limits->network_class.value != 0, "a network class"},
-        {limits->network_priority_count > 0, "a network priority"},
+        {limits->memory_kernel_tcp_bytes.set && limits->memory_kernel_tcp_bytes.value >= 0, "memory.kernelTCP"},
+        {limits->memory_swappiness.set, "memory.swappiness"},
+        {limits->memory_disable_oom_killer, "memory.disableOOMKiller"},
+        {limits->cpu_realtime_runtime_us.set && limits->cpu_realtime_runtime_us.value != 0, "cpu.realtimeRuntime"},
+        {limits->cpu_realtime_period_us.set && limits->cpu_realtime_period_us.value != 0, "cpu.realtimePeriod"},
+        {limits->io_leaf_weight.set, "blockIO.leafWeight"},
+        {limits->io_device_leaf_weights.count > 0, "blockIO.weightDevice[].leafWeight"},
+        {limits->network_class.set && limits->network_class.value != 0, "network.classID"},
+        {limits->network_priority_count > 0, "network.priorities"},
     };
     for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
         if (refusals[i].asked) {
-            return err_set(err, ERR_UNSUPPORTED, "%s cannot be set: cgroup version 2 has no such thing", refusals[i].name);
+            return err_set(err, ERR_UNSUPPORTED, "resources.%s cannot be set: cgroup version 2 has no such thing", refusals[i].name);
         }
     }
     return 0;

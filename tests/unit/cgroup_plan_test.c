@@ -91,7 +91,7 @@ CASE(cpu) {
     expect(cgroup_plan_v2, &limits, "cpu burst (101 us) is above the cpu quota (100 us)");
     limits = (struct cgroup_limits){.cpu_realtime_period_us = CGROUP_VALUE(1000), .cpu_realtime_runtime_us = CGROUP_VALUE(500)};
     expect(cgroup_plan_v1, &limits, "cpu.rt_period_us=1000 or after; cpu.rt_runtime_us=500");
-    expect(cgroup_plan_v2, &limits, "a cpu realtime runtime cannot be set: cgroup version 2 has no such thing");
+    expect(cgroup_plan_v2, &limits, "resources.cpu.realtimeRuntime cannot be set: cgroup version 2 has no such thing");
 }
 
 CASE(the_rest) {
