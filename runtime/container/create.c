@@ -10,6 +10,7 @@
 #include "runtime/container/document.h"
 #include "runtime/container/handover.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/net_devices.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
@@ -29,6 +30,7 @@ enum { REMOVE_TIMEOUT_MS = 5000 };
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
     launched_finish(&creation->launched);
+    netdev_move_finish(&creation->net_devices);
     cgroup_finish(&creation->cgroup);
     cgroup_host_finish(&creation->cgroup_host);
     container_plan_finish(&creation->plan);
@@ -294,6 +296,12 @@ static int place(struct creation *creation, const struct container_options *opti
     return make_cgroup(creation, options, err) < 0 || (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) ? -1 : 0;
 }
 
+static int move_net_devices(struct creation *creation, struct err *err) {
+    return creation->plan.net_device_count > 0
+               ? net_devices_move(&creation->plan, creation->launched.pid, &creation->net_devices, err)
+               : 0;
+}
+
 static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                   struct err *err) {
     bool ended = false;
@@ -309,7 +317,8 @@ static int create(struct creation *creation, const struct container_options *opt
     // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
     // and device rules are set while init starts: it does nothing before it has the plan.
     if (launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
-        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 || dialogue_send_plan(creation->launched.channel, &creation->plan, err) < 0) {
+        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 ||
+        move_net_devices(creation, err) < 0 || dialogue_send_plan(creation->launched.channel, &creation->plan, err) < 0) {
         return -1;
     }
     creation->plan_sent = true;
@@ -323,13 +332,16 @@ static int create(struct creation *creation, const struct container_options *opt
     if (wait_for_start && ended) {
         return err_set(err, ERR_STATE, "init ended before the container was created");
     }
-    if (!attached && detach_record(creation, err) < 0) {
+    if ((!attached && detach_record(creation, err) < 0) ||
+        (options->pid_file && handover_pid_file(options->pid_file, creation->launched.pid, err) < 0)) {
         return -1;
     }
-    return options->pid_file ? handover_pid_file(options->pid_file, creation->launched.pid, err) : 0;
+    netdev_move_finish(&creation->net_devices); // they stay there, whatever comes: the namespace must not outlive its processes for us
+    return 0;
 }
 
 void creation_undo(struct creation *creation) {
+    netdev_undo(&creation->net_devices); // before the namespace dies, and virtual ones with it
     launch_abort(&creation->launched);
     struct err err;
     // A pid namespace dies with its first process; without one there may be others left.

@@ -7,6 +7,7 @@
 #include "runtime/container/plan.h"
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
+#include "runtime/kernel/netdev.h"
 
 struct container_options;
 struct err;
@@ -19,6 +20,7 @@ struct creation {
     struct cgroup_host cgroup_host;
     struct cgroup cgroup;
     struct launched launched;
+    struct netdev_move net_devices; // moved into the container
     struct container_record record;
     bool plan_sent; // from then on hooks may have run
     int console; // the pty's master, -1
@@ -26,7 +28,8 @@ struct creation {
 
 #define CREATION_NONE                                                                                                                   \
     {                                                                                                                                   \
-        .dir = {.root_fd = -1, .fd = -1}, .launched = {.pidfd = -1, .channel = -1}, .console = -1                                       \
+        .dir = {.root_fd = -1, .fd = -1}, .launched = {.pidfd = -1, .channel = -1}, .console = -1,                                      \
+        .net_devices = NETDEV_MOVE_NONE                                                                                                 \
     }
 
 // Makes the container up to where init waits for `start` (wait_for_start), or up to where its command runs. Attached: it dies with

@@ -16,6 +16,7 @@ static const struct oci_features served = {
     .cgroup_rdma = true,
     .seccomp = true,
     .idmap = true,
+    .net_devices = true,
     // Annotations that change what the runtime does: none yet.
 };
 

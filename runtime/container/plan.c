@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/container/net_devices.h"
 #include "runtime/container/options.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
@@ -46,7 +47,6 @@ static int refuse_unserved(const struct oci_config *config, struct err *err) {
     } unserved[] = {
         {oci_config_namespace(config, CLONE_NEWTIME) != NULL, "linux.namespaces: a time namespace"},
         {config->os.boottime_offset || config->os.monotonic_offset, "linux.timeOffsets"},
-        {config->os.net_devices_count > 0, "linux.netDevices"},
         {config->os.intel_rdt != NULL, "linux.intelRdt"},
         {config->os.memory_policy != NULL, "linux.memoryPolicy"},
         {config->os.personality != NULL, "linux.personality"},
@@ -232,6 +232,9 @@ int container_plan_build(const struct container_options *options, struct contain
     plan->init.readonly_paths = config->os.readonly_paths;
     plan->init.readonly_count = config->os.readonly_paths_count;
     plan_sysctls(config, plan);
+    if (net_devices_plan(config, plan, err) < 0) {
+        return -1;
+    }
     return container_plan_limits(options, plan, err) < 0 || container_plan_mounts(options, plan, err) < 0 ? -1 : 0;
 }
 
@@ -269,6 +272,9 @@ static int check_not_own(const struct container_plan *plan, size_t join, int fd,
     }
     for (size_t i = 0; i < plan->init.sysctl_count && !setting; i++) {
         setting = oci_sysctl_namespace(plan->init.sysctls[i].path) == type ? plan->init.sysctls[i].path : NULL;
+    }
+    if (type == CLONE_NEWNET && plan->net_device_count > 0) {
+        setting = "linux.netDevices";
     }
     if (setting && is_own(fd, type)) {
         return err_set(err, ERR_INPUT, "namespace %s: is the host's own, which %s of the configuration would change",

@@ -20,6 +20,7 @@ struct cgroup;
 struct cgroup_manager;
 struct container_options;
 struct err;
+struct netdev;
 struct oci_id_mapping;
 
 // A tree of the host that the parent opens for init: init, in a user namespace, may not be able to reach it.
@@ -58,6 +59,9 @@ struct container_plan {
     const char *cgroup_path; // as the manager has it; NULL: none is made
     bool cgroup_required; // limits were asked for: no cgroup is an error then
     struct cgroup_limits limits;
+
+    struct netdev *net_devices; // to move into its network namespace
+    size_t net_device_count;
 
     int fds[CHANNEL_MAX_FDS]; // what goes to init; owned
     size_t fd_count;
