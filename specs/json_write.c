@@ -120,6 +120,11 @@ void json_write_u64(struct json_writer *writer, const char *name, uint64_t value
     buf_add_format(writer->buf, "%" PRIu64, value);
 }
 
+void json_write_literal(struct json_writer *writer, const char *name, const char *text) {
+    begin(writer, name);
+    buf_add_string(writer->buf, text);
+}
+
 void json_write_strings(struct json_writer *writer, const char *name, const char *const *items, size_t count) {
     json_write_open(writer, name, '[');
     for (size_t i = 0; i < count; i++) {

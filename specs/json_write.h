@@ -28,6 +28,7 @@ void json_write_string(struct json_writer *writer, const char *name, const char 
 void json_write_bool(struct json_writer *writer, const char *name, bool value);
 void json_write_i64(struct json_writer *writer, const char *name, int64_t value);
 void json_write_u64(struct json_writer *writer, const char *name, uint64_t value);
+void json_write_literal(struct json_writer *writer, const char *name, const char *text); // null, or a number: written as it is
 void json_write_strings(struct json_writer *writer, const char *name, const char *const *items, size_t count);
 void json_write_pairs(struct json_writer *writer, const char *name, const struct text_pair *items, size_t count);
 

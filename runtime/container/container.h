@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct arena;
@@ -42,6 +43,19 @@ int container_resume(const char *root, const char *id, struct err *err) MUST_CHE
 
 // All processes in the container's cgroup, in our own pid namespace. *ret_pids is malloc'd.
 int container_processes(const char *root, const char *id, pid_t **ret_pids, size_t *ret_count, struct err *err) MUST_CHECK;
+
+// Appends one line of JSON: what the container uses now.
+int container_stats(const char *root, const char *id, struct buf *line, struct err *err) MUST_CHECK;
+
+// Who wants to know what happens to a container.
+struct container_watch {
+    int64_t interval_ms; // between what it uses, at least 1
+    int (*tell)(void *context, const struct buf *line, struct err *err); // -1 ends it
+    void *context;
+};
+
+// Tells one line of JSON for each interval and each time that memory runs out, until the container's process ends.
+int container_events(const char *root, const char *id, const struct container_watch *watch, struct err *err) MUST_CHECK;
 
 // Removes a stopped container; with force a running one is killed first, and one that is not there is no error.
 int container_delete(const char *root, const char *id, bool force, struct err *err) MUST_CHECK;
