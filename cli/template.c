@@ -73,9 +73,9 @@ static void add_go(struct buf *buf, const json_t *value) {
 }
 
 static void add_json(struct buf *buf, const json_t *value) {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    buf_add_string(buf, text ? text : "null");
-    free(text);
+    if (json_print(value, JSON_COMPACT | JSON_ENCODE_ANY, buf) < 0) {
+        buf_add_string(buf, "null");
+    }
 }
 
 static int unknown_name(const char *text, const char *name, const json_t *object, struct err *err) {

@@ -170,6 +170,15 @@ int json_parse(const struct json_document *document, json_t **ret, struct err *e
     return 0;
 }
 
+static int add_text(const char *text, size_t size, void *buf) {
+    buf_add(buf, text, size);
+    return 0;
+}
+
+int json_print(const json_t *value, size_t flags, struct buf *text) {
+    return json_dump_callback(value, add_text, text, flags);
+}
+
 const char *json_name_of(const struct json_name *names, uint32_t value) {
     while (names->name && names->value != value) {
         names++;

@@ -27,6 +27,7 @@
 #include <jansson.h>
 
 struct arena;
+struct buf;
 struct err;
 
 enum {
@@ -169,6 +170,10 @@ int json_decode_custom(const struct json_document *document, json_custom_fn *cus
 // Only parses, with the same bounds and messages. *ret is the caller's (json_decref). Integers above INT64_MAX are strings in it, of a
 // NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) MUST_CHECK;
+
+// Appends a value as text, as json_dumps(3) with these JSON_* flags has it (whose memory would not be free(3)'s: specs/json_pool.c).
+// -1 when a string of it is not UTF-8.
+int json_print(const json_t *value, size_t flags, struct buf *text) MUST_CHECK;
 
 // For custom decoders. The reader's way to the value is kept by whoever descends into it: push before, pop after.
 struct arena *json_arena(const struct json_reader *reader);

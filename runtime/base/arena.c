@@ -3,28 +3,72 @@
 #include "runtime/base/mem.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = 8192 - 64 };
+enum { BLOCK_BYTES = 8192, STATIC_BLOCKS = 16 };
 
 struct arena_block {
     struct arena_block *next;
     size_t room;
     alignas(max_align_t) char data[];
 };
+enum { BLOCK_ROOM = BLOCK_BYTES - sizeof(struct arena_block) };
+
+// The first blocks lie in the program itself. A start needs about that many, and the C library's allocator would make a system call
+// for each, twice: it keeps nothing that is free. One bit a block, taken with atomic operations, as arenas may be other threads'.
+static struct {
+    uint32_t taken;
+    alignas(max_align_t) char blocks[STATIC_BLOCKS][BLOCK_BYTES];
+} fixed;
+
+static struct arena_block *take_fixed(void) {
+    uint32_t taken = __atomic_load_n(&fixed.taken, __ATOMIC_RELAXED);
+    for (;;) {
+        unsigned at = (unsigned)__builtin_ctz(~taken);
+        if (at >= STATIC_BLOCKS) {
+            return NULL;
+        }
+        if (__atomic_compare_exchange_n(&fixed.taken, &taken, taken | 1u << at, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            return (struct arena_block *)(void *)fixed.blocks[at];
+        }
+    }
+}
+
+// Memory of an arena is zeroed, so what was used is wiped for the next one.
+static void give_back(struct arena_block *block, size_t used) {
+    uintptr_t start = (uintptr_t)fixed.blocks, at = (uintptr_t)block;
+    if (at < start || at >= start + sizeof(fixed.blocks)) {
+        free(block);
+        return;
+    }
+    memset(block, 0, sizeof(*block) + used);
+    __atomic_and_fetch(&fixed.taken, ~(1u << (at - start) / BLOCK_BYTES), __ATOMIC_RELEASE);
+}
 
 void arena_finish(struct arena *arena) {
     struct arena_block *block = arena->blocks;
+    size_t used = arena->used;
     while (block) {
         struct arena_block *next = block->next;
-        free(block);
+        give_back(block, used);
         block = next;
+        used = BLOCK_ROOM; // of older ones only as much is known; the larger are never fixed
     }
     *arena = (struct arena){0};
+}
+
+static struct arena_block *new_block(size_t room) {
+    struct arena_block *block = room == BLOCK_ROOM ? take_fixed() : NULL;
+    if (!block) {
+        block = mem_alloc(room > SIZE_MAX - sizeof(struct arena_block) ? SIZE_MAX : sizeof(struct arena_block) + room);
+    }
+    block->room = room;
+    return block;
 }
 
 void *arena_alloc(struct arena *arena, size_t size) {
@@ -33,10 +77,7 @@ void *arena_alloc(struct arena *arena, size_t size) {
         aligned = SIZE_MAX; // cannot be had; mem_alloc stops the program
     }
     if (!arena->blocks || arena->blocks->room - arena->used < aligned) {
-        size_t room = aligned > BLOCK_BYTES ? aligned : BLOCK_BYTES;
-        struct arena_block *block =
-            mem_alloc(room > SIZE_MAX - sizeof(struct arena_block) ? SIZE_MAX : sizeof(struct arena_block) + room);
-        block->room = room;
+        struct arena_block *block = new_block(aligned > BLOCK_ROOM ? aligned : BLOCK_ROOM);
         block->next = arena->blocks;
         arena->blocks = block;
         arena->used = 0;

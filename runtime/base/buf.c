@@ -8,7 +8,9 @@
 #include <string.h>
 
 void buf_finish(struct buf *buf) {
-    free(buf->data);
+    if (!buf->borrowed) {
+        free(buf->data);
+    }
     *buf = (struct buf){0};
 }
 
@@ -26,7 +28,12 @@ char *buf_reserve(struct buf *buf, size_t more) {
         while (room < wanted) {
             room *= 2;
         }
-        buf->data = mem_resize(buf->data, room, 1);
+        char *before = buf->borrowed ? buf->data : NULL;
+        buf->data = mem_resize(before ? NULL : buf->data, room, 1);
+        if (before) {
+            memcpy(buf->data, before, buf->size);
+        }
+        buf->borrowed = false;
         buf->room = room;
     }
     return buf->data + buf->size;
@@ -64,11 +71,11 @@ void buf_add_format(struct buf *buf, const char *format, ...) {
 }
 
 char *buf_take(struct buf *buf) {
-    char *taken = buf->data ? buf->data : mem_copy_string("");
+    char *taken = buf->data && !buf->borrowed ? buf->data : mem_copy_string(buf_string(buf));
     *buf = (struct buf){0};
     return taken;
 }
 
 const char *buf_string(const struct buf *buf) {
-    return buf->data ? buf->data : "";
+    return buf->size > 0 ? buf->data : "";
 }

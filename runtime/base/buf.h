@@ -4,6 +4,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,7 +12,11 @@ struct buf {
     char *data; // NULL while empty
     size_t size;
     size_t room;
+    bool borrowed; // data is the caller's: grown out of, never freed
 };
+
+// A buf that begins in an array of the caller's, which must outlive it: for texts that are mostly short, on hot paths.
+#define BUF_IN(array) {.data = (array), .room = sizeof(array), .borrowed = true}
 
 void buf_finish(struct buf *buf);
 #define AUTO_BUF AUTO(buf_finish)

@@ -25,7 +25,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REMOVE_TIMEOUT_MS = 5000 };
+enum { REMOVE_TIMEOUT_MS = 5000, PLAN_USUAL_BYTES = 8192, CGROUP_USUAL_BYTES = 2048 };
 
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
@@ -159,7 +159,8 @@ static int detach_record(struct creation *creation, struct err *err) {
 }
 
 static int complete_record(struct creation *creation, struct err *err) {
-    AUTO_BUF struct buf cgroup = {0};
+    char room[CGROUP_USUAL_BYTES];
+    AUTO_BUF struct buf cgroup = BUF_IN(room);
     if (creation->cgroup.count > 0) {
         cgroup_record(&creation->cgroup, &cgroup);
         creation->record.cgroup = arena_copy_string(&creation->arena, buf_string(&cgroup));
@@ -227,7 +228,7 @@ static int prepare_start(struct creation *creation, struct err *err) {
 static int open_user_namespace(const struct creation *creation, struct err *err) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/user", creation->launched.pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     return fd < 0 ? err_sys(err, "open the container's user namespace") : fd;
 }
 

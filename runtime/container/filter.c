@@ -15,9 +15,9 @@
 // Whoever can write to the directory decides what the kernel lets containers do, so it must be ours alone. -1: no cache.
 static int open_cache(const char *path) {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    AUTO_FD int fd = open(path, flags);
+    AUTO_FD int fd = openat(AT_FDCWD, path, flags);
     if (fd < 0 && errno == ENOENT && mkdir(path, 0700) == 0) {
-        fd = open(path, flags);
+        fd = openat(AT_FDCWD, path, flags);
     }
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0) {

@@ -2,11 +2,13 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/kernel/sys.h"
 #include "runtime/kernel/tty.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -25,7 +27,7 @@ struct stream {
     int *close_at_end; // the reader is to see the end too
     bool to_container;
     size_t start, end;
-    char data[COPY_BYTES];
+    char *data; // COPY_BYTES, owned by the session
 };
 
 struct session {
@@ -87,7 +89,7 @@ static void end_input(struct stream *stream) {
 
 // Reads into an empty stream. The end of a pty's other side is EIO.
 static void fill(struct stream *stream) {
-    ssize_t got = read(stream->from, stream->data, sizeof(stream->data));
+    ssize_t got = read(stream->from, stream->data, COPY_BYTES);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -181,6 +183,13 @@ static int pump(struct session *session, struct err *err) {
     }
 }
 
+static void session_finish(struct session *session) {
+    for (size_t i = 0; i < session->count; i++) {
+        free(session->streams[i].data);
+    }
+    session->count = 0;
+}
+
 static void add_stream(struct session *session, int from, int to, bool to_container, int *close_at_end) {
     if (from < 0 || to < 0) {
         return;
@@ -191,6 +200,7 @@ static void add_stream(struct session *session, int from, int to, bool to_contai
     stream->to_container = to_container;
     stream->close_at_end = close_at_end;
     stream->start = stream->end = 0;
+    stream->data = mem_alloc(COPY_BYTES);
 }
 
 int foreground_wait(struct foreground *foreground, int *ret_status, struct err *err) {
@@ -201,10 +211,7 @@ int foreground_wait(struct foreground *foreground, int *ret_status, struct err *
         return err_sys(err, "listen to signals");
     }
     // Without a terminal or pipes the container has our descriptors itself: a byte read here would be lost to it.
-    struct session session;
-    session.foreground = foreground;
-    session.signals = signals;
-    session.count = 0;
+    AUTO(session_finish) struct session session = {.foreground = foreground, .signals = signals};
     add_stream(&session, foreground->console >= 0 ? foreground->input : -1, foreground->console, true, NULL);
     add_stream(&session, foreground->console, foreground->output, false, NULL);
     add_stream(&session, STDIN_FILENO, foreground->pipes[0], true, &foreground->pipes[0]);

@@ -241,7 +241,7 @@ int container_plan_build(const struct container_options *options, struct contain
 // NS_GET_NSTYPE, ioctl_ns(2), tells the type.
 int container_plan_open_namespace(const char *path, uint32_t type, struct err *err) {
     // O_NONBLOCK: the path could be that of a fifo.
-    AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
         return err_sys(err, "open namespace %s", path);
     }

@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
+#include "specs/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,7 @@ int container_id_check(const char *id, struct err *err) {
 
 // The root and its parents are made as needed, for the owner alone.
 static int open_root(const char *root, bool make, struct err *err) {
-    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && make) {
         AUTO_FREE char *path = mem_copy_string(root);
         for (char *at = path + 1;; at++) {
@@ -57,7 +58,7 @@ static int open_root(const char *root, bool make, struct err *err) {
                 break;
             }
         }
-        fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
     return fd < 0 ? err_sys(err, "open the run-time directory %s", root) : fd;
 }
@@ -158,7 +159,7 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 }
 
 // Line 1 has room to grow: what is not known at first (the process, the cgroup) is filled in without moving the rest.
-enum { LINE_ROOM = 768, STATE_MAX_BYTES = 5 << 20 };
+enum { LINE_ROOM = 768, LINE_USUAL_BYTES = 2048, STATE_USUAL_BYTES = 8192, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
     json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle",
@@ -166,13 +167,9 @@ static int format_record(const struct state_dir *dir, const struct container_rec
                                "startTime", (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids,
                                "attached", record->attached, "reaper", record->reaper, "cgroupManager", record->cgroup_manager,
                                "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
-    AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    int printed = object ? json_print(object, JSON_COMPACT, line) : -1;
     json_decref(object);
-    if (!text) {
-        return err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id);
-    }
-    buf_add_string(line, text);
-    return 0;
+    return printed < 0 ? err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id) : 0;
 }
 
 // The cgroup's record repeats its path for each hierarchy.
@@ -189,7 +186,8 @@ static void pad_line(struct buf *line, size_t size) {
 
 int state_dir_write(const struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
                     struct err *err) {
-    AUTO_BUF struct buf text = {0};
+    char room[STATE_USUAL_BYTES];
+    AUTO_BUF struct buf text = BUF_IN(room);
     if (format_record(dir, record, &text, err) < 0) {
         return -1;
     }
@@ -203,8 +201,9 @@ int state_dir_write(const struct state_dir *dir, const struct container_record *
 }
 
 int state_dir_complete(const struct state_dir *dir, const struct container_record *record, struct err *err) {
-    AUTO_BUF struct buf first = {0};
-    AUTO_BUF struct buf line = {0};
+    char first_room[LINE_USUAL_BYTES], line_text[LINE_USUAL_BYTES];
+    AUTO_BUF struct buf first = BUF_IN(first_room);
+    AUTO_BUF struct buf line = BUF_IN(line_text);
     struct container_record before = *record;
     before.pid = 0;
     before.start_time = 0;

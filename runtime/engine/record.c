@@ -1,5 +1,6 @@
 #include "runtime/engine/record.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -7,6 +8,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/names.h"
+#include "specs/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,12 +152,13 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
                                (json_int_t)record->created_s, "started", (json_int_t)record->started_s, "finished",
                                (json_int_t)record->finished_s, "exitCode", record->exit_code, "remove", record->remove, "hasRange",
                                record->has_range, "firstId", (json_int_t)record->first_id);
-    AUTO_FREE char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    AUTO_BUF struct buf text = {0};
+    int printed = object ? json_print(object, JSON_COMPACT, &text) : -1;
     json_decref(object);
-    if (!text) {
+    if (printed < 0) {
         return err_set(err, ERR_INPUT, "the command or name of the container is not valid UTF-8");
     }
-    return fd_replace_file(dir->fd, "record.json", text, strlen(text), 0600, err);
+    return fd_replace_file(dir->fd, "record.json", text.data, text.size, 0600, err);
 }
 
 static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {

@@ -139,7 +139,7 @@ static int detect_v1(struct cgroup_host *host, struct err *err) {
 
 int cgroup_detect(struct cgroup_host *ret_host, struct err *err) {
     AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
-    AUTO_FD int fd = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int fd = openat(AT_FDCWD, mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct statfs status;
     if (fd < 0 && errno != ENOENT && errno != EACCES) {
         return err_sys(err, "open %s", mount_point);

@@ -13,6 +13,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -249,7 +250,8 @@ int cgroup_set_devices_v2(int dir_fd, bool fresh, const struct cgroup_device_rul
     if (check_rules(rules, count, err) < 0) {
         return -1;
     }
-    struct bpf_insn insns[CGROUP_DEVICE_MAX_INSNS];
+    // As large as these rules need: the largest possible one on the stack would cost each start twelve page faults.
+    AUTO_FREE struct bpf_insn *insns = mem_array(CGROUP_DEVICE_INSNS(count), sizeof(*insns));
     union bpf_attr attr;
     memset(&attr, 0, sizeof(attr));
     attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;

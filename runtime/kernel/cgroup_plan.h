@@ -62,9 +62,10 @@ int cgroup_inherit_cpuset(const struct cgroup_dir *dir, int host_fd, struct err 
 int cgroup_set_devices_v1(int dir_fd, const struct cgroup_device_rule *rules, size_t count, struct err *err) MUST_CHECK;
 int cgroup_set_devices_v2(int dir_fd, bool fresh, const struct cgroup_device_rule *rules, size_t count, struct err *err) MUST_CHECK;
 
-// The program alone: instructions in a fixed array. Returns how many.
+// The program alone, into room for CGROUP_DEVICE_INSNS(count) instructions. Returns how many there are.
 struct bpf_insn;
-enum { CGROUP_DEVICE_MAX_RULES = 1024, CGROUP_DEVICE_MAX_INSNS = CGROUP_DEVICE_MAX_RULES * 6 + 16 };
+#define CGROUP_DEVICE_INSNS(rules) ((rules) * 6 + 16) // at most
+enum { CGROUP_DEVICE_MAX_RULES = 1024, CGROUP_DEVICE_MAX_INSNS = CGROUP_DEVICE_INSNS(CGROUP_DEVICE_MAX_RULES) };
 size_t cgroup_device_program(const struct cgroup_device_rule *rules, size_t count, struct bpf_insn *ret_program) MUST_CHECK;
 
 #endif

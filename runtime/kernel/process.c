@@ -38,7 +38,7 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
 }
 
 static _Noreturn void become(char *const argv[], int output, int failure) {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int null = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(output, STDERR_FILENO) >= 0) {
         sigset_t none;
         sigemptyset(&none);
@@ -86,7 +86,7 @@ pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) {
 uint64_t process_start_time(pid_t pid) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return 0;
     }

@@ -44,7 +44,7 @@ static int open_null(struct mask *mask, struct err *err) {
     if (mask->null_fd >= 0) {
         return 0;
     }
-    AUTO_FD int null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD int null = openat(AT_FDCWD, "/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;
     if (null < 0 || fstat(null, &status) < 0) {
         return err_sys(err, "open the host's /dev/null");

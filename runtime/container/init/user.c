@@ -38,7 +38,7 @@ static bool parse_id(const char *text, uint32_t *ret_id) {
 
 // The whole file, NULL when it is missing, no plain file or too large.
 static char *read_database(struct arena *arena, const char *path) {
-    AUTO_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
     if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_MAX_BYTES) {
         return NULL;
