@@ -29,6 +29,7 @@ enum { REMOVE_TIMEOUT_MS = 5000, PLAN_USUAL_BYTES = 8192, CGROUP_USUAL_BYTES = 2
 
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
+    launch_ready_finish(&creation->ready);
     launched_finish(&creation->launched);
     netdev_move_finish(&creation->net_devices);
     cgroup_finish(&creation->cgroup);
@@ -165,7 +166,6 @@ static int complete_record(struct creation *creation, struct err *err) {
         cgroup_record(&creation->cgroup, &cgroup);
         creation->record.cgroup = arena_copy_string(&creation->arena, buf_string(&cgroup));
     }
-    creation->record.pid = creation->launched.pid;
     creation->record.start_time = process_start_time(creation->launched.pid);
     return state_dir_complete(&creation->dir, &creation->record, err);
 }
@@ -195,6 +195,19 @@ static int run_early_hooks(void *context, struct err *err) {
         return -1;
     }
     return run_hooks(run->creation, run->options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
+}
+
+// Lets init go on to the container's own. Where there are hooks to run before, it asks for that itself.
+static int release(struct creation *creation, struct err *err) {
+    creation->released = true;
+    if (creation->plan.init.ask_before_pivot) {
+        return 0;
+    }
+    if (channel_send(creation->launched.channel, CHANNEL_GO, NULL, 0, NULL, 0, err) < 0) {
+        dialogue_last_words(creation->launched.channel, err);
+        return -1;
+    }
+    return 0;
 }
 
 static int converse(struct creation *creation, const struct container_options *options, bool *ret_ended, struct err *err) {
@@ -258,8 +271,8 @@ static int launch(struct creation *creation, const struct container_options *opt
         .set_oom_score = plan->set_oom_score,
         .oom_score = plan->oom_score,
     };
-    plan->init.die_with_parent = attached;
-    int result = launch_init(&launch, &creation->launched, err);
+    int result = launch_ready_init(&launch, &creation->ready, &creation->launched, err);
+    creation->record.pid = creation->launched.pid;
     for (int i = 0; i < 3 && options->give_stdio; i++) {
         fd_close(&options->give_stdio[i]); // the end of a pipe shows when the container's is closed, so ours must be too
     }
@@ -289,12 +302,39 @@ static int complete_plan(struct creation *creation, const struct container_optio
     return 0;
 }
 
+// What only a process can tell goes into some plans: its user namespace, its number for hooks, its place in a service's group.
+static bool plan_needs_process(const struct container_plan *plan) {
+    return (plan->namespaces & CLONE_NEWUSER) || plan->needs_userns || plan->cgroup_manager->needs_process ||
+           plan->init.create_hook_count > 0 || plan->init.start_hook_count > 0;
+}
+
+// Init finds its plan waiting where that can be, and need not wait itself.
+static int hand_plan(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
+    struct container_plan *plan = &creation->plan;
+    if (plan_needs_process(plan) != has_process) {
+        return 0;
+    }
+    int channel = has_process ? creation->launched.channel : creation->ready.ours;
+    if (complete_plan(creation, options, err) < 0 || dialogue_send_plan(channel, plan, err) < 0) {
+        return -1;
+    }
+    // Init has its own now; ours would keep the lock on `created` and mounts alive.
+    for (size_t i = 0; i < plan->fd_count; i++) {
+        fd_close(&plan->fds[i]);
+    }
+    plan->fd_count = 0;
+    return 0;
+}
+
 // The group, before the container's process where the manager can do so: then the process is born in it.
 static int place(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
     if (creation->plan.cgroup_manager->needs_process != has_process) {
         return 0;
     }
-    return make_cgroup(creation, options, err) < 0 || (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) ? -1 : 0;
+    if (make_cgroup(creation, options, err) < 0) {
+        return -1;
+    }
+    return creation->cgroup.count > 0 ? container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) : 0;
 }
 
 static int move_net_devices(struct creation *creation, struct err *err) {
@@ -315,19 +355,14 @@ static int create(struct creation *creation, const struct container_options *opt
         place(creation, options, false, err) < 0 || (wait_for_start && prepare_start(creation, err) < 0)) {
         return -1;
     }
-    // The record is complete before init gets its plan: whatever then kills us, the next command knows of the container. Limits
-    // and device rules are set while init starts: it does nothing before it has the plan.
-    if (launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
-        complete_record(creation, err) < 0 || set_limits(creation, err) < 0 || complete_plan(creation, options, err) < 0 ||
-        move_net_devices(creation, err) < 0 || dialogue_send_plan(creation->launched.channel, &creation->plan, err) < 0) {
-        return -1;
-    }
-    creation->plan_sent = true;
-    for (size_t i = 0; i < creation->plan.fd_count; i++) {
-        fd_close(&creation->plan.fds[i]); // init has its own; ours would keep the lock on `created` and mounts alive
-    }
-    creation->plan.fd_count = 0;
-    if (converse(creation, options, &ended, err) < 0) {
+    creation->plan.init.wait_for_go = true;
+    creation->plan.init.die_with_parent = attached;
+    // Init does its part of the work, which is most of it, while the record is completed and the limits are set; then it waits for GO.
+    // Should we be killed before that, it finds the channel closed and ends, and its cgroup is known from the intent.
+    if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
+        launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
+        hand_plan(creation, options, true, err) < 0 || complete_record(creation, err) < 0 || set_limits(creation, err) < 0 ||
+        move_net_devices(creation, err) < 0 || release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }
     if (wait_for_start && ended) {
@@ -367,7 +402,7 @@ int creation_begin(struct creation *creation, const struct container_options *op
     creation_undo(creation);
     // Whatever the hooks before have set up, those after the end clean up (runtime-spec, "Lifecycle", steps 3 to 5).
     struct err hook_err;
-    if (creation->plan_sent && creation_run_hooks(creation, options, OCI_HOOK_POSTSTOP, &hook_err) < 0) {
+    if (creation->released && creation_run_hooks(creation, options, OCI_HOOK_POSTSTOP, &hook_err) < 0) {
         log_warn("%s", hook_err.text);
     }
     return -1;

@@ -19,16 +19,17 @@ struct creation {
     struct container_plan plan;
     struct cgroup_host cgroup_host;
     struct cgroup cgroup;
+    struct launch_ready ready;
     struct launched launched;
     struct netdev_move net_devices; // moved into the container
     struct container_record record;
-    bool plan_sent; // from then on hooks may have run
+    bool released; // from then on hooks may have run
     int console; // the pty's master, -1
 };
 
 #define CREATION_NONE                                                                                                                   \
     {                                                                                                                                   \
-        .dir = {.root_fd = -1, .fd = -1}, .launched = {.pidfd = -1, .channel = -1}, .console = -1,                                      \
+        .dir = {.root_fd = -1, .fd = -1}, .ready = LAUNCH_READY_NONE, .launched = {.pidfd = -1, .channel = -1}, .console = -1,          \
         .net_devices = NETDEV_MOVE_NONE                                                                                                 \
     }
 

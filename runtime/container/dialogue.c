@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PLAN_USUAL_BYTES = 8192 };
+
 static int take_error(const struct channel_message *message, struct err *err) {
     if (message->size != sizeof(*err)) {
         return err_set(err, ERR_STATE, "init failed and sent an error of %zu bytes", message->size);
@@ -26,21 +28,27 @@ static int take_error(const struct channel_message *message, struct err *err) {
 }
 
 int dialogue_send_plan(int channel, const struct container_plan *plan, struct err *err) {
-    AUTO_BUF struct buf message = {0};
+    char room[PLAN_USUAL_BYTES];
+    AUTO_BUF struct buf message = BUF_IN(room);
     wire_encode(&init_plan_record, &plan->init, &message);
     if (channel_send(channel, CHANNEL_PLAN, message.data, message.size, plan->fds, plan->fd_count, err) == 0) {
         return 0;
     }
-    // An init that is gone has said why.
-    struct channel_message last;
-    struct err ignored;
-    if (err->errnum == EPIPE && channel_receive(channel, &last, &ignored) == 0) {
-        if (last.type == CHANNEL_ERROR) {
-            take_error(&last, err);
-        }
-        channel_message_finish(&last);
-    }
+    dialogue_last_words(channel, err);
     return -1;
+}
+
+void dialogue_last_words(int channel, struct err *err) {
+    struct channel_message message;
+    struct err ignored;
+    bool more = err->errnum == EPIPE;
+    while (more && channel_receive(channel, &message, &ignored) == 0) {
+        more = message.type != CHANNEL_END && message.type != CHANNEL_ERROR;
+        if (message.type == CHANNEL_ERROR) {
+            take_error(&message, err);
+        }
+        channel_message_finish(&message);
+    }
 }
 
 static int take_console(const struct dialogue *dialogue, struct channel_message *message, struct err *err) {

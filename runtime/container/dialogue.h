@@ -21,6 +21,9 @@ struct dialogue {
 // Sends init its plan with the descriptors. When init is gone already, its last words are the error.
 int dialogue_send_plan(int channel, const struct container_plan *plan, struct err *err) MUST_CHECK;
 
+// Where sending to init failed with EPIPE: what init said before it ended, in place of that.
+void dialogue_last_words(int channel, struct err *err);
+
 // Serves init until it waits for `start` (*ret_ended false) or has closed the channel (true): it has become the command, or was killed.
 // What init reports as an error is this function's.
 int dialogue_serve(const struct dialogue *dialogue, bool *ret_ended, struct err *err) MUST_CHECK;

@@ -185,7 +185,13 @@ static pid_t clone_child(const struct launch *launch, int image, int channel, in
     return pid;
 }
 
-int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) {
+void launch_ready_finish(struct launch_ready *ready) {
+    fd_close(&ready->image);
+    fd_close(&ready->ours);
+    fd_close(&ready->theirs);
+}
+
+int launch_make_ready(struct launch_ready *ret_ready, struct err *err) {
     AUTO_FD int image = sealed_program("coffer-init", init_image, (size_t)(init_image_end - init_image), err);
     int pair[2];
     if (image < 0) {
@@ -194,16 +200,20 @@ int launch_init(const struct launch *launch, struct launched *ret_launched, stru
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
         return err_sys(err, "make a channel to init");
     }
-    AUTO_FD int theirs = pair[1];
-    struct launched launched = {.pidfd = -1, .channel = pair[0]};
-    launched.pid = clone_child(launch, image, theirs, launched.channel, &launched.pidfd, err);
+    *ret_ready = (struct launch_ready){.image = fd_take(&image), .ours = pair[0], .theirs = pair[1]};
+    return 0;
+}
+
+int launch_ready_init(const struct launch *launch, struct launch_ready *ready, struct launched *ret_launched, struct err *err) {
+    struct launched launched = {.pidfd = -1, .channel = ready->ours};
+    launched.pid = clone_child(launch, ready->image, ready->theirs, ready->ours, &launched.pidfd, err);
     if (launched.pid < 0) {
-        fd_close(&theirs); // ours would keep the channel open
-        take_last_words(launched.channel, err);
-        launched_finish(&launched);
+        fd_close(&ready->theirs); // ours would keep the channel open
+        take_last_words(ready->ours, err);
         return -1;
     }
-    fd_close(&theirs);
+    ready->ours = -1;
+    launch_ready_finish(ready);
     if (launch->namespaces & CLONE_NEWUSER) {
         int result = userns_write_maps(launched.pid, &launch->uids, &launch->gids, err);
         if (result == 0 && send(launched.channel, "m", 1, MSG_NOSIGNAL) != 1) {
@@ -216,4 +226,11 @@ int launch_init(const struct launch *launch, struct launched *ret_launched, stru
     }
     *ret_launched = launched;
     return 0;
+}
+
+int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) {
+    struct launch_ready ready = LAUNCH_READY_NONE;
+    int result = launch_make_ready(&ready, err) < 0 ? -1 : launch_ready_init(launch, &ready, ret_launched, err);
+    launch_ready_finish(&ready);
+    return result;
 }

@@ -37,7 +37,21 @@ struct launched {
 
 void launched_finish(struct launched *launched); // closes; does not kill
 
+// What can be made before there is a process: the sealed copy and the channel. A plan that is sent before the launch waits for init.
+struct launch_ready {
+    int image;
+    int ours; // our end of the channel; launch_ready_init() gives it to struct launched
+    int theirs;
+};
+#define LAUNCH_READY_NONE                                                                                                               \
+    { .image = -1, .ours = -1, .theirs = -1 }
+void launch_ready_finish(struct launch_ready *ready);
+int launch_make_ready(struct launch_ready *ret_ready, struct err *err) MUST_CHECK;
+
 // On success init runs, its id maps are written and it waits for the plan. On an error nothing is left.
+int launch_ready_init(const struct launch *launch, struct launch_ready *ready, struct launched *ret_launched, struct err *err) MUST_CHECK;
+
+// Both in one.
 int launch_init(const struct launch *launch, struct launched *ret_launched, struct err *err) MUST_CHECK;
 
 // Kills and reaps what launch_init made.

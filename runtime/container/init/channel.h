@@ -15,8 +15,8 @@ struct err;
 
 enum channel_type {
     CHANNEL_PLAN = 1,   // to init: the encoded init_plan, with its descriptors
-    CHANNEL_GO,         // to init: go on
-    CHANNEL_NAMESPACES, // from init: mounts are made; the parent's hooks may run; waits for GO
+    CHANNEL_GO,         // to init: the container is recorded and limited; go on to what is the container's own
+    CHANNEL_NAMESPACES, // from init: mounts are made; the parent's hooks may run before it says GO
     CHANNEL_TERMINAL,   // from init: the pty's master, as the descriptor
     CHANNEL_READY,      // from init: all is set up, `start` is awaited
     CHANNEL_WARNING,    // from init: a line for the user

@@ -70,10 +70,13 @@ static int set_up(struct init *init, struct err *err) {
     if (plan->mount_namespace && set_up_mounts(init, err) < 0) {
         return -1;
     }
-    if (plan->ask_before_pivot) {
-        if (channel_send(init->channel, CHANNEL_NAMESPACES, NULL, 0, NULL, 0, err) < 0 || wait_for_go(init, err) < 0) {
-            return -1;
-        }
+    if (plan->ask_before_pivot && channel_send(init->channel, CHANNEL_NAMESPACES, NULL, 0, NULL, 0, err) < 0) {
+        return -1;
+    }
+    // The parent has recorded us and set the limits meanwhile, and run the hooks it was asked for. Nothing of the container's own runs
+    // before that.
+    if (plan->wait_for_go && wait_for_go(init, err) < 0) {
+        return -1;
     }
     if (init_run_hooks(plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {
         return err_in(err, "createContainer");

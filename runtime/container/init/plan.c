@@ -120,6 +120,7 @@ static const struct wire_field init_plan_fields[] = {
     WIRE_ARRAY(struct init_plan, start_hooks, start_hook_count, hook_record),
     WIRE(struct init_plan, STRING, state_creating),
     WIRE(struct init_plan, STRING, state_created),
+    WIRE(struct init_plan, BOOL, wait_for_go),
     WIRE(struct init_plan, BOOL, ask_before_pivot),
     WIRE(struct init_plan, BOOL, wait_for_start),
     WIRE(struct init_plan, U32, start_socket),

@@ -161,6 +161,7 @@ struct init_plan {
     const char *state_creating; // the state document each hook gets
     const char *state_created;
 
+    bool wait_for_go;      // the parent records and limits the container while its mounts are made
     bool ask_before_pivot; // the parent has hooks to run once the namespaces are there
     bool wait_for_start;   // create: exec only when told
     int32_t start_socket;  // the listening socket that `start` connects to, -1
