@@ -69,10 +69,20 @@ static void place_stdio(const struct launch *launch, int channel) {
     }
 }
 
+struct child {
+    const struct launch *launch;
+    int image;
+    int channel;
+    int parents_end;
+};
+
 // In the child: waits for its id maps where it has a user namespace, becomes its root, and turns into the init program.
-static _Noreturn void become_init(const struct launch *launch, int image, int channel, int parents_end) {
+static void become_init(void *argument) {
+    const struct child *child = argument;
+    const struct launch *launch = child->launch;
+    int channel = child->channel;
     // Else the end of the parent would not end the channel: we would wait on it for ourselves.
-    close(parents_end);
+    close(child->parents_end);
     if (launch->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
@@ -95,7 +105,7 @@ static _Noreturn void become_init(const struct launch *launch, int image, int ch
     char *const args[] = {name, number, NULL};
     char *const environment[] = {NULL};
     if (fcntl(channel, F_SETFD, 0) == 0) {
-        sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
+        sys_execveat(child->image, "", args, environment, AT_EMPTY_PATH);
     }
     give_up(channel, "execute the init program");
 }
@@ -170,9 +180,13 @@ static pid_t clone_child(const struct launch *launch, int image, int channel, in
     if (launch->join_user >= 0 || launch->join_pid >= 0) {
         return clone_joined(launch, image, channel, ret_pidfd, err);
     }
-    pid_t pid = process_clone(launch->namespaces, launch->cgroup_fd, ret_pidfd);
+    struct child child = {launch, image, channel, parents_end};
+    // A child with a user namespace of its own needs us to write its maps before it can execute anything as that namespace's root.
+    bool waits = launch->namespaces & CLONE_NEWUSER;
+    pid_t pid = waits ? process_clone(launch->namespaces, launch->cgroup_fd, ret_pidfd)
+                      : process_clone_to_exec(launch->namespaces, launch->cgroup_fd, become_init, &child, ret_pidfd);
     if (pid == 0) {
-        become_init(launch, image, channel, parents_end);
+        become_init(&child);
     }
     if (pid < 0) {
         if ((launch->namespaces & CLONE_NEWUSER) && (errno == EPERM || errno == ENOSPC || errno == EUSERS)) {

@@ -4,21 +4,22 @@
 #include "runtime/base/fd.h"
 #include "runtime/kernel/sys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
-    int pidfd = -1;
+static struct clone_args clone_args_of(uint64_t namespaces, int cgroup_fd, int *pidfd) {
     struct clone_args args = {
         .flags = namespaces | CLONE_PIDFD,
-        .pidfd = (uintptr_t)&pidfd,
+        .pidfd = (uintptr_t)pidfd,
         // clone3(2) takes none with CLONE_PARENT: the child has its sibling's then.
         .exit_signal = namespaces & CLONE_PARENT ? 0 : SIGCHLD,
     };
@@ -26,6 +27,12 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (uint64_t)cgroup_fd;
     }
+    return args;
+}
+
+pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
+    int pidfd = -1;
+    struct clone_args args = clone_args_of(namespaces, cgroup_fd, &pidfd);
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
     if (pid > 0) {
         if (ret_pidfd) {
@@ -36,6 +43,56 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
     }
     return pid;
 }
+
+#ifdef __x86_64__
+
+// clone3(2) whose child calls body(argument) on the stack that args names. No C function can do this: its frame would be on the old one.
+long process_clone_call(const struct clone_args *args, size_t size, void (*body)(void *), void *argument);
+__asm__(".text\n"
+        ".type process_clone_call, @function\n"
+        "process_clone_call:\n"
+        "    endbr64\n"
+        "    mov %rcx, %r8\n" // the call overwrites rcx
+        "    mov $435, %eax\n"
+        "    syscall\n"
+        "    test %rax, %rax\n"
+        "    jz 1f\n"
+        "    ret\n"
+        "1:  xor %ebp, %ebp\n" // the outermost frame
+        "    mov %r8, %rdi\n"
+        "    call *%rdx\n"
+        "    ud2\n"
+        ".size process_clone_call, . - process_clone_call\n");
+static_assert(SYS_clone3 == 435, "the number is in the text above");
+
+pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
+    // As large as what a body needs to say why it failed; touched only where it is used.
+    alignas(16) static char stack[64 << 10];
+    int pidfd = -1;
+    struct clone_args args = clone_args_of(namespaces | CLONE_VM | CLONE_VFORK, cgroup_fd, &pidfd);
+    args.stack = (uintptr_t)stack;
+    args.stack_size = sizeof(stack);
+    long pid = process_clone_call(&args, sizeof(args), body, argument);
+    if (pid < 0) {
+        errno = (int)-pid;
+        return -1;
+    }
+    *ret_pidfd = pidfd;
+    return (pid_t)pid;
+}
+
+#else
+
+pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
+    pid_t pid = process_clone(namespaces, cgroup_fd, ret_pidfd);
+    if (pid == 0) {
+        body(argument);
+        _exit(127);
+    }
+    return pid;
+}
+
+#endif
 
 static _Noreturn void become(char *const argv[], int output, int failure) {
     int null = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);

@@ -14,6 +14,11 @@ struct err;
 // *ret_pidfd, where wanted, is a close-on-exec descriptor of the child.
 pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) MUST_CHECK;
 
+// The same without a copy of our memory, as vfork(2): the child runs `body` on a stack of its own in our memory while we are held
+// until it executes another program or ends. It must do no more than a vfork'ed child may, and not return. Spares the copying of page
+// tables and the page faults behind it, a tenth of a millisecond. Where there is no such way, it is process_clone().
+pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) MUST_CHECK;
+
 // Starts a program of the host by its absolute path, with an empty environment, /dev/null as input and its output and errors as one
 // pipe, whose end to read is *ret_output. The caller waits for it.
 pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) MUST_CHECK;
