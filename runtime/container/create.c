@@ -111,9 +111,11 @@ static int make_cgroup(struct creation *creation, const struct container_options
     return wish.pid == 0 ? check_cgroup_is_free(creation, err) : 0;
 }
 
-static int set_limits(struct creation *creation, struct err *err) {
+// Version 1 takes device rules one by one, beginning with none: init, which makes nodes, must not meet it half way. So there the limits
+// are set before init has its plan; in version 2, where the rules change at once, while it works.
+static int set_limits(struct creation *creation, bool before_plan, struct err *err) {
     const struct container_plan *plan = &creation->plan;
-    if (creation->cgroup.count == 0 ||
+    if (creation->cgroup.count == 0 || before_plan != (creation->cgroup_host.version == CGROUP_V1) ||
         plan->cgroup_manager->apply(plan->cgroup_path, &creation->cgroup, &plan->limits, err) == 0) {
         return 0;
     }
@@ -334,7 +336,10 @@ static int place(struct creation *creation, const struct container_options *opti
     if (make_cgroup(creation, options, err) < 0) {
         return -1;
     }
-    return creation->cgroup.count > 0 ? container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) : 0;
+    if (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) {
+        return -1;
+    }
+    return set_limits(creation, true, err);
 }
 
 static int move_net_devices(struct creation *creation, struct err *err) {
@@ -361,7 +366,7 @@ static int create(struct creation *creation, const struct container_options *opt
     // Should we be killed before that, it finds the channel closed and ends, and its cgroup is known from the intent.
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
         launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
-        hand_plan(creation, options, true, err) < 0 || complete_record(creation, err) < 0 || set_limits(creation, err) < 0 ||
+        hand_plan(creation, options, true, err) < 0 || complete_record(creation, err) < 0 || set_limits(creation, false, err) < 0 ||
         move_net_devices(creation, err) < 0 || release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }
