@@ -202,6 +202,11 @@ static int run_early_hooks(void *context, struct err *err) {
 // Lets init go on to the container's own. Where there are hooks to run before, it asks for that itself.
 static int release(struct creation *creation, struct err *err) {
     creation->released = true;
+    // Init has its own; ours would keep the lock on `created` and mounts alive.
+    for (size_t i = 0; i < creation->plan.fd_count; i++) {
+        fd_close(&creation->plan.fds[i]);
+    }
+    creation->plan.fd_count = 0;
     if (creation->plan.init.ask_before_pivot) {
         return 0;
     }
@@ -317,15 +322,7 @@ static int hand_plan(struct creation *creation, const struct container_options *
         return 0;
     }
     int channel = has_process ? creation->launched.channel : creation->ready.ours;
-    if (complete_plan(creation, options, err) < 0 || dialogue_send_plan(channel, plan, err) < 0) {
-        return -1;
-    }
-    // Init has its own now; ours would keep the lock on `created` and mounts alive.
-    for (size_t i = 0; i < plan->fd_count; i++) {
-        fd_close(&plan->fds[i]);
-    }
-    plan->fd_count = 0;
-    return 0;
+    return complete_plan(creation, options, err) < 0 ? -1 : dialogue_send_plan(channel, plan, err);
 }
 
 // The group, before the container's process where the manager can do so: then the process is born in it.
