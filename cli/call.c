@@ -19,8 +19,18 @@
 #define COFFER_COMMIT "" // the Makefile has it for a build from a checkout
 #endif
 
-static int exit_code(const struct command *low_level, const struct err *err) {
-    if (low_level) {
+// A call on its way down the tables. `low_level` is the command where the low level begins, NULL above it.
+struct call {
+    struct context *context;
+    const struct command *low_level;
+    bool wrong_usage; // the words are at fault: the error begins with the command's path
+};
+
+static int exit_code(const struct call *call, const struct err *err) {
+    if (!call->wrong_usage && call->context->command->error_code != 0) {
+        return call->context->command->error_code;
+    }
+    if (call->low_level) {
         return EXIT_CODE_LOW_LEVEL;
     }
     switch (err->kind) {
@@ -80,13 +90,6 @@ static int check_operands(const struct command *command, int count, struct err *
     return err_set(err, ERR_INPUT, "expected %s%d %s (%s), found %d", limit, wanted, wanted == 1 ? "word" : "words", command->usage,
                    count);
 }
-
-// A call on its way down the tables. `low_level` is the command where the low level begins, NULL above it.
-struct call {
-    struct context *context;
-    const struct command *low_level;
-    bool wrong_usage; // the words are at fault: the error begins with the command's path
-};
 
 // Reads the options of a command with sub-commands, and goes down to the one that is named. Returns 0 with *words behind its name,
 // 1 when all is done already.
@@ -187,7 +190,7 @@ int call_program(int argc, char **argv) {
         int unopened = call.low_level ? messages_open(&context, &log_err) : 0;
         (void)unopened;
         messages_error(call.wrong_usage ? context.path : "coffer", err.text);
-        result = exit_code(call.low_level, &err);
+        result = exit_code(&call, &err);
     }
     arena_finish(&context.arena);
     return result;

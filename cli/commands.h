@@ -42,6 +42,7 @@ struct command {
     unsigned flags;                 // enum command_flag, or-ed
     int min_operands, max_operands; // max may be COMMAND_ANY_COUNT
     enum complete_kind operands;    // what a shell offers for them
+    int error_code;                 // the exit code when run() fails; 0: as is usual at its level
 
     // Rows for the request; of a command with sub-commands, for struct context.
     const struct option_row *options;

@@ -27,6 +27,7 @@ extern const struct command command_version;
 extern const struct command command_oci_create;
 extern const struct command command_oci_delete;
 extern const struct command command_oci_events;
+extern const struct command command_oci_exec;
 extern const struct command command_oci_features;
 extern const struct command command_oci_kill;
 extern const struct command command_oci_list;

@@ -274,6 +274,7 @@ static int launch(struct creation *creation, const struct container_options *opt
         .stdio = {stdio_of(options, 0), stdio_of(options, 1), stdio_of(options, 2)},
         .join_user = join_user,
         .join_pid = join_pid,
+        .join_process = -1,
         .die_with_parent = attached,
         .set_oom_score = plan->set_oom_score,
         .oom_score = plan->oom_score,
@@ -370,7 +371,7 @@ static int create(struct creation *creation, const struct container_options *opt
     if (wait_for_start && ended) {
         return err_set(err, ERR_STATE, "init ended before the container was created");
     }
-    if ((!attached && detach_record(creation, err) < 0) ||
+    if ((attached ? state_dir_mark_whole(&creation->dir, err) : detach_record(creation, err)) < 0 ||
         (options->pid_file && handover_pid_file(options->pid_file, creation->launched.pid, err) < 0)) {
         return -1;
     }

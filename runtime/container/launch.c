@@ -3,11 +3,13 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/init/channel.h"
+#include "runtime/container/init/init.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,12 +112,16 @@ static void become_init(void *argument) {
     give_up(channel, "execute the init program");
 }
 
-// In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c).
+// In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c). Nothing that the caller
+// left open goes along: in a container that is there already, somebody may be waiting for it (CVE-2024-21626).
 static _Noreturn void become_joiner(const struct launch *launch, int image, int channel, int report) {
     set_oom_score(launch, channel);
     place_stdio(launch, channel);
-    const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->cgroup_fd};
-    char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 1][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
+    const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->join_process, launch->cgroup_fd};
+    char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 2][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
+    if (sys_close_range(3 + (unsigned)launch->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
+        give_up(channel, "mark all descriptors close-on-exec");
+    }
     for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
         snprintf(numbers[i], sizeof(numbers[i]), "%d", fds[i]);
         if (fds[i] >= 0 && fcntl(fds[i], F_SETFD, 0) < 0) {
@@ -123,10 +129,31 @@ static _Noreturn void become_joiner(const struct launch *launch, int image, int 
         }
     }
     snprintf(numbers[ARRAY_LEN(fds)], sizeof(numbers[0]), "%llu", (unsigned long long)launch->namespaces);
-    char *const args[] = {name, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], die, NULL};
+    snprintf(numbers[ARRAY_LEN(fds) + 1], sizeof(numbers[0]), "%llu", (unsigned long long)launch->join_namespaces);
+    char *const args[] = {name,       numbers[0], numbers[1], numbers[2], numbers[3],
+                          numbers[4], numbers[5], numbers[6], numbers[7], die,        NULL};
     char *const environment[] = {NULL};
     sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
     give_up(channel, "execute the init program");
+}
+
+// The between's answer for a process that did not come to be.
+static int join_failed(const struct launch *launch, const int32_t answer[2], struct err *err) {
+    if (answer[0] == INIT_JOIN_NO_CLONE) {
+        // ENOMEM: the pid namespace has lost its first process and takes no more (clone(2)).
+        if (answer[1] == ENOMEM && launch->join_process >= 0) {
+            return err_set(err, ERR_STATE, "the container has just ended");
+        }
+        if (answer[1] == EAGAIN) {
+            return err_num(err, answer[1], "create a process in the container (its pids limit may be reached)");
+        }
+        return err_num(err, answer[1], "create a process in the container's namespaces and cgroup");
+    }
+    if (launch->join_process >= 0) {
+        return answer[1] == ESRCH ? err_set(err, ERR_STATE, "the container has just ended")
+                                  : err_num(err, answer[1], "join the container's namespaces");
+    }
+    return err_num(err, answer[1], "join the user or pid namespace of the configuration");
 }
 
 static pid_t clone_joined(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
@@ -152,7 +179,7 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
         return err_set(err, ERR_SYSTEM, "the process that joins the namespaces died");
     }
     if (answer[0] < 0) {
-        return err_num(err, answer[1], "join the user or pid namespace of the configuration");
+        return join_failed(launch, answer, err);
     }
     // Our child, not reaped yet: the number cannot have been used again.
     int pidfd = sys_pidfd_open(answer[0], 0);
@@ -177,7 +204,7 @@ static void take_last_words(int channel, struct err *err) {
 }
 
 static pid_t clone_child(const struct launch *launch, int image, int channel, int parents_end, int *ret_pidfd, struct err *err) {
-    if (launch->join_user >= 0 || launch->join_pid >= 0) {
+    if (launch->join_user >= 0 || launch->join_pid >= 0 || launch->join_process >= 0) {
         return clone_joined(launch, image, channel, ret_pidfd, err);
     }
     struct child child = {launch, image, channel, parents_end};

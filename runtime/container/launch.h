@@ -24,6 +24,9 @@ struct launch {
     int stdio[3];  // descriptors for 0, 1, 2; -1: inherited
     int join_user; // a user namespace to join first, -1 for none; the others are then created inside it
     int join_pid;  // a pid namespace to be born in, -1 for none
+    int join_process;         // the pidfd of a process some of whose namespaces are joined all at once, -1 for none
+    uint64_t join_namespaces; // with join_process: which (CLONE_NEW*)
+    int kept_fds;             // with join_process: of the descriptors from 3 on, as many as the command gets too
     bool die_with_parent;
     bool set_oom_score; // before init is there, whose files in /proc belong to the host's root, and not to an ordinary user
     int32_t oom_score;
@@ -48,7 +51,8 @@ struct launch_ready {
 void launch_ready_finish(struct launch_ready *ready);
 int launch_make_ready(struct launch_ready *ret_ready, struct err *err) MUST_CHECK;
 
-// On success init runs, its id maps are written and it waits for the plan. On an error nothing is left.
+// On success init runs, its id maps are written and it waits for the plan. On an error nothing is left; with errnum EBUSY the cgroup has
+// groups below it that its processes must be in (cgroups(7), "no internal processes").
 int launch_ready_init(const struct launch *launch, struct launch_ready *ready, struct launched *ret_launched, struct err *err) MUST_CHECK;
 
 // Both in one.

@@ -39,7 +39,7 @@ int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret
 }
 
 // What this version does not do is refused by name, never passed over: a policy that is read but not enforced is the worst.
-static int refuse_unserved(const struct oci_config *config, struct err *err) {
+int container_plan_refuse(const struct oci_config *config, struct err *err) {
     const struct oci_process *process = config->process;
     const struct {
         bool there;
@@ -105,7 +105,7 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     return 0;
 }
 
-static void plan_process(const struct container_options *options, struct container_plan *plan) {
+void container_plan_process(const struct container_options *options, struct container_plan *plan) {
     const struct oci_process *from = options->config->process;
     struct plan_process *to = &plan->init.process;
     if (!from) {
@@ -219,10 +219,10 @@ int container_plan_build(const struct container_options *options, struct contain
     plan->opens_trees = geteuid() == 0;
     plan->privileged = plan->opens_trees && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = -1;
-    if (refuse_unserved(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
+    if (container_plan_refuse(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
         return -1;
     }
-    plan_process(options, plan);
+    container_plan_process(options, plan);
     plan_root(options, plan);
     plan_all_hooks(config, plan);
     plan->init.hostname = config->hostname;

@@ -21,6 +21,7 @@ struct cgroup_manager;
 struct container_options;
 struct err;
 struct netdev;
+struct oci_config;
 struct oci_id_mapping;
 
 // A tree of the host that the parent opens for init: init, in a user namespace, may not be able to reach it.
@@ -69,6 +70,10 @@ struct container_plan {
 
 // Fills the zeroed plan. The configuration must outlive it.
 int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+// Parts of it that `exec` needs alone: refuses what this version does not serve; fills init.process from the configuration's.
+int container_plan_refuse(const struct oci_config *config, struct err *err) MUST_CHECK;
+void container_plan_process(const struct container_options *options, struct container_plan *plan);
 
 // Compiles the configuration's system call filter into the plan, or takes it from the cache.
 int container_plan_filter(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;

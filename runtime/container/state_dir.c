@@ -286,6 +286,16 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
     return 0;
 }
 
+// The mark costs one system call: the sticky bit, which means nothing on a folder that only its owner can enter.
+int state_dir_mark_whole(const struct state_dir *dir, struct err *err) {
+    return fchmod(dir->fd, 0700 | S_ISVTX) < 0 ? err_sys(err, "mark container \"%s\" as made", dir->id) : 0;
+}
+
+bool state_dir_is_whole(const struct state_dir *dir, const struct container_record *record) {
+    struct stat status;
+    return !record->attached || (fstat(dir->fd, &status) == 0 && (status.st_mode & S_ISVTX) != 0);
+}
+
 // The folder is ours and flat. What it holds is known: looking is only for what an older or newer version put there.
 int state_dir_remove(struct state_dir *dir, struct err *err) {
     unlinkat(dir->fd, "state.json", 0);

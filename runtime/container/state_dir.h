@@ -70,6 +70,11 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
 // The snapshot of the configuration, malloc'd and the caller's; NULL when there is none.
 int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) MUST_CHECK;
 
+// A container that is attached to its maker cannot be told from one that is not whole yet by its record alone: its folder is marked once
+// its first process is the command, or waits for `start`, in its root file system.
+int state_dir_mark_whole(const struct state_dir *dir, struct err *err) MUST_CHECK;
+bool state_dir_is_whole(const struct state_dir *dir, const struct container_record *record);
+
 // Removes the folder with all that is in it.
 int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;
 

@@ -387,3 +387,29 @@ int cgroup_delegate(const struct cgroup *cgroup, uid_t uid, gid_t gid, struct er
     }
     return 0;
 }
+
+int cgroup_descend(struct cgroup *cgroup, uint32_t controllers, const char *path, struct err *err) {
+    if (cgroup_check_path(path, err) < 0) {
+        return -1;
+    }
+    path += *path == '/';
+    bool found = false;
+    for (size_t i = 0; i < cgroup->count; i++) {
+        struct cgroup_dir *dir = &cgroup->dirs[i];
+        if ((dir->hierarchy->controllers & controllers) == 0) {
+            continue;
+        }
+        int fd = cgroup_open_below(dir->fd, path, O_PATH | O_DIRECTORY);
+        if (fd < 0) {
+            return err_sys(err, "open cgroup /sys/fs/cgroup/%s/%s", dir->path, path);
+        }
+        fd_close(&dir->fd);
+        dir->fd = fd;
+        char *below = mem_format("%s/%s", dir->path, path);
+        free(dir->path);
+        dir->path = below;
+        dir->made = 0;
+        found = true;
+    }
+    return found ? 0 : err_set(err, ERR_NOT_FOUND, "cgroup %s is in no hierarchy that was asked for", cgroup->path);
+}

@@ -118,6 +118,10 @@ int cgroup_create(const struct cgroup_host *host, const char *path, uint32_t con
 int cgroup_open(const struct cgroup_host *host, const char *path, uint32_t controllers, struct cgroup *ret_cgroup,
                 struct err *err) MUST_CHECK;
 
+// Goes down to an existing group below, in the hierarchies of these controllers: the handle means that one there from then on, and
+// removes nothing of it. On an error the handle is good for nothing but cgroup_finish().
+int cgroup_descend(struct cgroup *cgroup, uint32_t controllers, const char *path, struct err *err) MUST_CHECK;
+
 // What was made, as text to keep in a state file, and the group opened again from it. A line for each directory, "2
 // memory/coffer/4f1a": how many levels were made, and the path. Directories that are gone are left out; all gone is no error, count
 // is 0.

@@ -59,21 +59,21 @@ teardown() {
 @test "a command that cannot be run is an error of one sentence" {
     configure '.process.args = ["nowhere"]'
     run oci run "$ID"
-    fails_with "run container \"$ID\": command \"nowhere\" not found in the container (searched in its PATH)"
+    fails_with "run container \"$ID\": command \"nowhere\": executable file not found in \$PATH of the container"
     configure '.process.args = ["/bin/nowhere"]'
     run oci run "$ID"
-    fails_with "run container \"$ID\": command \"/bin/nowhere\" not found in the container"
+    fails_with "run container \"$ID\": command \"/bin/nowhere\": no such file or directory in the container"
     configure '.process.args = ["/etc/passwd"]'
     run oci run "$ID"
     fails_with "run container \"$ID\": command \"/etc/passwd\" cannot be executed: Permission denied"
     configure '.process.args = ["/etc"]'
     run oci run "$ID"
-    fails_with "run container \"$ID\": command \"/etc\" cannot be executed: Is a directory"
+    fails_with "run container \"$ID\": command \"/etc\" is a directory: permission denied"
     printf '#!/nowhere\n' > "$ROOTFS/bin/script"
     chmod +x "$ROOTFS/bin/script"
     configure '.process.args = ["script"]'
     run oci run "$ID"
-    fails_with "run container \"$ID\": command \"script\": its interpreter or dynamic loader is missing in the container"
+    fails_with "run container \"$ID\": command \"script\": its interpreter or dynamic loader is missing in the container: no such file or directory"
     nothing_left
 }
 

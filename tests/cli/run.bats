@@ -39,10 +39,10 @@ run_tiny() {
     run run_tiny tiny sh -c 'exit 42'
     [ "$status" -eq 42 ]
     run -127 run_tiny tiny no-such-command
-    [ "$output" = 'coffer: run tiny: command "no-such-command" not found in the container (searched in its PATH)' ]
+    [ "$output" = 'coffer: run tiny: command "no-such-command": executable file not found in $PATH of the container' ]
     run run_tiny tiny /etc
     [ "$status" -eq 126 ]
-    [ "$output" = 'coffer: run tiny: command "/etc" cannot be executed: Is a directory' ]
+    [ "$output" = 'coffer: run tiny: command "/etc" is a directory: permission denied' ]
     run run_tiny tiny /etc/passwd
     [ "$status" -eq 126 ]
     run run_tiny --init tiny sh -c 'kill -TERM $$'

@@ -33,10 +33,17 @@ static int try_program(const char *path) {
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
+// Engines tell 127 and 126 by words in the message: "executable file not found" and "no such file or directory" for what is missing,
+// "permission denied" for what cannot be executed (podman 4, dockerd 20.10, whose own words are runc's).
 static int not_found(const char *name, int reason, struct err *err) {
     if (reason == ENOENT || reason == ENOTDIR) {
-        return err_set(err, ERR_NO_COMMAND, "command \"%s\" not found in the container%s", name,
-                       strchr(name, '/') ? "" : " (searched in its PATH)");
+        return err_set(err, ERR_NO_COMMAND,
+                       strchr(name, '/') ? "command \"%s\": no such file or directory in the container"
+                                         : "command \"%s\": executable file not found in $PATH of the container",
+                       name);
+    }
+    if (reason == EISDIR) {
+        return err_set(err, ERR_NOT_EXECUTABLE, "command \"%s\" is a directory: permission denied", name);
     }
     err_num(err, reason, "command \"%s\" cannot be executed", name);
     err->kind = ERR_NOT_EXECUTABLE;
@@ -120,8 +127,8 @@ int init_exec(struct init *init, const char *path, struct err *err) {
     int reason = errno;
     if (reason == ENOENT) {
         // The file is there; what is missing is its interpreter.
-        err_set(err, ERR_NO_COMMAND, "command \"%s\": its interpreter or dynamic loader is missing in the container", process->args[0]);
-        return -1;
+        return err_set(err, ERR_NO_COMMAND, "command \"%s\": its interpreter or dynamic loader is missing in the container: no such file or "
+                       "directory", process->args[0]);
     }
     err_num(err, reason, "execute command \"%s\"", process->args[0]);
     err->kind = ERR_NOT_EXECUTABLE;

@@ -3,6 +3,7 @@
 #include "runtime/container/init/channel.h"
 #include "runtime/container/init/init.h"
 #include "runtime/container/init/plan.h"
+#include "runtime/kernel/affinity.h"
 #include "runtime/kernel/caps.h"
 #include "runtime/kernel/names.h"
 #include "runtime/kernel/seccomp.h"
@@ -44,6 +45,9 @@ int init_join_namespaces(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     if (join_cgroups(init, err) < 0) {
         return -1;
+    }
+    if (plan->affinity_size == sizeof(struct affinity) && affinity_set(plan->affinity, err) < 0) {
+        return err_in(err, "execCPUAffinity.final");
     }
     for (size_t i = 0; i < plan->join_count; i++) {
         if (setns(init_fd(init, plan->joins[i].fd), (int)plan->joins[i].type) < 0) {
@@ -155,7 +159,7 @@ int init_take_identity(struct init *init, struct err *err) {
         .ambient = process->caps.ambient,
     };
     // Here and not right before exec, where the filter may know nothing of it. What is opened after this is close-on-exec by birth.
-    if (sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
+    if (sys_close_range(3 + process->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
         return err_sys(err, "mark all descriptors close-on-exec");
     }
     default_signals();

@@ -36,9 +36,12 @@ int init_fd(const struct init *init, int32_t place) MUST_CHECK;
 // Tells the parent what failed; says nothing when the parent is gone.
 void init_send_error(const struct init *init, const struct err *err);
 
-// join.c: the words behind the channel's on the command line: numbers of the report's, user namespace's, pid namespace's and cgroup's
-// descriptors (-1: none), the namespaces to create (CLONE_NEW*), and 1 to die with the parent. Returns in init alone, 0 or -1.
-enum { INIT_JOIN_WORDS = 6 };
+// join.c: the words behind the channel's on the command line: numbers of the report's descriptor, of those of a user namespace, a pid
+// namespace and a process (pidfd) to join, and of the cgroup's (-1: none); the namespaces to create and those of the process to join
+// (CLONE_NEW*); and 1 to die with the parent. Returns in init alone, 0 or -1.
+enum { INIT_JOIN_WORDS = 8 };
+// What is written to the report: two int32_t, the clone's number or one of these, and errno.
+enum { INIT_JOIN_REFUSED = -1, INIT_JOIN_NO_CLONE = -2 };
 int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) MUST_CHECK;
 
 // root.c

@@ -1,4 +1,4 @@
-// A user or pid namespace to join must be entered by the parent of init. So the init program runs twice: as the process between, which
+// A user or pid namespace to join must be entered by the parent of init, and so is a whole container by `exec`. So the init program runs twice: as the process between, which
 // joins and clones, and as the clone, a child of the runtime (CLONE_PARENT), which becomes init.
 //
 // Theory of operation. From the clone on, the processes that are in the pid namespace already see the new one, with /proc/PID/exe. It
@@ -18,33 +18,70 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-static int become_init(const struct init *init, uint64_t namespaces, bool in_user, bool die_with_parent, struct err *err) {
-    if (die_with_parent) {
+struct join {
+    int user, pid, process, cgroup; // descriptors, -1 for none
+    uint64_t created, joined;       // CLONE_NEW*
+    bool die_with_parent;
+};
+
+static bool enters_user_namespace(const struct join *join) {
+    return join->user >= 0 || ((join->created | join->joined) & CLONE_NEWUSER) != 0;
+}
+
+static int become_init(const struct init *init, const struct join *join, struct err *err) {
+    if (join->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
     char mapped;
-    if ((namespaces & CLONE_NEWUSER) && fd_read_full(init->channel, &mapped, 1) != 1) {
+    if ((join->created & CLONE_NEWUSER) && fd_read_full(init->channel, &mapped, 1) != 1) {
         _exit(125); // the runtime went away or failed to write the maps
     }
-    if (in_user && (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)) {
+    if (!enters_user_namespace(join)) {
+        return 0;
+    }
+    if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
         return err_sys(err, "become root of the user namespace (is id 0 mapped?)");
     }
+    // Where fs.suid_dumpable is 1 the change of ids has undone it.
+    prctl(PR_SET_DUMPABLE, 0);
     return 0;
+}
+
+// The kernel takes the user namespace first, and asks for the others whether the caller may join them from where he was (setns(2),
+// Linux 5.8). The cgroup namespace is left to init: from inside it the container's cgroup cannot be joined (cgroups(7), nsdelegate).
+static bool join_all(const struct join *join) {
+    if ((join->user >= 0 && setns(join->user, CLONE_NEWUSER) < 0) || (join->pid >= 0 && setns(join->pid, CLONE_NEWPID) < 0)) {
+        return false;
+    }
+    int joined = (int)(join->joined & ~(uint64_t)CLONE_NEWCGROUP);
+    return join->process < 0 || joined == 0 || setns(join->process, joined) == 0;
 }
 
 int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) {
     AUTO_FD int report = (int)strtol(words[0], NULL, 10);
     AUTO_FD int user = (int)strtol(words[1], NULL, 10);
     AUTO_FD int pid = (int)strtol(words[2], NULL, 10);
-    AUTO_FD int cgroup = (int)strtol(words[3], NULL, 10);
-    uint64_t namespaces = strtoull(words[4], NULL, 10);
-    bool die_with_parent = words[5][0] == '1';
-    int32_t answer[2] = {-1, 0};
-    if ((user < 0 || setns(user, CLONE_NEWUSER) == 0) && (pid < 0 || setns(pid, CLONE_NEWPID) == 0)) {
-        answer[0] = process_clone(namespaces | CLONE_PARENT, cgroup, NULL);
-        if (answer[0] == 0) {
-            return become_init(init, namespaces, user >= 0 || (namespaces & CLONE_NEWUSER), die_with_parent, err);
+    AUTO_FD int process = (int)strtol(words[3], NULL, 10);
+    AUTO_FD int cgroup = (int)strtol(words[4], NULL, 10);
+    const struct join join = {
+        .user = user,
+        .pid = pid,
+        .process = process,
+        .cgroup = cgroup,
+        .created = strtoull(words[5], NULL, 10),
+        .joined = strtoull(words[6], NULL, 10),
+        .die_with_parent = words[7][0] == '1',
+    };
+    int32_t answer[2] = {INIT_JOIN_REFUSED, 0};
+    if (join_all(&join)) {
+        if ((join.joined & CLONE_NEWUSER) != 0) {
+            prctl(PR_SET_DUMPABLE, 0); // joining has changed the credentials, see above
         }
+        answer[0] = process_clone(join.created | CLONE_PARENT, cgroup, NULL);
+        if (answer[0] == 0) {
+            return become_init(init, &join, err);
+        }
+        answer[0] = answer[0] < 0 ? INIT_JOIN_NO_CLONE : answer[0];
     }
     answer[1] = errno;
     _exit(fd_write_all(report, answer, sizeof(answer)) < 0 ? 1 : 0);

@@ -59,6 +59,12 @@ static int set_up_mounts(struct init *init, struct err *err) {
     return 0;
 }
 
+// In a container that is there already; with mounts to make, the terminal is one of them.
+static int open_joined_console(struct init *init, struct err *err) {
+    init->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return init->root_fd < 0 ? err_sys(err, "open the container's root directory") : init_open_console(init, err);
+}
+
 static int set_up(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     if (init_join_namespaces(init, err) < 0) {
@@ -68,6 +74,9 @@ static int set_up(struct init *init, struct err *err) {
         ask_groups(init); // while the host's procfs is in reach; the container's may be masked or missing
     }
     if (plan->mount_namespace && set_up_mounts(init, err) < 0) {
+        return -1;
+    }
+    if (!plan->mount_namespace && plan->process.terminal && open_joined_console(init, err) < 0) {
         return -1;
     }
     if (plan->ask_before_pivot && channel_send(init->channel, CHANNEL_NAMESPACES, NULL, 0, NULL, 0, err) < 0) {

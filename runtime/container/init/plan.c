@@ -83,11 +83,13 @@ static const struct wire_field process_fields[] = {
     WIRE(struct plan_process, U32, console_rows),
     WIRE(struct plan_process, U32, console_columns),
     WIRE(struct plan_process, BOOL, reaper),
+    WIRE(struct plan_process, U32, kept_fds),
 };
 static const struct wire_record process_record = WIRE_TABLE(struct plan_process, process_fields);
 
 static const struct wire_field init_plan_fields[] = {
     WIRE_COUNTED(struct init_plan, BYTES, cgroup_fds_bytes, cgroup_fds_size),
+    WIRE_COUNTED(struct init_plan, BYTES, affinity, affinity_size),
     WIRE(struct init_plan, BOOL, new_cgroup_namespace),
     WIRE(struct init_plan, BOOL, become_root),
     WIRE(struct init_plan, BOOL, ask_groups),

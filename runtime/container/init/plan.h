@@ -108,12 +108,15 @@ struct plan_process {
     bool terminal;
     uint32_t console_rows, console_columns;
     bool reaper; // init stays as process 1, forwards signals and reaps
+    uint32_t kept_fds; // descriptors from 3 on that the command gets too
 };
 
 struct init_plan {
     // Before anything else.
     const int32_t *cgroup_fds_bytes; // v1 "tasks" files to write "0" to: places in the message
     size_t cgroup_fds_size;          // in bytes
+    const void *affinity; // struct affinity, set once init is in its cgroup; empty: none
+    size_t affinity_size; // in bytes
     bool new_cgroup_namespace;       // unshared once init is in its cgroup, so that it is the namespace's root
     bool become_root;                // in the new user namespace: uid and gid 0
     bool ask_groups;                 // the namespace may deny setgroups(2): looked at before the host's procfs is left

@@ -1,0 +1,46 @@
+#include "runtime/kernel/namespace.h"
+
+#include "runtime/base/err.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static const struct {
+    uint64_t type;
+    const char *file;
+} kinds[] = {
+    {CLONE_NEWUSER, "user"}, {CLONE_NEWNS, "mnt"},   {CLONE_NEWPID, "pid"},       {CLONE_NEWNET, "net"},
+    {CLONE_NEWIPC, "ipc"},   {CLONE_NEWUTS, "uts"},  {CLONE_NEWCGROUP, "cgroup"}, {CLONE_NEWTIME, "time"},
+};
+
+const uint64_t namespace_all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+                               CLONE_NEWTIME;
+
+int namespace_differing(pid_t pid, uint64_t asked, uint64_t *ret_differing, struct err *err) {
+    uint64_t differing = 0;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        char own_path[32], path[48];
+        struct stat own, other;
+        if ((asked & kinds[i].type) == 0) {
+            continue;
+        }
+        snprintf(own_path, sizeof(own_path), "/proc/self/ns/%s", kinds[i].file);
+        snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kinds[i].file);
+        if (stat(own_path, &own) < 0) {
+            if (errno == ENOENT) {
+                continue; // a kernel without this type
+            }
+            return err_sys(err, "look at %s", own_path);
+        }
+        if (stat(path, &other) < 0) {
+            return err_sys(err, "look at the %s namespace of process %d", kinds[i].file, (int)pid);
+        }
+        if (own.st_dev != other.st_dev || own.st_ino != other.st_ino) {
+            differing |= kinds[i].type;
+        }
+    }
+    *ret_differing = differing;
+    return 0;
+}
