@@ -331,8 +331,11 @@ static int check_intel_rdt(const struct oci_intel_rdt *rdt, const struct oci_pla
     if (!rdt) {
         return 0;
     }
-    if (rdt->clos_id && (strpbrk(rdt->clos_id, "/\n") || strcmp(rdt->clos_id, ".") == 0 || strcmp(rdt->clos_id, "..") == 0)) {
-        return oci_fail(place, "intelRdt.closID: expected a name without slashes, found \"%.64s\"", rdt->clos_id);
+    // "/" alone is the default class.
+    const char *class = rdt->clos_id;
+    if (class && strcmp(class, "/") != 0 &&
+        (strpbrk(class, "/\n") || strcmp(class, ".") == 0 || strcmp(class, "..") == 0 || strlen(class) > 255)) {
+        return oci_fail(place, "intelRdt.closID: expected a name of at most 255 bytes without slashes, found \"%.64s\"", class);
     }
     if (rdt->mem_bw_schema && (strncmp(rdt->mem_bw_schema, "MB:", 3) != 0 || strchr(rdt->mem_bw_schema, '\n'))) {
         return oci_fail(place, "intelRdt.memBwSchema: expected one line that begins with MB:, found \"%.64s\"", rdt->mem_bw_schema);

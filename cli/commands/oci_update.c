@@ -20,6 +20,7 @@ struct update_request {
     struct opt_i64 memory, memory_reservation, memory_swap;
     const char *kernel_memory, *kernel_memory_tcp;
     struct opt_i64 pids;
+    const char *l3_schema, *bandwidth_schema;
 };
 
 static int read_document(struct context *context, const char *path, struct oci_resources **ret, struct err *err) {
@@ -68,7 +69,13 @@ static int run(struct context *context, struct err *err) {
     } else {
         take_flags(request, resources);
     }
-    return container_update(context->oci_dir, context->operands[0], resources, err);
+    if (container_update(context->oci_dir, context->operands[0], resources, err) < 0) {
+        return -1;
+    }
+    // A class of service has no part in the resources, and so none in the file that they come from.
+    return request->l3_schema || request->bandwidth_schema
+               ? container_update_rdt(context->oci_dir, context->operands[0], request->l3_schema, request->bandwidth_schema, err)
+               : 0;
 }
 
 #define NUMBER(name, least, most, member, help) OPTION_INT(name, 0, "N", least, most, struct update_request, member, help)
@@ -96,6 +103,8 @@ static const struct option_row options[] = {
     OPTION_STRING("cpuset-mems", 0, "LIST", struct update_request, mems, "The memory nodes to use: 0-1"),
     OPTION_GROUP("Others"),
     NUMBER("blkio-weight", 0, 1000, io_weight, "Weight of its disk traffic, 10 to 1000"),
+    OPTION_STRING("l3-cache-schema", 0, "LINE", struct update_request, l3_schema, "Parts of the L3 cache, where it has a class of service: L3:0=ff;1=f"),
+    OPTION_STRING("mem-bw-schema", 0, "LINE", struct update_request, bandwidth_schema, "Share of the memory bandwidth, the same way: MB:0=20;1=70"),
     NUMBER("pids-limit", -1, INT64_MAX, pids, "Most processes and threads, -1 for no limit"),
     {0},
 };

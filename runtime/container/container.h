@@ -37,6 +37,10 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
 // where there are any. A refused change leaves the limits as they were.
 int container_update(const char *root, const char *id, const struct oci_resources *resources, struct err *err) MUST_CHECK;
 
+// Changes the schemata of its class of service (linux.intelRdt); NULL for what shall stay. ERR_STATE for a container without one.
+int container_update_rdt(const char *root, const char *id, const char *l3_schema, const char *bandwidth_schema,
+                         struct err *err) MUST_CHECK;
+
 // Stops all processes where they stand, and lets them go on. ERR_STATE where the container is not running or created, or not paused.
 int container_pause(const char *root, const char *id, struct err *err) MUST_CHECK;
 int container_resume(const char *root, const char *id, struct err *err) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include "runtime/container/dialogue.h"
 #include "runtime/container/document.h"
 #include "runtime/container/handover.h"
+#include "runtime/container/intel_rdt.h"
 #include "runtime/container/launch.h"
 #include "runtime/container/net_devices.h"
 #include "runtime/container/options.h"
@@ -32,6 +33,7 @@ void creation_finish(struct creation *creation) {
     launch_ready_finish(&creation->ready);
     launched_finish(&creation->launched);
     netdev_move_finish(&creation->net_devices);
+    rdt_close(&creation->rdt);
     cgroup_finish(&creation->cgroup);
     cgroup_host_finish(&creation->cgroup_host);
     container_plan_finish(&creation->plan);
@@ -152,6 +154,7 @@ static int write_intent(struct creation *creation, const struct container_option
         .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
         .reaper = options->reaper,
         .cgroup_path = creation->plan.cgroup_path,
+        .rdt = intel_rdt_planned(options->config, options->id, &creation->arena),
     };
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);
 }
@@ -310,10 +313,11 @@ static int complete_plan(struct creation *creation, const struct container_optio
     return 0;
 }
 
-// What only a process can tell goes into some plans: its user namespace, its number for hooks, its place in a service's group.
+// What only a process can tell goes into some plans: its user namespace, its number for hooks, its place in a service's group. And the
+// network devices that it is given are there before it sets anything of theirs (linux.sysctl).
 static bool plan_needs_process(const struct container_plan *plan) {
     return (plan->namespaces & CLONE_NEWUSER) || plan->needs_userns || plan->cgroup_manager->needs_process ||
-           plan->init.create_hook_count > 0 || plan->init.start_hook_count > 0;
+           plan->init.create_hook_count > 0 || plan->init.start_hook_count > 0 || plan->net_device_count > 0;
 }
 
 // Init finds its plan waiting where that can be, and need not wait itself.
@@ -340,6 +344,17 @@ static int place(struct creation *creation, const struct container_options *opti
     return set_limits(creation, true, err);
 }
 
+static int enter_class(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (creation->rdt.fd < 0) {
+        return 0;
+    }
+    if (intel_rdt_enter(&creation->rdt, options->config, options->id, creation->launched.pid, &creation->rdt_group, err) < 0) {
+        return -1;
+    }
+    creation->record.rdt = intel_rdt_record(&creation->rdt_group, &creation->arena);
+    return 0;
+}
+
 static int move_net_devices(struct creation *creation, struct err *err) {
     return creation->plan.net_device_count > 0
                ? net_devices_move(&creation->plan, creation->launched.pid, &creation->net_devices, err)
@@ -350,6 +365,7 @@ static int create(struct creation *creation, const struct container_options *opt
                   struct err *err) {
     bool ended = false;
     if (container_plan_build(options, &creation->plan, err) < 0 || container_plan_filter(options, &creation->plan, err) < 0 ||
+        (options->config->os.intel_rdt && rdt_open(&creation->rdt, err) < 0) ||
         state_dir_create(options->root, options->id, &creation->dir, err) < 0) {
         return -1;
     }
@@ -363,9 +379,10 @@ static int create(struct creation *creation, const struct container_options *opt
     // Init does its part of the work, which is most of it, while the record is completed and the limits are set; then it waits for GO.
     // Should we be killed before that, it finds the channel closed and ends, and its cgroup is known from the intent.
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
-        launch(creation, options, attached, err) < 0 || place(creation, options, true, err) < 0 ||
+        launch(creation, options, attached, err) < 0 || enter_class(creation, options, err) < 0 ||
+        place(creation, options, true, err) < 0 || move_net_devices(creation, err) < 0 ||
         hand_plan(creation, options, true, err) < 0 || complete_record(creation, err) < 0 || set_limits(creation, false, err) < 0 ||
-        move_net_devices(creation, err) < 0 || release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
+        release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }
     if (wait_for_start && ended) {
@@ -375,6 +392,7 @@ static int create(struct creation *creation, const struct container_options *opt
         (options->pid_file && handover_pid_file(options->pid_file, creation->launched.pid, err) < 0)) {
         return -1;
     }
+    creation->done = true;
     netdev_move_finish(&creation->net_devices); // they stay there, whatever comes: the namespace must not outlive its processes for us
     return 0;
 }
@@ -383,6 +401,9 @@ void creation_undo(struct creation *creation) {
     netdev_undo(&creation->net_devices); // before the namespace dies, and virtual ones with it
     launch_abort(&creation->launched);
     struct err err;
+    if (creation->rdt.fd >= 0 && rdt_remove(&creation->rdt, &creation->rdt_group, !creation->done, &err) < 0) {
+        log_warn("%s", err.text);
+    }
     // A pid namespace dies with its first process; without one there may be others left.
     bool all_dead = creation->plan.namespaces & CLONE_NEWPID;
     const struct container_plan *plan = &creation->plan;

@@ -8,6 +8,7 @@
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/netdev.h"
+#include "runtime/kernel/rdt.h"
 
 struct container_options;
 struct err;
@@ -22,15 +23,18 @@ struct creation {
     struct launch_ready ready;
     struct launched launched;
     struct netdev_move net_devices; // moved into the container
+    struct rdt_tree rdt; // opened where the configuration asks for a class of service
+    struct rdt_group rdt_group;
     struct container_record record;
     bool released; // from then on hooks may have run
+    bool done;     // the container was made; what is undone from then on is what `delete` would remove
     int console; // the pty's master, -1
 };
 
 #define CREATION_NONE                                                                                                                   \
     {                                                                                                                                   \
         .dir = {.root_fd = -1, .fd = -1}, .ready = LAUNCH_READY_NONE, .launched = {.pidfd = -1, .channel = -1}, .console = -1,          \
-        .net_devices = NETDEV_MOVE_NONE                                                                                                 \
+        .net_devices = NETDEV_MOVE_NONE, .rdt = {.fd = -1}                                                                              \
     }
 
 // Makes the container up to where init waits for `start` (wait_for_start), or up to where its command runs. Attached: it dies with

@@ -15,6 +15,9 @@ static const struct oci_features served = {
     .cgroup_v2 = true,
     .cgroup_rdma = true,
     .seccomp = true,
+    .intel_rdt = true,
+    .intel_rdt_schemata = true,
+    .intel_rdt_monitoring = true,
     .idmap = true,
     .net_devices = true,
     // Annotations that change what the runtime does: none yet.

@@ -47,7 +47,6 @@ int container_plan_refuse(const struct oci_config *config, struct err *err) {
     } unserved[] = {
         {oci_config_namespace(config, CLONE_NEWTIME) != NULL, "linux.namespaces: a time namespace"},
         {config->os.boottime_offset || config->os.monotonic_offset, "linux.timeOffsets"},
-        {config->os.intel_rdt != NULL, "linux.intelRdt"},
         {config->os.memory_policy != NULL, "linux.memoryPolicy"},
         {config->os.personality != NULL, "linux.personality"},
         {config->os.seccomp && config->os.seccomp->listener_path, "linux.seccomp.listenerPath"},

@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/cgroup_manager.h"
+#include "runtime/container/intel_rdt.h"
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
@@ -47,7 +48,10 @@ static int kill_processes(const struct container_record *record, struct err *err
 }
 
 int removal_finish(struct state_dir *dir, const struct container_record *record, struct err *err) {
-    return kill_processes(record, err) < 0 ? -1 : state_dir_remove(dir, err);
+    if (kill_processes(record, err) < 0 || (record->rdt && intel_rdt_remove(record->rdt, dir->id, false, err) < 0)) {
+        return -1;
+    }
+    return state_dir_remove(dir, err);
 }
 
 // What stands at the path that was written down is removed only when it is empty. Init, if it came that far, ends by itself: its
@@ -70,8 +74,12 @@ void removal_unfinished(struct state_dir *dir) {
     AUTO_ARENA struct arena arena = {0};
     struct container_record record;
     struct err err;
-    if (state_dir_read(dir, &arena, &record, &err) == 0 && record.cgroup_path) {
+    bool noted = state_dir_read(dir, &arena, &record, &err) == 0;
+    if (noted && record.cgroup_path) {
         remove_noted_cgroup(dir, &record);
+    }
+    if (noted && record.rdt && intel_rdt_remove(record.rdt, dir->id, true, &err) < 0) {
+        log_warn("%s", err.text);
     }
     if (state_dir_remove(dir, &err) < 0) {
         log_warn("%s", err.text);

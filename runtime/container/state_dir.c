@@ -162,11 +162,11 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 enum { LINE_ROOM = 768, LINE_USUAL_BYTES = 2048, STATE_USUAL_BYTES = 8192, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s?}", "id", dir->id, "bundle",
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s?, s:s*}", "id", dir->id, "bundle",
                                record->bundle, "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid,
                                "startTime", (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids,
                                "attached", record->attached, "reaper", record->reaper, "cgroupManager", record->cgroup_manager,
-                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup);
+                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup, "rdt", record->rdt);
     int printed = object ? json_print(object, JSON_COMPACT, line) : -1;
     json_decref(object);
     return printed < 0 ? err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id) : 0;
@@ -281,6 +281,7 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .reaper = json_is_true(json_object_get(object, "reaper")),
         .cgroup_path = copy_member(arena, object, "cgroupPath"),
         .cgroup = copy_member(arena, object, "cgroup"),
+        .rdt = copy_member(arena, object, "rdt"),
     };
     json_decref(object);
     return 0;

@@ -42,6 +42,7 @@ struct container_record {
     bool reaper;    // its first process stays our init, in front of the command
     const char *cgroup_path; // where a cgroup is going to be made: written down before it is
     const char *cgroup;      // what was made (cgroup_record()); NULL before that, and for none
+    const char *rdt;         // the class of service (intel_rdt.h), as planned, then as it is; NULL for none
 };
 
 void state_dir_finish(struct state_dir *dir); // closes, and so unlocks

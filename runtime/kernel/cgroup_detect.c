@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup_file.h"
+#include "runtime/kernel/mountinfo.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,20 +55,6 @@ uint32_t cgroup_controller_mask(const char *name) {
     return 0;
 }
 
-// Undoes the \040 for blanks and their like in place (proc_pid_mountinfo(5)).
-static void unescape(char *text) {
-    char *to = text;
-    for (const char *from = text; *from; to++) {
-        if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3) {
-            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-            from += 4;
-        } else {
-            *to = *from++;
-        }
-    }
-    *to = '\0';
-}
-
 // The controllers among "rw,xattr,name=systemd"; what else stands there is no controller's name.
 static uint32_t controllers_of_options(char *options) {
     uint32_t mask = 0;
@@ -87,8 +74,8 @@ static void add_hierarchy(struct cgroup_host *host, uint32_t controllers, char *
     if (controllers == 0 || (known & controllers) != 0 || host->count == CGROUP_MAX_HIERARCHIES) {
         return;
     }
-    unescape(name);
-    unescape(root);
+    mountinfo_unescape(name);
+    mountinfo_unescape(root);
     host->hierarchies[host->count++] = (struct cgroup_hierarchy){
         .controllers = controllers,
         .name = mem_copy_string(name),

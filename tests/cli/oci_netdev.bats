@@ -133,6 +133,13 @@ sleeper() {
     grep -q inside0 "$BATS_TEST_TMPDIR/seen"
 }
 
+@test "what the configuration sets of the interface is set" {
+    configure '.linux.netDevices = {"dev0": {"name": "eth0"}} | .linux.sysctl = {"net.ipv4.conf.eth0.rp_filter": "2"}
+        | .process.args = ["cat", "/proc/sys/net/ipv4/conf/eth0/rp_filter"]'
+    run oci run "$ID"
+    [ "$output" = 2 ]
+}
+
 @test "a name that is taken inside is an error, and all come back" {
     # Another container's network, where there is one of that name already.
     configure '.process.args = ["sleep", "60"]'

@@ -256,7 +256,7 @@ CASE(sense_of_the_linux_section_is_checked) {
     CHECK_STR(linux_complaint("'personality':{'domain':'LINUX','flags':['X']}"),
               "config.json: linux.personality.flags: expected none, as the specification has none, found \"X\"");
     CHECK_STR(linux_complaint("'intelRdt':{'closID':'../x'}"),
-              "config.json: linux.intelRdt.closID: expected a name without slashes, found \"../x\"");
+              "config.json: linux.intelRdt.closID: expected a name of at most 255 bytes without slashes, found \"../x\"");
     CHECK_STR(linux_complaint("'intelRdt':{'memBwSchema':'L3:x'}"),
               "config.json: linux.intelRdt.memBwSchema: expected one line that begins with MB:, found \"L3:x\"");
 }

@@ -1,0 +1,15 @@
+// The mount table of this process (proc_pid_mountinfo(5)).
+#ifndef COFFER_KERNEL_MOUNTINFO_H
+#define COFFER_KERNEL_MOUNTINFO_H
+
+#include "runtime/base/attr.h"
+
+struct err;
+
+// Undoes the \040 for blanks and their like, in place.
+void mountinfo_unescape(char *text);
+
+// The mount point of the first file system of this type, malloc'd and the caller's; NULL in *ret where there is none.
+int mountinfo_find_type(const char *type, char **ret, struct err *err) MUST_CHECK;
+
+#endif
