@@ -130,9 +130,8 @@ int oci_seccomp_check(const struct oci_seccomp *seccomp, const struct oci_place 
     if (check_errno(place, "defaultErrnoRet", seccomp->default_action, seccomp->default_errno_ret) < 0) {
         return -1;
     }
-    // The runtime itself could not go on to hand over the listener's descriptor.
-    if (seccomp->default_action == SECCOMP_RET_USER_NOTIF) {
-        return oci_fail(place, "defaultAction: SCMP_ACT_NOTIFY cannot be the default action");
+    if (seccomp->default_action == SECCOMP_RET_USER_NOTIF && !seccomp->listener_path) {
+        return oci_fail(place, "defaultAction: SCMP_ACT_NOTIFY needs a listenerPath");
     }
     if (seccomp->listener_metadata && !seccomp->listener_path) {
         return oci_fail(place, "listenerMetadata: needs a listenerPath");

@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "specs/json.h"
 #include "specs/json_write.h"
+#include "specs/oci_config.h"
 
 static const struct json_name status_names[] = {
     {"created", OCI_STATUS_CREATED}, {"creating", OCI_STATUS_CREATING}, {"paused", OCI_STATUS_PAUSED},
@@ -46,6 +47,18 @@ void oci_state_write(const struct oci_state *state, bool indented, struct buf *t
         json_write_pairs(&writer, "annotations", state->annotations, state->annotations_count);
     }
     write_optional(&writer, "owner", state->owner);
+    json_write_close(&writer, '}');
+}
+
+void oci_process_state_write(const struct oci_process_state *process, struct buf *text) {
+    static const char *const fds[] = {"seccompFd"};
+    struct json_writer writer = {.buf = text};
+    json_write_open(&writer, NULL, '{');
+    json_write_string(&writer, "ociVersion", OCI_VERSION);
+    json_write_strings(&writer, "fds", fds, ARRAY_LEN(fds));
+    json_write_i64(&writer, "pid", process->pid);
+    write_optional(&writer, "metadata", process->metadata);
+    json_write_literal(&writer, "state", process->state);
     json_write_close(&writer, '}');
 }
 

@@ -40,6 +40,14 @@ const char *oci_status_name(enum oci_status status);
 // Appends the document: indented by two spaces with a newline behind it, or on one line.
 void oci_state_write(const struct oci_state *state, bool indented, struct buf *text);
 
+// What the listener of a seccomp filter gets with its descriptor (config-linux.md, "The Container Process State").
+struct oci_process_state {
+    int32_t pid;           // of the process that is filtered, in the runtime's pid namespace
+    const char *metadata;  // listenerMetadata, NULL for none
+    const char *state;     // the container's state document
+};
+void oci_process_state_write(const struct oci_process_state *process, struct buf *text);
+
 // Decodes into *ret, whose strings live in the arena.
 int oci_state_decode(const struct json_document *document, struct arena *arena, struct oci_state *ret, struct err *err) MUST_CHECK;
 

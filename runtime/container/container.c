@@ -8,6 +8,7 @@
 #include "runtime/container/create.h"
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
+#include "runtime/container/listener.h"
 #include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
@@ -42,8 +43,27 @@ static int run_snapshot_hooks(struct state_dir *dir, const struct container_reco
     return snapshot_run_hooks(config, kind, buf_string(&state), err);
 }
 
+static int serve_listener(struct state_dir *dir, const struct container_record *record, const struct oci_config *config, int peer,
+                          const struct channel_message *message, struct err *err) {
+    AUTO_BUF struct buf state = {0};
+    AUTO_FD int pidfd = removal_open_process(record, err);
+    if (pidfd < 0) {
+        return -1;
+    }
+    container_document(dir, record, config, OCI_STATUS_CREATED, &state);
+    const struct listener listener = {
+        .seccomp = config ? config->os.seccomp : NULL,
+        .channel = peer,
+        .pidfd = pidfd,
+        .pid = (pid_t)record->pid,
+        .state = buf_string(&state),
+    };
+    return listener_pass_on(&listener, message, err);
+}
+
 // Tells init to go on, and waits until it has become the command or says why not.
-static int release_init(struct state_dir *dir, struct err *err) {
+static int release_init(struct state_dir *dir, const struct container_record *record, const struct oci_config *config,
+                        struct err *err) {
     AUTO_FD int peer = state_dir_connect(dir, err);
     if (peer < 0 || channel_send(peer, CHANNEL_GO, NULL, 0, NULL, 0, err) < 0) {
         return -1;
@@ -61,8 +81,9 @@ static int release_init(struct state_dir *dir, struct err *err) {
         if (message.type == CHANNEL_WARNING) {
             log_warn("%s", message.body);
         }
-        bool failed = message.type == CHANNEL_ERROR && message.size == sizeof(*err);
-        if (failed) {
+        bool failed = message.type == CHANNEL_LISTENER && serve_listener(dir, record, config, peer, &message, err) < 0;
+        if (message.type == CHANNEL_ERROR && message.size == sizeof(*err)) {
+            failed = true;
             memcpy(err, message.body, sizeof(*err));
             err->text[sizeof(err->text) - 1] = '\0';
         }
@@ -88,7 +109,7 @@ int container_start(const char *root, const char *id, struct err *err) {
         return err_set(err, ERR_STATE, "start container \"%s\": it is %s; only a created one can be started", id,
                        oci_status_name(status));
     }
-    if (snapshot_read(&dir, &arena, &config, err) < 0 || release_init(&dir, err) < 0) {
+    if (snapshot_read(&dir, &arena, &config, err) < 0 || release_init(&dir, &record, config, err) < 0) {
         return err_in(err, "start container \"%s\"", id);
     }
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {

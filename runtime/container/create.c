@@ -11,6 +11,7 @@
 #include "runtime/container/handover.h"
 #include "runtime/container/intel_rdt.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/listener.h"
 #include "runtime/container/net_devices.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
@@ -189,17 +190,32 @@ static int run_hooks(struct creation *creation, const struct container_options *
 }
 
 // What init's caller does while init waits in its namespaces.
-struct hook_run {
+struct turn {
     struct creation *creation;
     const struct container_options *options;
 };
 
 static int run_early_hooks(void *context, struct err *err) {
-    const struct hook_run *run = context;
-    if (run_hooks(run->creation, run->options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0) {
+    const struct turn *turn = context;
+    if (run_hooks(turn->creation, turn->options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0) {
         return -1;
     }
-    return run_hooks(run->creation, run->options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
+    return run_hooks(turn->creation, turn->options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
+}
+
+static int pass_listener_on(void *context, const struct channel_message *message, struct err *err) {
+    const struct turn *turn = context;
+    const struct creation *creation = turn->creation;
+    AUTO_BUF struct buf state = {0};
+    container_document(&creation->dir, &creation->record, turn->options->config, OCI_STATUS_CREATED, &state);
+    const struct listener listener = {
+        .seccomp = turn->options->config->os.seccomp,
+        .channel = creation->launched.channel,
+        .pidfd = creation->launched.pidfd,
+        .pid = creation->launched.pid,
+        .state = buf_string(&state),
+    };
+    return listener_pass_on(&listener, message, err);
 }
 
 // Lets init go on to the container's own. Where there are hooks to run before, it asks for that itself.
@@ -221,13 +237,14 @@ static int release(struct creation *creation, struct err *err) {
 }
 
 static int converse(struct creation *creation, const struct container_options *options, bool *ret_ended, struct err *err) {
-    struct hook_run run = {creation, options};
+    struct turn turn = {creation, options};
     const struct dialogue dialogue = {
         .channel = creation->launched.channel,
         .console_socket = options->console_socket,
         .console = &creation->console,
         .namespaces_made = run_early_hooks,
-        .context = &run,
+        .listener_comes = pass_listener_on,
+        .context = &turn,
     };
     return dialogue_serve(&dialogue, ret_ended, err);
 }

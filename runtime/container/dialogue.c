@@ -85,6 +85,10 @@ int dialogue_serve(const struct dialogue *dialogue, bool *ret_ended, struct err 
         case CHANNEL_NAMESPACES:
             result = answer_namespaces(dialogue, err);
             break;
+        case CHANNEL_LISTENER:
+            result = dialogue->listener_comes ? dialogue->listener_comes(dialogue->context, &message, err)
+                                              : err_set(err, ERR_STATE, "init sent a listener that was not asked for");
+            break;
         case CHANNEL_WARNING:
             log_warn("%s", message.body);
             break;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct channel_message;
 struct container_plan;
 struct err;
 
@@ -15,6 +16,7 @@ struct dialogue {
     const char *console_socket; // where the pty's master goes; NULL: it is kept in *console
     int *console;               // owned by whoever made the dialogue; -1 while there is none
     int (*namespaces_made)(void *context, struct err *err); // what the parent does before init goes on; NULL: nothing
+    int (*listener_comes)(void *context, const struct channel_message *message, struct err *err); // answers a CHANNEL_LISTENER
     void *context;
 };
 

@@ -1,14 +1,17 @@
 #include "runtime/container/exec.h"
 
 #include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/dialogue.h"
+#include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
 #include "runtime/container/handover.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/listener.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/removal.h"
@@ -339,6 +342,20 @@ static bool has_ended(int pidfd) {
     return waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid != 0 && end.si_code == CLD_KILLED;
 }
 
+static int pass_listener_on(void *context, const struct channel_message *message, struct err *err) {
+    const struct execution *execution = context;
+    AUTO_BUF struct buf state = {0};
+    container_document(&execution->dir, &execution->record, execution->config, OCI_STATUS_RUNNING, &state);
+    const struct listener listener = {
+        .seccomp = execution->config ? execution->config->os.seccomp : NULL,
+        .channel = execution->launched.channel,
+        .pidfd = execution->launched.pidfd,
+        .pid = execution->launched.pid,
+        .state = buf_string(&state),
+    };
+    return listener_pass_on(&listener, message, err);
+}
+
 // From the clone to where the command runs.
 static int start(struct execution *execution, struct err *err) {
     const struct exec_options *options = execution->options;
@@ -347,6 +364,8 @@ static int start(struct execution *execution, struct err *err) {
         .channel = launched->channel,
         .console_socket = options->console_socket,
         .console = &execution->console,
+        .listener_comes = pass_listener_on,
+        .context = execution,
     };
     bool ended;
     if ((options->pidfd_socket && handover_send("--pidfd-socket", options->pidfd_socket, "setns", launched->pidfd, err) < 0) ||

@@ -1,6 +1,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/container/listener.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/seccomp_filter.h"
@@ -38,6 +39,11 @@ int container_plan_filter(const struct container_options *options, struct contai
         return 0;
     }
     AUTO_FD int cache_fd = options->seccomp_cache ? open_cache(options->seccomp_cache) : -1;
-    process->seccomp_flags = seccomp->flags;
+    process->seccomp_listener = listener_is_needed(seccomp);
+    // Init has one thread, so there is nothing to synchronise; and who waits for no answer cannot be killed while waiting.
+    process->seccomp_flags = seccomp->flags & ~(uint32_t)SECCOMP_FILTER_FLAG_TSYNC;
+    if (!process->seccomp_listener) {
+        process->seccomp_flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    }
     return seccomp_filter_get(seccomp, cache_fd, &plan->arena, &process->seccomp, &process->seccomp_size, err);
 }

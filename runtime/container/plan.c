@@ -49,7 +49,6 @@ int container_plan_refuse(const struct oci_config *config, struct err *err) {
         {config->os.boottime_offset || config->os.monotonic_offset, "linux.timeOffsets"},
         {config->os.memory_policy != NULL, "linux.memoryPolicy"},
         {config->os.personality != NULL, "linux.personality"},
-        {config->os.seccomp && config->os.seccomp->listener_path, "linux.seccomp.listenerPath"},
         {process && process->scheduler, "process.scheduler"},
         {process && process->io_priority, "process.ioPriority"},
         {process && process->selinux_label && *process->selinux_label, "process.selinuxLabel"},

@@ -114,7 +114,11 @@ static int add_rules(scmp_filter_ctx filter, const struct oci_seccomp *seccomp, 
         }
         for (size_t j = 0; j < rule->names_count; j++) {
             int number = seccomp_syscall_resolve_name(rule->names[j]);
-            int result = number == __NR_SCMP_ERROR ? 0 : add_rule(filter, rule, action, number);
+            if (number == __NR_SCMP_ERROR) {
+                log_debug("linux.seccomp.syscalls[%zu].names: no system call of this host is called %s", i, rule->names[j]);
+                continue;
+            }
+            int result = add_rule(filter, rule, action, number);
             if (result < 0) {
                 return err_num(err, -result, "config.json: linux.seccomp.syscalls[%zu]: add a rule for %s", i, rule->names[j]);
             }

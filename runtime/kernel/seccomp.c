@@ -17,6 +17,12 @@ int seccomp_load_program(const void *program, size_t size_bytes, uint32_t flags,
     struct sock_fprog filter = {.len = (unsigned short)count};
     memcpy(&filter.filter, &program, sizeof(program)); // the kernel only reads it
     int result = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    if (result < 0 && errno == EINVAL && flags != 0) {
+        return err_sys(err, "load the system call filter (does this kernel know its flags, %#x?)", flags);
+    }
+    if (result < 0 && errno == EBUSY) {
+        return err_sys(err, "load the system call filter: another filter of this process has a listener already");
+    }
     if (result < 0) {
         return err_sys(err, "load the system call filter");
     }

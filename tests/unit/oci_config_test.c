@@ -303,8 +303,8 @@ CASE(sense_of_seccomp_is_checked) {
               "SCMP_ACT_ALLOW");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','listenerMetadata':'x'}"),
               "config.json: linux.seccomp.listenerMetadata: needs a listenerPath");
-    CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_NOTIFY','listenerPath':'/x'}"),
-              "config.json: linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be the default action");
+    CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_NOTIFY'}"),
+              "config.json: linux.seccomp.defaultAction: SCMP_ACT_NOTIFY needs a listenerPath");
     CHECK_STR(linux_complaint("'seccomp':{'defaultAction':'SCMP_ACT_ALLOW','syscalls':[{'names':[],'action':'SCMP_ACT_LOG'}]}"),
               "config.json: linux.seccomp.syscalls[0].names: must not be empty");
     CHECK_STR(linux_complaint(

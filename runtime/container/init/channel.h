@@ -18,6 +18,7 @@ enum channel_type {
     CHANNEL_GO,         // to init: the container is recorded and limited; go on to what is the container's own
     CHANNEL_NAMESPACES, // from init: mounts are made; the parent's hooks may run before it says GO
     CHANNEL_TERMINAL,   // from init: the pty's master, as the descriptor
+    CHANNEL_LISTENER,   // from init: it is about to load a filter with a listener (filter.c); waits for GO
     CHANNEL_READY,      // from init: all is set up, `start` is awaited
     CHANNEL_WARNING,    // from init: a line for the user
     CHANNEL_ERROR,      // from init: a struct err

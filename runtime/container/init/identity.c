@@ -6,7 +6,6 @@
 #include "runtime/kernel/affinity.h"
 #include "runtime/kernel/caps.h"
 #include "runtime/kernel/names.h"
-#include "runtime/kernel/seccomp.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
@@ -116,11 +115,6 @@ static int set_ids(const struct plan_process *process, struct err *err) {
     return 0;
 }
 
-static int load_filter(const struct plan_process *process, struct err *err) {
-    return process->seccomp_size > 0 ? seccomp_load_program(process->seccomp, process->seccomp_size, process->seccomp_flags, err)
-                                     : 0;
-}
-
 // A capability that cannot be granted is a warning (runtime-spec 1.1, process.capabilities).
 static void warn_ungranted(const struct init *init, uint64_t ungranted) {
     char text[512] = "capabilities that the caller does not have are not granted:";
@@ -169,7 +163,7 @@ int init_take_identity(struct init *init, struct err *err) {
     }
     umask(process->set_umask ? process->umask : init->umask);
     // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes in before the capabilities go; with it, as late as can be.
-    if (!process->no_new_privileges && load_filter(process, err) < 0) {
+    if (!process->no_new_privileges && init_load_filter(init, err) < 0) {
         return -1;
     }
     uint64_t ungranted = 0;
@@ -188,7 +182,7 @@ int init_take_identity(struct init *init, struct err *err) {
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
             return err_sys(err, "set no_new_privs");
         }
-        return load_filter(process, err);
+        return init_load_filter(init, err);
     }
     return 0;
 }

@@ -36,6 +36,9 @@ int init_fd(const struct init *init, int32_t place) MUST_CHECK;
 // Tells the parent what failed; says nothing when the parent is gone.
 void init_send_error(const struct init *init, const struct err *err);
 
+// Waits until the parent says that init may go on.
+int init_wait_for_go(const struct init *init, struct err *err) MUST_CHECK;
+
 // join.c: the words behind the channel's on the command line: numbers of the report's descriptor, of those of a user namespace, a pid
 // namespace and a process (pidfd) to join, and of the cgroup's (-1: none); the namespaces to create and those of the process to join
 // (CLONE_NEW*); and 1 to die with the parent. Returns in init alone, 0 or -1.
@@ -68,6 +71,9 @@ int init_run_hooks(const struct plan_hook *hooks, size_t count, const char *stat
 int init_join_namespaces(struct init *init, struct err *err) MUST_CHECK;
 int init_name_host(struct init *init, struct err *err) MUST_CHECK;
 int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
+
+// filter.c
+int init_load_filter(const struct init *init, struct err *err) MUST_CHECK;
 
 // user.c: fills uid, gid, groups and HOME of the plan from the container's own files.
 int init_resolve_user(struct init *init, struct err *err) MUST_CHECK;

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static int wait_for_go(struct init *init, struct err *err) {
+int init_wait_for_go(const struct init *init, struct err *err) {
     struct channel_message message;
     if (channel_receive(init->channel, &message, err) < 0) {
         return -1;
@@ -84,7 +84,7 @@ static int set_up(struct init *init, struct err *err) {
     }
     // The parent has recorded us and set the limits meanwhile, and run the hooks it was asked for. Nothing of the container's own runs
     // before that.
-    if (plan->wait_for_go && wait_for_go(init, err) < 0) {
+    if (plan->wait_for_go && init_wait_for_go(init, err) < 0) {
         return -1;
     }
     if (init_run_hooks(plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {

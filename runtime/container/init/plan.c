@@ -78,10 +78,12 @@ static const struct wire_field process_fields[] = {
     WIRE(struct plan_process, BOOL, no_new_privileges),
     WIRE_COUNTED(struct plan_process, BYTES, seccomp, seccomp_size),
     WIRE(struct plan_process, U32, seccomp_flags),
+    WIRE(struct plan_process, BOOL, seccomp_listener),
     WIRE(struct plan_process, STRING, lsm_label),
     WIRE(struct plan_process, BOOL, terminal),
     WIRE(struct plan_process, U32, console_rows),
     WIRE(struct plan_process, U32, console_columns),
+    WIRE(struct plan_process, BOOL, listen_pid),
     WIRE(struct plan_process, BOOL, reaper),
     WIRE(struct plan_process, U32, kept_fds),
 };

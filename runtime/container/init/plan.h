@@ -104,9 +104,11 @@ struct plan_process {
     const void *seccomp; // struct sock_filter[], empty: no filter
     size_t seccomp_size; // in bytes
     uint32_t seccomp_flags;
+    bool seccomp_listener; // the filter asks: its listener goes to the parent
     const char *lsm_label; // for exec: AppArmor profile or SELinux label
     bool terminal;
     uint32_t console_rows, console_columns;
+    bool listen_pid;     // LISTEN_PID is set, to its process id
     bool reaper; // init stays as process 1, forwards signals and reaps
     uint32_t kept_fds; // descriptors from 3 on that the command gets too
 };
