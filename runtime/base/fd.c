@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,15 +66,27 @@ ssize_t fd_read_full(int fd, void *data, size_t size) {
     return (ssize_t)done;
 }
 
+static ssize_t read_once(int fd, void *data, size_t size) {
+    for (;;) {
+        ssize_t got = read(fd, data, size);
+        if (got >= 0 || errno != EINTR) {
+            return got;
+        }
+    }
+}
+
 int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, size_t *ret_size, struct err *err) {
-    // One byte more than the file's size is asked for, so that the common case sees the end of file in two reads.
+    // One byte more than the file's size is asked for. A regular file that has a size gives all it has in one read; those of the kernel
+    // have none and are read up to their end.
     struct stat status;
+    bool sized = false;
     size_t room = 4096;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
         if ((uintmax_t)status.st_size > max_bytes) {
             return err_set(err, ERR_INPUT, "%s: is larger than %zu bytes", what, max_bytes);
         }
         room = (size_t)status.st_size + 2;
+        sized = true;
     }
     AUTO_FREE char *data = mem_resize(NULL, room, 1);
     size_t used = 0;
@@ -83,7 +96,7 @@ int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, si
             data = mem_resize(data, room, 1);
         }
         size_t wanted = room - used - 1;
-        ssize_t got = fd_read_full(fd, data + used, wanted);
+        ssize_t got = sized ? read_once(fd, data + used, wanted) : fd_read_full(fd, data + used, wanted);
         if (got < 0) {
             return err_sys(err, "read %s", what);
         }

@@ -310,6 +310,7 @@ static int launch(struct creation *creation, const struct container_options *opt
 static int complete_plan(struct creation *creation, const struct container_options *options, struct err *err) {
     struct container_plan *plan = &creation->plan;
     AUTO_FD int userns = -1;
+    plan->init.process.unignored_signals = ~process_ignored_signals();
     if (plan->needs_userns) {
         userns = open_user_namespace(creation, err);
         if (userns < 0) {
@@ -340,11 +341,16 @@ static bool plan_needs_process(const struct container_plan *plan) {
 // Init finds its plan waiting where that can be, and need not wait itself.
 static int hand_plan(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
     struct container_plan *plan = &creation->plan;
-    if (plan_needs_process(plan) != has_process) {
+    if (creation->plan_sent || (!has_process && plan_needs_process(plan))) {
         return 0;
     }
-    int channel = has_process ? creation->launched.channel : creation->ready.ours;
-    return complete_plan(creation, options, err) < 0 ? -1 : dialogue_send_plan(channel, plan, err);
+    if (!creation->plan_complete && complete_plan(creation, options, err) < 0) {
+        return -1;
+    }
+    creation->plan_complete = true;
+    int sent = has_process ? dialogue_send_plan(creation->launched.channel, plan, err) : dialogue_offer_plan(creation->ready.ours, plan, err);
+    creation->plan_sent = has_process || sent > 0;
+    return sent < 0 ? -1 : 0;
 }
 
 // The group, before the container's process where the manager can do so: then the process is born in it.

@@ -26,6 +26,7 @@ struct creation {
     struct rdt_tree rdt; // opened where the configuration asks for a class of service
     struct rdt_group rdt_group;
     struct container_record record;
+    bool plan_complete, plan_sent;
     bool released; // from then on hooks may have run
     bool done;     // the container was made; what is undone from then on is what `delete` would remove
     int console; // the pty's master, -1

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PLAN_USUAL_BYTES = 8192 };
+// What fits into a socket's buffer while nobody reads: net.core.wmem_default is 208 KiB, and less is hardly ever set.
+enum { PLAN_USUAL_BYTES = 8192, PLAN_OFFER_BYTES = 32 << 10 };
 
 static int take_error(const struct channel_message *message, struct err *err) {
     if (message->size != sizeof(*err)) {
@@ -27,15 +28,26 @@ static int take_error(const struct channel_message *message, struct err *err) {
     return -1;
 }
 
-int dialogue_send_plan(int channel, const struct container_plan *plan, struct err *err) {
+static int send_plan(int channel, const struct container_plan *plan, size_t max_bytes, struct err *err) {
     char room[PLAN_USUAL_BYTES];
     AUTO_BUF struct buf message = BUF_IN(room);
     wire_encode(&init_plan_record, &plan->init, &message);
-    if (channel_send(channel, CHANNEL_PLAN, message.data, message.size, plan->fds, plan->fd_count, err) == 0) {
+    if (message.size > max_bytes) {
         return 0;
     }
-    dialogue_last_words(channel, err);
-    return -1;
+    return channel_send(channel, CHANNEL_PLAN, message.data, message.size, plan->fds, plan->fd_count, err) < 0 ? -1 : 1;
+}
+
+int dialogue_offer_plan(int channel, const struct container_plan *plan, struct err *err) {
+    return send_plan(channel, plan, PLAN_OFFER_BYTES, err);
+}
+
+int dialogue_send_plan(int channel, const struct container_plan *plan, struct err *err) {
+    if (send_plan(channel, plan, SIZE_MAX, err) < 0) {
+        dialogue_last_words(channel, err);
+        return -1;
+    }
+    return 0;
 }
 
 void dialogue_last_words(int channel, struct err *err) {

@@ -20,6 +20,9 @@ struct dialogue {
     void *context;
 };
 
+// Sends the plan before there is an init to read it. 1 when it is sent, 0 when it is too large to wait in the channel's buffer.
+int dialogue_offer_plan(int channel, const struct container_plan *plan, struct err *err) MUST_CHECK;
+
 // Sends init its plan with the descriptors. When init is gone already, its last words are the error.
 int dialogue_send_plan(int channel, const struct container_plan *plan, struct err *err) MUST_CHECK;
 

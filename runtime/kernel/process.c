@@ -140,6 +140,19 @@ pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) {
     return child;
 }
 
+uint64_t process_ignored_signals(void) {
+    char text[4096];
+    AUTO_FD int fd = openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1); // the kernel gives it whole
+    if (size <= 0) {
+        return UINT64_MAX;
+    }
+    text[size] = '\0';
+    static const char name[] = "\nSigIgn:";
+    const char *line = strstr(text, name);
+    return line ? strtoull(line + sizeof(name) - 1, NULL, 16) : UINT64_MAX;
+}
+
 uint64_t process_start_time(pid_t pid) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -147,7 +160,7 @@ uint64_t process_start_time(pid_t pid) {
     if (fd < 0) {
         return 0;
     }
-    ssize_t size = fd_read_full(fd, text, sizeof(text) - 1);
+    ssize_t size = read(fd, text, sizeof(text) - 1); // the kernel gives it whole
     if (size <= 0) {
         return 0;
     }

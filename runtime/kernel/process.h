@@ -23,6 +23,10 @@ pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(voi
 // pipe, whose end to read is *ret_output. The caller waits for it.
 pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) MUST_CHECK;
 
+// The signals that this process ignores, bit n-1 for signal n (proc_pid_status(5), SigIgn): one file read in place of 64 questions.
+// All of them where that cannot be told.
+uint64_t process_ignored_signals(void);
+
 // The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat, proc_pid_stat(5)): with the boot id it tells a
 // process from a later one of the same number. 0 when there is no such process, or it is a zombie.
 uint64_t process_start_time(pid_t pid);

@@ -136,10 +136,12 @@ static void warn_ungranted(const struct init *init, uint64_t ungranted) {
 
 // A caller that ignores signals (nohup(1), a shell's background) must not make the command deaf to them. An ignored signal stays so
 // over execve(2); all zeros is SIG_DFL. The bare call, as the C library keeps some signals for itself.
-static void default_signals(void) {
+static void default_signals(uint64_t unignored) {
     const unsigned char action[64] = {0};
     for (int number = 1; number <= 64; number++) {
-        syscall(SYS_rt_sigaction, number, action, NULL, 8);
+        if (!(unignored >> (number - 1) & 1)) {
+            syscall(SYS_rt_sigaction, number, action, NULL, 8);
+        }
     }
 }
 
@@ -156,7 +158,7 @@ int init_take_identity(struct init *init, struct err *err) {
     if (sys_close_range(3 + process->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
         return err_sys(err, "mark all descriptors close-on-exec");
     }
-    default_signals();
+    default_signals(process->unignored_signals);
     setsid(); // fails only where init leads a session already
     if (open_terminal(init, err) < 0 || set_limits(process, err) < 0) {
         return -1;

@@ -75,6 +75,7 @@ static const struct wire_field process_fields[] = {
     WIRE(struct plan_process, BOOL, set_umask),
     WIRE_SUB(struct plan_process, caps, caps_record),
     WIRE_ARRAY(struct plan_process, rlimits, rlimit_count, rlimit_record),
+    WIRE(struct plan_process, U64, unignored_signals),
     WIRE(struct plan_process, BOOL, no_new_privileges),
     WIRE_COUNTED(struct plan_process, BYTES, seccomp, seccomp_size),
     WIRE(struct plan_process, U32, seccomp_flags),

@@ -100,6 +100,7 @@ struct plan_process {
     struct plan_caps caps;
     struct plan_rlimit *rlimits;
     size_t rlimit_count;
+    uint64_t unignored_signals; // bit n-1: signal n is not ignored by the caller, so that it need not be reset
     bool no_new_privileges;
     const void *seccomp; // struct sock_filter[], empty: no filter
     size_t seccomp_size; // in bytes
