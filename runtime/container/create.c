@@ -162,7 +162,11 @@ static int write_intent(struct creation *creation, const struct container_option
 
 static int detach_record(struct creation *creation, struct err *err) {
     creation->record.attached = false;
-    return state_dir_complete(&creation->dir, &creation->record, err);
+    if (state_dir_complete(&creation->dir, &creation->record, err) < 0) {
+        return -1;
+    }
+    state_dir_settle(&creation->dir);
+    return 0;
 }
 
 static int complete_record(struct creation *creation, struct err *err) {

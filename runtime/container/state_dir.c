@@ -95,6 +95,26 @@ static int taken(const char *id, struct err *err) {
     return err_set(err, ERR_EXISTS, "container \"%s\" exists already; delete it or take another id", id);
 }
 
+static int make_folder(struct state_dir *dir, struct err *err) {
+    enum new_folder found = FOLDER_GONE;
+    while (found == FOLDER_GONE) {
+        fd_close(&dir->fd);
+        if (mkdirat(dir->root_fd, dir->id, 0700) < 0) {
+            return errno == EEXIST ? taken(dir->id, err) : err_sys(err, "make the directory of container \"%s\"", dir->id);
+        }
+        dir->fd = openat(dir->root_fd, dir->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        found = dir->fd >= 0 ? lock_new_folder(dir) : errno == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
+    }
+    if (found != FOLDER_OURS) {
+        return found == FOLDER_TAKEN ? taken(dir->id, err) : err_sys(err, "lock the directory of container \"%s\"", dir->id);
+    }
+    return 0;
+}
+
+void state_dir_settle(struct state_dir *dir) {
+    pending_drop(dir->root_fd, dir->pending);
+}
+
 int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     if (container_id_check(id, err) < 0) {
@@ -105,17 +125,13 @@ int state_dir_create(const char *root, const char *id, struct state_dir *ret, st
         return -1;
     }
     snprintf(dir.id, sizeof(dir.id), "%s", id);
-    enum new_folder found = FOLDER_GONE;
-    while (found == FOLDER_GONE) {
-        fd_close(&dir.fd);
-        if (mkdirat(dir.root_fd, id, 0700) < 0) {
-            return errno == EEXIST ? taken(id, err) : err_sys(err, "make directory %s/%s", root, id);
-        }
-        dir.fd = openat(dir.root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        found = dir.fd >= 0 ? lock_new_folder(&dir) : errno == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
+    if (pending_add(dir.root_fd, id, dir.pending, err) < 0) {
+        return -1;
     }
-    if (found != FOLDER_OURS) {
-        return found == FOLDER_TAKEN ? taken(id, err) : err_sys(err, "lock directory %s/%s", root, id);
+    int result = make_folder(&dir, err);
+    if (result < 0) {
+        state_dir_settle(&dir);
+        return -1;
     }
     *ret = dir;
     dir.fd = dir.root_fd = -1;
@@ -298,7 +314,7 @@ bool state_dir_is_whole(const struct state_dir *dir, const struct container_reco
 }
 
 // The folder is ours and flat. What it holds is known: looking is only for what an older or newer version put there.
-int state_dir_remove(struct state_dir *dir, struct err *err) {
+static int remove_folder(const struct state_dir *dir, struct err *err) {
     unlinkat(dir->fd, "state.json", 0);
     if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
@@ -315,6 +331,14 @@ int state_dir_remove(struct state_dir *dir, struct err *err) {
     if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) < 0 && errno != ENOENT) {
         return err_sys(err, "remove the directory of container \"%s\"", dir->id);
     }
+    return 0;
+}
+
+int state_dir_remove(struct state_dir *dir, struct err *err) {
+    if ((dir->pending[0] == '\0' && pending_add(dir->root_fd, dir->id, dir->pending, err) < 0) || remove_folder(dir, err) < 0) {
+        return -1;
+    }
+    state_dir_settle(dir);
     return 0;
 }
 

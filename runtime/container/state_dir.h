@@ -7,12 +7,13 @@
 //
 // The folder itself is the lock. Whoever makes, starts or deletes the container holds flock(2) on it; the kernel lets go when the
 // holder dies, however it dies. `coffer run` holds it for the container's whole life, so a folder of a `run` whose lock is free is
-// debris, and the next command removes it, its processes and its cgroup (state_dir_sweep).
+// debris, and the next command removes it, its processes and its cgroup (container_sweep, which finds it in pending.h's list).
 #ifndef COFFER_CONTAINER_STATE_DIR_H
 #define COFFER_CONTAINER_STATE_DIR_H
 
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
+#include "runtime/container/pending.h"
 #include "specs/oci_state.h"
 
 #include <stdbool.h>
@@ -27,6 +28,7 @@ struct state_dir {
     int root_fd; // the run-time root
     int fd;      // the container's folder; its lock
     char id[CONTAINER_ID_MAX + 1];
+    char pending[PENDING_NAME_SIZE]; // our note that we are at work on it; empty: none
 };
 
 struct container_record {
@@ -75,6 +77,9 @@ int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *
 // its first process is the command, or waits for `start`, in its root file system.
 int state_dir_mark_whole(const struct state_dir *dir, struct err *err) MUST_CHECK;
 bool state_dir_is_whole(const struct state_dir *dir, const struct container_record *record);
+
+// The container is whole and on its own now: our end means nothing to it any more.
+void state_dir_settle(struct state_dir *dir);
 
 // Removes the folder with all that is in it.
 int state_dir_remove(struct state_dir *dir, struct err *err) MUST_CHECK;

@@ -1,14 +1,11 @@
 #include "runtime/base/arena.h"
-#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/container.h"
+#include "runtime/container/pending.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/state_dir.h"
-
-
-enum { WAIT_MS = 1000 };
 
 static void sweep_one(const char *root, const char *id) {
     struct state_dir dir = {.root_fd = -1, .fd = -1};
@@ -34,14 +31,5 @@ static void sweep_one(const char *root, const char *id) {
 }
 
 void container_sweep(const char *root) {
-    AUTO_DIR DIR *stream = opendir(root);
-    if (!stream) {
-        return;
-    }
-    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
-        struct err ignored;
-        if (container_id_check(entry->d_name, &ignored) == 0) {
-            sweep_one(root, entry->d_name);
-        }
-    }
+    pending_each(root, sweep_one);
 }

@@ -1,0 +1,76 @@
+#include "runtime/container/pending.h"
+
+#include "runtime/base/dir.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char folder[] = ".pending"; // no id begins with a point
+enum { PATH_SIZE = sizeof(folder) + PENDING_NAME_SIZE };
+
+int pending_add(int root_fd, const char *id, char name[PENDING_NAME_SIZE], struct err *err) {
+    char path[PATH_SIZE];
+    snprintf(name, PENDING_NAME_SIZE, "%s,%d", id, (int)getpid());
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    for (;;) {
+        if (mknodat(root_fd, path, S_IFREG | 0600, 0) == 0 || errno == EEXIST) {
+            return 0;
+        }
+        if (errno != ENOENT || (mkdirat(root_fd, folder, 0700) < 0 && errno != EEXIST)) {
+            name[0] = '\0';
+            return err_sys(err, "note in %s what is at work on container \"%s\"", folder, id);
+        }
+    }
+}
+
+void pending_drop(int root_fd, char name[PENDING_NAME_SIZE]) {
+    char path[PATH_SIZE];
+    if (name[0] != '\0') {
+        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        unlinkat(root_fd, path, 0);
+        name[0] = '\0';
+    }
+}
+
+// A process of another pid namespace may have the number, or be unknown here: then the entry stays, or goes while it is of use still.
+// It is of use only should that process be killed.
+static bool is_gone(const char *number) {
+    char *end;
+    long pid = strtol(number, &end, 10);
+    return *end != '\0' || pid <= 0 || pid > INT32_MAX || (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
+}
+
+void pending_each(const char *root, void (*look)(const char *root, const char *id)) {
+    char path[4096];
+    if (snprintf(path, sizeof(path), "%s/%s", root, folder) >= (int)sizeof(path)) {
+        return;
+    }
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_DIR DIR *stream = fd < 0 ? NULL : dir_stream(fd);
+    if (!stream) {
+        return;
+    }
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
+        char id[PENDING_NAME_SIZE];
+        snprintf(id, sizeof(id), "%s", entry->d_name);
+        char *number = strrchr(id, ',');
+        if (!number) {
+            continue;
+        }
+        *number++ = '\0';
+        look(root, id);
+        if (is_gone(number)) {
+            unlinkat(fd, entry->d_name, 0);
+        }
+    }
+}
