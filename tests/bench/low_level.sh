@@ -20,12 +20,15 @@ bundle=$folder/bundle
 id=coffer-bench-$$
 
 rm -rf "$folder"
-mkdir -p "$bundle"/rootfs/{bin,dev,proc,sys,tmp} "$folder/state"
+mkdir -p "$bundle"/rootfs/{bin,dev,proc,sys,tmp}
+# State lies where it does in life: in memory.
+state=$(mktemp -d "${TMPDIR:-/dev/shm}/coffer-bench.XXXXXX")
 cp "$build/bench/true" "$bundle/rootfs/bin/true"
 
 # A run that failed may have left its group, empty.
 clean_up() {
     find /sys/fs/cgroup -maxdepth 1 -type d -name "$id-*" -exec rmdir {} \; || true
+    rm -rf "$state"
 }
 trap clean_up EXIT
 
@@ -57,10 +60,10 @@ add() { # NAME COMMAND ARGUMENT
 write_config '["/bin/true", "42"]'
 add exec "$bundle/rootfs/bin/true" 42
 add floor "$build/bench/floor $bundle/rootfs /bin/true" 42
-add coffer-oci "$build/coffer-oci --root $folder/state/coffer run --bundle $bundle $id-%" ""
+add coffer-oci "$build/coffer-oci --root $state/coffer run --bundle $bundle $id-%" ""
 add bubblewrap "bwrap --unshare-all --ro-bind $bundle/rootfs / --proc /proc --dev /dev --tmpfs /tmp /bin/true" 42
-add crun "crun --root $folder/state/crun run --bundle $bundle $id-%" ""
-add runc "runc --root $folder/state/runc run --bundle $bundle $id-%" ""
+add crun "crun --root $state/crun run --bundle $bundle $id-%" ""
+add runc "runc --root $state/runc run --bundle $bundle $id-%" ""
 write_config '["/bin/true"]'
 
 # One row a system call, one column a contender, the most called on top.
