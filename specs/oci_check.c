@@ -59,6 +59,23 @@ static int check_cpu_list(const struct oci_place *place, const char *field, cons
     return 0;
 }
 
+// sched(7): what belongs to a policy is wrong beside another one, where it would have no effect.
+static int check_scheduler(const struct oci_scheduler *scheduler, const struct oci_place *place) {
+    enum { FIFO = 1, RR = 2, DEADLINE = 6 };
+    bool realtime = scheduler->policy == FIFO || scheduler->policy == RR, deadline = scheduler->policy == DEADLINE;
+    if (scheduler->nice < -20 || scheduler->nice > 19) {
+        return oci_fail(place, "scheduler.nice: expected an integer from -20 to 19, found %d", scheduler->nice);
+    }
+    if (realtime ? scheduler->priority < 1 || scheduler->priority > 99 : scheduler->priority != 0) {
+        return oci_fail(place, "scheduler.priority: expected %s, found %d",
+                        realtime ? "an integer from 1 to 99" : "none, as only SCHED_FIFO and SCHED_RR have one", scheduler->priority);
+    }
+    if (!deadline && (scheduler->runtime_ns || scheduler->deadline_ns || scheduler->period_ns)) {
+        return oci_fail(place, "scheduler: runtime, deadline and period are for SCHED_DEADLINE alone");
+    }
+    return 0;
+}
+
 int oci_process_check(const struct oci_process *process, const struct oci_place *place) {
     if (process->args_count == 0 || process->args[0][0] == '\0') {
         return oci_fail(place, "args[0]: must not be empty");
@@ -68,6 +85,9 @@ int oci_process_check(const struct oci_process *process, const struct oci_place 
     }
     if (process->oom_score_adj.set && (process->oom_score_adj.value < -1000 || process->oom_score_adj.value > 1000)) {
         return oci_fail(place, "oomScoreAdj: expected an integer from -1000 to 1000, found %d", process->oom_score_adj.value);
+    }
+    if (process->scheduler && check_scheduler(process->scheduler, place) < 0) {
+        return -1;
     }
     if (process->io_priority && (process->io_priority->priority < 0 || process->io_priority->priority > 7)) {
         return oci_fail(place, "ioPriority.priority: expected an integer from 0 to 7, found %d", process->io_priority->priority);
@@ -212,7 +232,12 @@ static int check_time(const struct oci_config *config, const struct oci_place *p
         check_time_offset(place, "monotonic", os->monotonic_offset) < 0) {
         return -1;
     }
-    return need_namespace(config, place, "timeOffsets", CLONE_NEWTIME);
+    const struct oci_namespace *namespace = oci_config_namespace(config, CLONE_NEWTIME);
+    if (!namespace || namespace->path) {
+        return oci_fail(place, "timeOffsets: needs a new namespace of type time; the clocks of %s cannot be set",
+                        namespace ? "one that is joined by its path" : "the host");
+    }
+    return 0;
 }
 
 static int check_devices(const struct oci_linux *os, const struct oci_place *place) {

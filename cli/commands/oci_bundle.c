@@ -24,6 +24,8 @@ const struct option_row oci_make_rows[] = {
                   "Send the terminal's other end to this unix socket", .complete = COMPLETE_FILE),
     OPTION_STRING("pid-file", 0, "FILE", struct oci_make_options, pid_file, "Write the process id to FILE", .complete = COMPLETE_FILE),
     OPTION_FLAG("no-pivot", 0, struct oci_make_options, no_pivot, "Move the root file system over / in place of pivot_root, for a host on a ramdisk"),
+    OPTION_FLAG("no-new-keyring", 0, struct oci_make_options, no_new_keyring,
+                "Keep the caller's session keyring, and so its keys, in place of a new one"),
     {0},
 };
 
@@ -65,6 +67,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .config_text = kept,
         .config_size = size,
         .no_pivot = make->no_pivot,
+        .no_new_keyring = make->no_new_keyring,
         .cgroup_manager = manager,
         .pid_file = make->pid_file,
         .console_socket = make->console_socket,

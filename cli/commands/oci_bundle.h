@@ -16,6 +16,7 @@ struct oci_make_options {
     const char *console_socket;
     const char *pid_file;
     bool no_pivot;
+    bool no_new_keyring;
 };
 
 extern const struct option_row oci_make_rows[];

@@ -262,7 +262,9 @@ static int make_plan(struct execution *execution, struct err *err) {
     if (container_plan_refuse(&config, err) < 0 || container_plan_filter(&container, plan, err) < 0) {
         return -1;
     }
-    container_plan_process(&container, plan);
+    if (container_plan_process(&container, plan, err) < 0) {
+        return -1;
+    }
     // The command does not run before its terminal has its size.
     plan->init.ask_before_pivot = plan->init.wait_for_go = plan->init.process.terminal;
     // Inside, /proc is the container's word.

@@ -5,6 +5,7 @@
 #include "runtime/container/init/channel.h"
 #include "runtime/container/init/init.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/procfs.h"
 #include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
@@ -45,22 +46,29 @@ static _Noreturn void give_up(int channel, const char *what) {
     _exit(125);
 }
 
-static void set_oom_score(const struct launch *launch, int channel) {
-    if (!launch->set_oom_score) {
-        return;
+// Of a process that waits for us (our child, not reaped: the number is its own), 0 for the calling one.
+static int set_oom_score(const struct launch *launch, pid_t pid, struct err *err) {
+    char path[48], text[16];
+    AUTO_FD int proc = procfs_open(err);
+    if (proc < 0) {
+        return -1;
     }
-    struct err err = {0}, ignored;
-    char text[16];
+    snprintf(path, sizeof(path), "%d/oom_score_adj", pid);
     snprintf(text, sizeof(text), "%d", launch->oom_score);
-    if (fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text, &err) == 0) {
-        return;
+    AUTO_FD int fd = pid ? procfs_try_open(proc, path, O_WRONLY) : procfs_try_open_own(proc, "oom_score_adj", O_WRONLY);
+    if (fd < 0 || write(fd, text, strlen(text)) < 0) {
+        const char *why = errno == EACCES ? " (less than the caller's takes CAP_SYS_RESOURCE)" : "";
+        return err_sys(err, "set process.oomScoreAdj to %s%s", text, why);
     }
-    const char *why = err.errnum == EACCES ? " (less than the caller's takes CAP_SYS_RESOURCE)" : "";
-    err_num(&err, err.errnum, "set process.oomScoreAdj to %s%s", text, why);
-    if (channel_send(channel, CHANNEL_ERROR, &err, sizeof(err), NULL, 0, &ignored) < 0) {
+    return 0;
+}
+
+static void set_own_oom_score(const struct launch *launch, int channel) {
+    struct err err = {0}, ignored;
+    if (launch->set_oom_score && set_oom_score(launch, 0, &err) < 0) {
+        (void)!channel_send(channel, CHANNEL_ERROR, &err, sizeof(err), NULL, 0, &ignored);
         _exit(125);
     }
-    _exit(125);
 }
 
 static void place_stdio(const struct launch *launch, int channel) {
@@ -88,14 +96,13 @@ static void become_init(void *argument) {
     if (launch->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
-    if (launch->namespaces & CLONE_NEWUSER) {
+    if (!(launch->namespaces & CLONE_NEWUSER)) {
+        set_own_oom_score(launch, channel);
+    } else {
         char mapped;
         if (fd_read_full(channel, &mapped, 1) != 1) {
             _exit(125); // the parent went away or failed to write the maps
         }
-    }
-    set_oom_score(launch, channel);
-    if (launch->namespaces & CLONE_NEWUSER) {
         if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
             give_up(channel, "become root of the user namespace (is id 0 mapped?)");
         }
@@ -115,7 +122,7 @@ static void become_init(void *argument) {
 // In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c). Nothing that the caller
 // left open goes along: in a container that is there already, somebody may be waiting for it (CVE-2024-21626).
 static _Noreturn void become_joiner(const struct launch *launch, int image, int channel, int report) {
-    set_oom_score(launch, channel);
+    set_own_oom_score(launch, channel);
     place_stdio(launch, channel);
     const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->join_process, launch->cgroup_fd};
     char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 2][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
@@ -256,7 +263,12 @@ int launch_ready_init(const struct launch *launch, struct launch_ready *ready, s
     ready->ours = -1;
     launch_ready_finish(ready);
     if (launch->namespaces & CLONE_NEWUSER) {
-        int result = userns_write_maps(launched.pid, &launch->uids, &launch->gids, err);
+        // In a new user namespace the child could not lower its score any more. A joiner has done so before.
+        bool score = launch->set_oom_score && launch->join_user < 0 && launch->join_pid < 0;
+        int result = score ? set_oom_score(launch, launched.pid, err) : 0;
+        if (result == 0) {
+            result = userns_write_maps(launched.pid, &launch->uids, &launch->gids, err);
+        }
         if (result == 0 && send(launched.channel, "m", 1, MSG_NOSIGNAL) != 1) {
             result = err_sys(err, "talk to the container's init");
         }

@@ -33,6 +33,7 @@ struct container_options {
     bool reaper;     // an init that forwards signals and reaps, in front of the command
 
     bool no_pivot;
+    bool no_new_keyring; // the session keyring stays the caller's
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)
     const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept

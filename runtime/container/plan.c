@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -45,12 +46,6 @@ int container_plan_refuse(const struct oci_config *config, struct err *err) {
         bool there;
         const char *name;
     } unserved[] = {
-        {oci_config_namespace(config, CLONE_NEWTIME) != NULL, "linux.namespaces: a time namespace"},
-        {config->os.boottime_offset || config->os.monotonic_offset, "linux.timeOffsets"},
-        {config->os.memory_policy != NULL, "linux.memoryPolicy"},
-        {config->os.personality != NULL, "linux.personality"},
-        {process && process->scheduler, "process.scheduler"},
-        {process && process->io_priority, "process.ioPriority"},
         {process && process->selinux_label && *process->selinux_label, "process.selinuxLabel"},
         {process && process->apparmor_profile && *process->apparmor_profile, "process.apparmorProfile"},
     };
@@ -70,6 +65,18 @@ struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping
     return (struct idmap){ranges, count};
 }
 
+// Lines "CLOCK SECONDS NANOSECONDS", with the numbers of the clocks: their names are newer (time_namespaces(7)).
+static const char *time_offsets(struct arena *arena, const struct oci_linux *os) {
+    static const struct oci_time_offset none;
+    if (!os->monotonic_offset && !os->boottime_offset) {
+        return "";
+    }
+    const struct oci_time_offset *monotonic = os->monotonic_offset ? os->monotonic_offset : &none;
+    const struct oci_time_offset *boottime = os->boottime_offset ? os->boottime_offset : &none;
+    return arena_format(arena, "%d %lld %u\n%d %lld %u\n", CLOCK_MONOTONIC, (long long)monotonic->secs, monotonic->nanosecs,
+                        CLOCK_BOOTTIME, (long long)boottime->secs, boottime->nanosecs);
+}
+
 static int plan_namespaces(const struct oci_config *config, struct container_plan *plan, struct err *err) {
     const struct oci_linux *os = &config->os;
     plan->init.joins = arena_array(&plan->arena, os->namespaces_count, sizeof(*plan->init.joins));
@@ -85,6 +92,8 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
             plan->init.joins[plan->init.join_count++] = (struct plan_namespace){.fd = -1, .type = wanted->type};
         } else if (wanted->type == CLONE_NEWCGROUP) {
             plan->init.new_cgroup_namespace = true; // unshared by init, once it is in its cgroup
+        } else if (wanted->type == CLONE_NEWTIME) {
+            plan->init.time_offsets = time_offsets(&plan->arena, os);
         } else {
             plan->namespaces |= wanted->type;
         }
@@ -103,11 +112,11 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     return 0;
 }
 
-void container_plan_process(const struct container_options *options, struct container_plan *plan) {
+int container_plan_process(const struct container_options *options, struct container_plan *plan, struct err *err) {
     const struct oci_process *from = options->config->process;
     struct plan_process *to = &plan->init.process;
     if (!from) {
-        return;
+        return 0;
     }
     to->args = from->args;
     to->arg_count = from->args_count;
@@ -148,6 +157,8 @@ void container_plan_process(const struct container_options *options, struct cont
     }
     plan->set_oom_score = from->oom_score_adj.set;
     plan->oom_score = from->oom_score_adj.value;
+    to->new_keyring = !options->no_new_keyring;
+    return container_plan_attributes(&options->config->os, from, &plan->arena, to, err);
 }
 
 static void plan_sysctls(const struct oci_config *config, struct container_plan *plan) {
@@ -220,7 +231,9 @@ int container_plan_build(const struct container_options *options, struct contain
     if (container_plan_refuse(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
         return -1;
     }
-    container_plan_process(options, plan);
+    if (container_plan_process(options, plan, err) < 0) {
+        return -1;
+    }
     plan_root(options, plan);
     plan_all_hooks(config, plan);
     plan->init.hostname = config->hostname;

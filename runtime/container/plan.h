@@ -23,6 +23,8 @@ struct err;
 struct netdev;
 struct oci_config;
 struct oci_id_mapping;
+struct oci_linux;
+struct oci_process;
 
 // A tree of the host that the parent opens for init: init, in a user namespace, may not be able to reach it.
 struct plan_tree {
@@ -73,7 +75,7 @@ int container_plan_build(const struct container_options *options, struct contain
 
 // Parts of it that `exec` needs alone: refuses what this version does not serve; fills init.process from the configuration's.
 int container_plan_refuse(const struct oci_config *config, struct err *err) MUST_CHECK;
-void container_plan_process(const struct container_options *options, struct container_plan *plan);
+int container_plan_process(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 
 // Compiles the configuration's system call filter into the plan, or takes it from the cache.
 int container_plan_filter(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
@@ -91,6 +93,10 @@ int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret
 
 // On version 1 init itself joins the cgroup, by descriptors in its plan; on version 2 it is born there, and this does nothing.
 int container_plan_join_cgroup(struct container_plan *plan, const struct cgroup *cgroup, struct err *err) MUST_CHECK;
+
+// plan_attributes.c: what a process gets beside its identity, from its own section and that of the container.
+int container_plan_attributes(const struct oci_linux *os, const struct oci_process *from, struct arena *arena, struct plan_process *to,
+                              struct err *err) MUST_CHECK;
 
 // plan_mounts.c, plan_limits.c: parts of the building.
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);

@@ -256,7 +256,7 @@ in_masked() {
     no_user_namespace
     configure_script true '.linux.namespaces |= map(select(.type != "pid")) + [{type: "network"}] | .linux.sysctl = {"net.ipv4.ip_forward": "1"}'
     run in_masked readonly unshare -Urm "$COFFER_OCI" --root "$OWN/oci" run "$ID"
-    fails_with "run container \"$ID\": open sysctl net/ipv4/ip_forward (the /proc around this container is read-only there or hides it): Cross-device link"
+    fails_with "run container \"$ID\": set sysctl net/ipv4/ip_forward to 1: the /proc around this container is read-only there, or hides it"
 }
 
 # Outer container with everything, inner one inside it: the program, a bundle and a place for its state are bound into the outer one.

@@ -239,8 +239,14 @@ CASE(sense_of_the_linux_section_is_checked) {
               "config.json: linux.gidMappings[1]: overlaps gidMappings[0]");
     CHECK_STR(linux_complaint("'gidMappings':[{'containerID':1,'hostID':5,'size':4294967295}]"),
               "config.json: linux.gidMappings[0]: the range goes beyond the highest id");
+    CHECK_STR(process_complaint(",'scheduler':{'policy':'SCHED_OTHER','nice':-21}"),
+              "config.json: process.scheduler.nice: expected an integer from -20 to 19, found -21");
+    CHECK_STR(process_complaint(",'scheduler':{'policy':'SCHED_FIFO','priority':100}"),
+              "config.json: process.scheduler.priority: expected an integer from 1 to 99, found 100");
+    CHECK_STR(process_complaint(",'scheduler':{'policy':'SCHED_BATCH','period':1}"),
+              "config.json: process.scheduler: runtime, deadline and period are for SCHED_DEADLINE alone");
     CHECK_STR(root_complaint("'linux':{'timeOffsets':{'monotonic':{'secs':1}}}"),
-              "config.json: linux.timeOffsets: needs a namespace of type time, or it would change the host");
+              "config.json: linux.timeOffsets: needs a new namespace of type time; the clocks of the host cannot be set");
     CHECK_STR(linux_complaint("'devices':[{'path':'dev/x','type':'p'}]"),
               "config.json: linux.devices[0].path: expected an absolute path, found \"dev/x\"");
     CHECK_STR(linux_complaint("'devices':[{'path':'/dev/x','type':'c','fileMode':8630}]"), "");

@@ -42,7 +42,7 @@ static int bring_up_loopback(struct err *err) {
 
 int init_join_namespaces(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
-    if (join_cgroups(init, err) < 0) {
+    if (join_cgroups(init, err) < 0 || init_write_early_settings(init, err) < 0) {
         return -1;
     }
     if (plan->affinity_size == sizeof(struct affinity) && affinity_set(plan->affinity, err) < 0) {
@@ -128,10 +128,7 @@ static void warn_ungranted(const struct init *init, uint64_t ungranted) {
             }
         }
     }
-    struct err ignored;
-    if (channel_send(init->channel, CHANNEL_WARNING, text, strlen(text), NULL, 0, &ignored) < 0) {
-        return; // nobody listens
-    }
+    init_warn(init, text);
 }
 
 // A caller that ignores signals (nohup(1), a shell's background) must not make the command deaf to them. An ignored signal stays so
@@ -161,6 +158,9 @@ int init_take_identity(struct init *init, struct err *err) {
     default_signals(process->unignored_signals);
     setsid(); // fails only where init leads a session already
     if (open_terminal(init, err) < 0 || set_limits(process, err) < 0) {
+        return -1;
+    }
+    if (init_set_attributes(init, err) < 0) {
         return -1;
     }
     umask(process->set_umask ? process->umask : init->umask);

@@ -27,6 +27,7 @@ struct init {
     size_t fd_count;
     int root_fd;    // the container's root directory, once there is one
     int console_fd; // the slave of the pty, -1 for none
+    int proc_fd;    // init_proc()'s, -1 before
     mode_t umask;   // the caller's, for the command
 };
 
@@ -38,6 +39,12 @@ void init_send_error(const struct init *init, const struct err *err);
 
 // Waits until the parent says that init may go on.
 int init_wait_for_go(const struct init *init, struct err *err) MUST_CHECK;
+// A line for the user, without an error. Nobody may listen.
+void init_warn(const struct init *init, const char *text);
+
+// A handle on procfs (runtime/kernel/procfs.h), opened when it is first needed and closed with what the mounts needed. The first call
+// must come before the container's mounts are there to be in the way. -1 with err.
+int init_proc(struct init *init, struct err *err) MUST_CHECK;
 
 // join.c: the words behind the channel's on the command line: numbers of the report's descriptor, of those of a user namespace, a pid
 // namespace and a process (pidfd) to join, and of the cgroup's (-1: none); the namespaces to create and those of the process to join
@@ -57,8 +64,14 @@ int init_make_mounts(struct init *init, struct err *err) MUST_CHECK;
 // devices.c
 int init_make_devices(struct init *init, struct err *err) MUST_CHECK;
 
+// settings.c: what is written to procfs
+int init_write_early_settings(struct init *init, struct err *err) MUST_CHECK; // of the process, and a time namespace of its own
+int init_write_sysctls(struct init *init, struct err *err) MUST_CHECK;        // of its namespaces, once they are furnished
+
+// attributes.c
+int init_set_attributes(const struct init *init, struct err *err) MUST_CHECK;
+
 // masks.c
-int init_write_sysctls(struct init *init, struct err *err) MUST_CHECK;
 int init_hide_paths(struct init *init, struct err *err) MUST_CHECK;
 
 // console.c

@@ -36,9 +36,7 @@ static void ask_groups(struct init *init) {
     struct plan_process *process = &init->plan->process;
     process->set_groups = false;
     if (process->groups_size > 0) {
-        static const char warning[] = "process.user.additionalGids: not set, as the user namespace denies setgroups(2)";
-        struct err ignored;
-        (void)!channel_send(init->channel, CHANNEL_WARNING, warning, sizeof(warning) - 1, NULL, 0, &ignored);
+        init_warn(init, "process.user.additionalGids: not set, as the user namespace denies setgroups(2)");
     }
 }
 
@@ -53,10 +51,7 @@ static int set_up_mounts(struct init *init, struct err *err) {
     if (plan->process.terminal && init_open_console(init, err) < 0) {
         return -1;
     }
-    if (init_write_sysctls(init, err) < 0 || init_hide_paths(init, err) < 0) {
-        return -1;
-    }
-    return 0;
+    return init_hide_paths(init, err);
 }
 
 // In a container that is there already; with mounts to make, the terminal is one of them.
@@ -93,7 +88,8 @@ static int set_up(struct init *init, struct err *err) {
     if (plan->mount_namespace && init_enter_root(init, err) < 0) {
         return -1;
     }
-    return init_name_host(init, err);
+    // Now the hooks have furnished the namespaces: a setting may be that of an interface which they moved in.
+    return init_name_host(init, err) < 0 ? -1 : init_write_sysctls(init, err);
 }
 
 // Waits for `start`: a connection that says GO. From then on it is the channel, so that what goes wrong is told to `start`.
@@ -126,6 +122,7 @@ static int await_start(struct init *init, struct err *err) {
 // /proc/self/fd (CVE-2024-21626).
 static void close_used(struct init *init) {
     fd_close(&init->root_fd);
+    fd_close(&init->proc_fd);
     for (size_t i = 0; i < init->fd_count; i++) {
         if ((int32_t)i != init->plan->start_socket && (int32_t)i != init->plan->created_lock) {
             close(init->fds[i]);
@@ -176,7 +173,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "coffer-init");
     struct err err = {0};
     struct channel_message message;
-    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1};
+    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1, .proc_fd = -1};
     if (argc > 2 && init_join(&init, argv + 2, &err) < 0) {
         init_send_error(&init, &err);
         return 125;

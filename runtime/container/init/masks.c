@@ -6,15 +6,8 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
-#include <linux/magic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
-
-enum { PROC_ROOT_INODE = 1 }; // proc_root of the kernel, the same since procfs is there
 
 // A clone of the tree at an open path, made read-only and laid over it.
 static int make_readonly(const struct init *init, const char *path, struct err *err) {
@@ -116,65 +109,4 @@ int init_hide_paths(struct init *init, struct err *err) {
     fd_close(&mask.null_fd);
     fd_close(&mask.tmpfs_fd);
     return result;
-}
-
-// Inside a container with hidden paths in /proc the kernel refuses a user namespace a procfs of its own. The one around is as good, as
-// the files of /proc/sys speak of whoever opens them: it is made sure that it is one, from its root on, and no mount below it is crossed.
-static int open_outer_proc(struct err *err) {
-    AUTO_FD int proc = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct statfs status;
-    struct stat root;
-    if (proc < 0 || fstatfs(proc, &status) < 0 || fstat(proc, &root) < 0) {
-        return err_sys(err, "open /proc for sysctls");
-    }
-    if (status.f_type != PROC_SUPER_MAGIC || root.st_ino != PROC_ROOT_INODE) {
-        return err_set(err, ERR_UNSUPPORTED, "the host's /proc is not a procfs, so no sysctl can be set");
-    }
-    return fd_take(&proc);
-}
-
-// A private procfs that nobody has mounted over: a tmpfs or a bind in the place of /proc/sys must not take the write
-// (CVE-2019-16884, CVE-2023-27561, CVE-2025-52881).
-static int open_proc(struct err *err) {
-    AUTO_FD int fs = sys_fsopen("proc", FSOPEN_CLOEXEC);
-    int proc = -1;
-    if (fs >= 0 && sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) {
-        proc = sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    }
-    if (proc < 0) {
-        return errno == EPERM ? open_outer_proc(err) : err_sys(err, "make a procfs for sysctls");
-    }
-    return proc;
-}
-
-int init_write_sysctls(struct init *init, struct err *err) {
-    const struct init_plan *plan = init->plan;
-    if (plan->sysctl_count == 0) {
-        return 0;
-    }
-    AUTO_FD int proc = open_proc(err);
-    if (proc < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < plan->sysctl_count; i++) {
-        const struct plan_setting *setting = &plan->sysctls[i];
-        char path[256];
-        if (snprintf(path, sizeof(path), "sys/%s", setting->path) >= (int)sizeof(path)) {
-            return err_set(err, ERR_INPUT, "sysctl %s: the name is too long", setting->path);
-        }
-        struct open_how how = {.flags = O_WRONLY | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS};
-        AUTO_FD int fd = sys_openat2(proc, path, &how);
-        struct statfs status;
-        if (fd < 0 || fstatfs(fd, &status) < 0) {
-            const char *why = errno == EXDEV ? " (the /proc around this container is read-only there or hides it)" : "";
-            return err_sys(err, "open sysctl %s%s", setting->path, why);
-        }
-        if (status.f_type != PROC_SUPER_MAGIC) {
-            return err_set(err, ERR_STATE, "sysctl %s is not a file of procfs", setting->path);
-        }
-        if (fd_write_all(fd, setting->value, strlen(setting->value)) < 0) {
-            return err_sys(err, "set sysctl %s to %s", setting->path, setting->value);
-        }
-    }
-    return 0;
 }

@@ -47,6 +47,21 @@ static const struct wire_field caps_fields[] = {
 };
 static const struct wire_record caps_record = WIRE_TABLE(struct plan_caps, caps_fields);
 
+static const struct wire_field scheduler_fields[] = {
+    WIRE(struct plan_scheduler, BOOL, set),        WIRE(struct plan_scheduler, U32, policy),
+    WIRE(struct plan_scheduler, U64, flags),       WIRE(struct plan_scheduler, U32, nice),
+    WIRE(struct plan_scheduler, U32, priority),    WIRE(struct plan_scheduler, U64, runtime_ns),
+    WIRE(struct plan_scheduler, U64, deadline_ns), WIRE(struct plan_scheduler, U64, period_ns),
+};
+static const struct wire_record scheduler_record = WIRE_TABLE(struct plan_scheduler, scheduler_fields);
+
+static const struct wire_field memory_fields[] = {
+    WIRE(struct plan_memory, BOOL, set),
+    WIRE(struct plan_memory, U32, mode),
+    WIRE_COUNTED(struct plan_memory, BYTES, nodes_bytes, nodes_size),
+};
+static const struct wire_record memory_record = WIRE_TABLE(struct plan_memory, memory_fields);
+
 static const struct wire_field setting_fields[] = {
     WIRE(struct plan_setting, STRING, path),
     WIRE(struct plan_setting, STRING, value),
@@ -76,6 +91,13 @@ static const struct wire_field process_fields[] = {
     WIRE_SUB(struct plan_process, caps, caps_record),
     WIRE_ARRAY(struct plan_process, rlimits, rlimit_count, rlimit_record),
     WIRE(struct plan_process, U64, unignored_signals),
+    WIRE_SUB(struct plan_process, scheduler, scheduler_record),
+    WIRE(struct plan_process, BOOL, set_io_priority),
+    WIRE(struct plan_process, U32, io_priority),
+    WIRE_SUB(struct plan_process, memory, memory_record),
+    WIRE(struct plan_process, BOOL, set_personality),
+    WIRE(struct plan_process, U32, personality),
+    WIRE(struct plan_process, BOOL, new_keyring),
     WIRE(struct plan_process, BOOL, no_new_privileges),
     WIRE_COUNTED(struct plan_process, BYTES, seccomp, seccomp_size),
     WIRE(struct plan_process, U32, seccomp_flags),
@@ -98,6 +120,7 @@ static const struct wire_field init_plan_fields[] = {
     WIRE(struct init_plan, BOOL, ask_groups),
     WIRE(struct init_plan, BOOL, die_with_parent),
     WIRE_ARRAY(struct init_plan, joins, join_count, namespace_record),
+    WIRE(struct init_plan, STRING, time_offsets),
     WIRE(struct init_plan, BOOL, mount_namespace),
     WIRE(struct init_plan, U32, root_kind),
     WIRE(struct init_plan, STRING, root_path),

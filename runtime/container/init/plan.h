@@ -63,6 +63,22 @@ struct plan_caps {
     uint64_t bounding, effective, permitted, inheritable, ambient;
 };
 
+struct plan_scheduler { // sched_setattr(2)
+    bool set;
+    uint32_t policy; // SCHED_*
+    uint64_t flags;  // SCHED_FLAG_*
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+struct plan_memory { // set_mempolicy(2)
+    bool set;
+    uint32_t mode;           // MPOL_*, with MPOL_F_*
+    const void *nodes_bytes; // the kernel's mask, whole words
+    size_t nodes_size;       // in bytes
+};
+
 struct plan_setting { // a sysctl: path below /proc/sys and its value
     const char *path;
     const char *value;
@@ -101,6 +117,13 @@ struct plan_process {
     struct plan_rlimit *rlimits;
     size_t rlimit_count;
     uint64_t unignored_signals; // bit n-1: signal n is not ignored by the caller, so that it need not be reset
+    struct plan_scheduler scheduler;
+    bool set_io_priority;
+    uint32_t io_priority; // as ioprio_set(2) takes it
+    struct plan_memory memory;
+    bool set_personality;
+    uint32_t personality; // PER_*
+    bool new_keyring;     // a session keyring of its own
     bool no_new_privileges;
     const void *seccomp; // struct sock_filter[], empty: no filter
     size_t seccomp_size; // in bytes
@@ -126,6 +149,7 @@ struct init_plan {
     bool die_with_parent;
     struct plan_namespace *joins;
     size_t join_count;
+    const char *time_offsets; // a new time namespace, and what to write to its timens_offsets, "" for nothing; NULL: no namespace
 
     // The root file system.
     bool mount_namespace; // false: everything about mounts is left out
