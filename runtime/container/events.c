@@ -28,7 +28,7 @@ int container_stats(const char *root, const char *id, struct buf *line, struct e
     if (open_running(&opened, root, id, err) < 0) {
         return -1;
     }
-    stats_write(&opened.cgroup, id, line);
+    stats_write(&opened.cgroup, id, opened.record.rdt, line);
     return 0;
 }
 
@@ -46,7 +46,7 @@ static int tell_oom(const struct container_watch *watch, struct cgroup_oom *oom,
 
 static int tell_stats(const struct container_watch *watch, const struct opened *opened, struct err *err) {
     AUTO_BUF struct buf line = {0};
-    stats_write(&opened->cgroup, opened->dir.id, &line);
+    stats_write(&opened->cgroup, opened->dir.id, opened->record.rdt, &line);
     return watch->tell(watch->context, &line, err);
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
 #include "runtime/container/handover.h"
+#include "runtime/container/intel_rdt.h"
 #include "runtime/container/launch.h"
 #include "runtime/container/listener.h"
 #include "runtime/container/options.h"
@@ -370,7 +371,8 @@ static int start(struct execution *execution, struct err *err) {
         .context = execution,
     };
     bool ended;
-    if ((options->pidfd_socket && handover_send("--pidfd-socket", options->pidfd_socket, "setns", launched->pidfd, err) < 0) ||
+    const char *rdt = execution->record.rdt;
+    if ((rdt && intel_rdt_join(rdt, execution->dir.id, launched->pid, err) < 0) || (options->pidfd_socket && handover_send("--pidfd-socket", options->pidfd_socket, "setns", launched->pidfd, err) < 0) ||
         dialogue_send_plan(launched->channel, &execution->plan, err) < 0 || dialogue_serve(&dialogue, &ended, err) < 0) {
         return -1;
     }

@@ -9,8 +9,10 @@
 
 struct arena;
 struct err;
+struct json_writer;
 struct oci_config;
 struct rdt_group;
+struct rdt_report;
 struct rdt_tree;
 
 // What the container's record says of the class before it is made, and once it is; NULL where the configuration asks for none.
@@ -25,5 +27,9 @@ int intel_rdt_join(const char *record, const char *id, pid_t pid, struct err *er
 
 // Removes what goes with the container. Unfinished: its maker was killed before the record was whole.
 int intel_rdt_remove(const char *record, const char *id, bool unfinished, struct err *err) MUST_CHECK;
+
+// Adds what the class has and uses as members; none for a container without one (record NULL).
+void intel_rdt_write_stats(const char *record, const char *id, struct json_writer *writer);
+void intel_rdt_write_report(const struct rdt_report *report, struct json_writer *writer);
 
 #endif

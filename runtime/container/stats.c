@@ -2,6 +2,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
+#include "runtime/container/intel_rdt.h"
 #include "runtime/kernel/cgroup_report.h"
 #include "specs/json_write.h"
 
@@ -139,7 +140,7 @@ static void write_io(struct json_writer *writer, const struct cgroup_report *rep
     json_write_close(writer, '}');
 }
 
-static void write_data(struct json_writer *writer, const struct cgroup_report *report) {
+static void write_data(struct json_writer *writer, const struct cgroup_report *report, const char *id, const char *rdt) {
     json_write_open(writer, "data", '{');
     write_cpu(writer, report);
     write_cpuset(writer, report);
@@ -159,13 +160,14 @@ static void write_data(struct json_writer *writer, const struct cgroup_report *r
     }
     json_write_close(writer, '}');
     json_write_open(writer, "intel_rdt", '{');
+    intel_rdt_write_stats(rdt, id, writer);
     json_write_close(writer, '}');
     // Interfaces that runc itself would have made: neither it nor we make any.
     json_write_literal(writer, "network_interfaces", "null");
     json_write_close(writer, '}');
 }
 
-void stats_write(const struct cgroup *cgroup, const char *id, struct buf *line) {
+void stats_write(const struct cgroup *cgroup, const char *id, const char *rdt, struct buf *line) {
     AUTO_ARENA struct arena arena = {0};
     struct cgroup_report report;
     cgroup_read_report(cgroup, &arena, &report);
@@ -173,7 +175,7 @@ void stats_write(const struct cgroup *cgroup, const char *id, struct buf *line) 
     json_write_open(&writer, NULL, '{');
     json_write_string(&writer, "type", "stats");
     json_write_string(&writer, "id", id);
-    write_data(&writer, &report);
+    write_data(&writer, &report, id, rdt);
     json_write_close(&writer, '}');
     buf_add_char(line, '\n');
 }

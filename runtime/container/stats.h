@@ -6,6 +6,7 @@ struct buf;
 struct cgroup;
 
 // Appends {"type":"stats","id":ID,"data":{...}} and a newline, with the members of runc's (types/events.go).
-void stats_write(const struct cgroup *cgroup, const char *id, struct buf *line);
+// rdt: the record of its class of service (intel_rdt.h), NULL for none.
+void stats_write(const struct cgroup *cgroup, const char *id, const char *rdt, struct buf *line);
 
 #endif

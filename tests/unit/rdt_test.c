@@ -8,8 +8,11 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/intel_rdt.h"
 #include "runtime/kernel/rdt.h"
+#include "runtime/kernel/rdt_report.h"
 #include "runtime/kernel/tree.h"
+#include "specs/json_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,6 +293,56 @@ CASE(what_a_killed_maker_left_is_removed_when_it_is_empty) {
     remove_tree(&tree);
 }
 
+CASE(a_report_has_what_the_processor_can_tell) {
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_BUF struct buf text = {0};
+    struct rdt_tree tree = make_tree();
+    struct rdt_report report;
+    const struct rdt_group group = {.name = "gold", .monitor = "web"};
+    struct json_writer writer = {.buf = &text};
+    CHECK(make_group(tree.fd, "gold", 0755) == 0);
+    rdt_read_report(&tree, &group, &arena, &report);
+    json_write_open(&writer, NULL, '{');
+    intel_rdt_write_report(&report, &writer);
+    json_write_close(&writer, '}');
+    CHECK_STR(buf_string(&text), "{}");
+
+    CHECK(mkdirat(tree.fd, "info/L3", 0755) == 0 && mkdirat(tree.fd, "info/MB", 0755) == 0 && mkdirat(tree.fd, "info/L3_MON", 0755) == 0);
+    put(tree.fd, "info/L3/cbm_mask", "fffff\n");
+    put(tree.fd, "info/L3/min_cbm_bits", "1\n");
+    put(tree.fd, "info/L3/num_closids", "16\n");
+    put(tree.fd, "info/MB/bandwidth_gran", "10\n");
+    put(tree.fd, "info/MB/min_bandwidth", "10\n");
+    put(tree.fd, "info/L3_MON/mon_features", "llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n");
+    put(tree.fd, "gold/schemata", "    MB:0=20;1=70\n    L3:0=7f0;1=1f\n");
+    CHECK(make_group(tree.fd, "gold/mon_groups/web", 0755) == 0 && mkdirat(tree.fd, "gold/mon_groups/web/mon_data", 0755) == 0);
+    static const char *const domains[] = {"mon_L3_01", "mon_L3_00"};
+    for (size_t i = 0; i < ARRAY_LEN(domains); i++) {
+        AUTO_FD int data = openat(tree.fd, "gold/mon_groups/web/mon_data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        CHECK(mkdirat(data, domains[i], 0755) == 0);
+        AUTO_FD int domain = openat(data, domains[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        put(domain, "llc_occupancy", i ? "4096\n" : "Unavailable\n");
+        put(domain, "mbm_total_bytes", i ? "18446744073709551615\n" : "5\n");
+        put(domain, "mbm_local_bytes", "3\n");
+    }
+    rdt_read_report(&tree, &group, &arena, &report);
+    buf_clear(&text);
+    writer = (struct json_writer){.buf = &text};
+    json_write_open(&writer, NULL, '{');
+    intel_rdt_write_report(&report, &writer);
+    json_write_close(&writer, '}');
+    CHECK_STR(buf_string(&text),
+              "{\"l3_cache_info\":{\"cbm_mask\":\"fffff\",\"min_cbm_bits\":1,\"num_closids\":16},"
+              "\"l3_cache_schema_root\":\"L3:0=fff;1=fff\",\"l3_cache_schema\":\"L3:0=7f0;1=1f\","
+              "\"mem_bw_info\":{\"bandwidth_gran\":10,\"min_bandwidth\":10},"
+              "\"mem_bw_schema_root\":\"MB:0=100;1=100\",\"mem_bw_schema\":\"MB:0=20;1=70\","
+              "\"schemata\":[\"MB:0=20;1=70\",\"L3:0=7f0;1=1f\"],"
+              "\"mbm_stats\":[{\"mbm_total_bytes\":18446744073709551615,\"mbm_local_bytes\":3},"
+              "{\"mbm_total_bytes\":5,\"mbm_local_bytes\":3}],"
+              "\"cmt_stats\":[{\"llc_occupancy\":4096},{\"llc_occupancy\":0}]}");
+    remove_tree(&tree);
+}
+
 CASE(links_in_the_tree_are_not_followed) {
     struct rdt_tree tree = make_tree();
     struct rdt_group group;
@@ -324,6 +377,7 @@ int main(void) {
     RUN(what_was_there_before_is_never_removed);
     RUN(a_group_is_found_again_by_its_record);
     RUN(what_a_killed_maker_left_is_removed_when_it_is_empty);
+    RUN(a_report_has_what_the_processor_can_tell);
     RUN(links_in_the_tree_are_not_followed);
     RUN(without_the_file_system_the_error_says_how_to_have_it);
     return check_done();
