@@ -55,12 +55,11 @@ static const struct option_row oci_options[] = {
                   "Say what is an error, warning, info or debug, and all before it [default warning]"),
     OPTION_FLAG("debug", 0, struct context, debug, "The same as --log-level debug"),
     OPTION_FLAG("systemd-cgroup", 0, struct context, systemd_cgroup,
-                "Let systemd make the control groups: cgroupsPath is slice:prefix:name",
-                .hidden = true),
-    OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager, "cgroupfs, systemd or disabled [default cgroupfs]",
-                  .hidden = true),
+                "Let systemd make the control groups: cgroupsPath is slice:prefix:name"),
+    OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager, "Who makes control groups: cgroupfs, systemd or disabled [default cgroupfs]"),
     OPTION_CHOICE("rootless", 0, "WISH", rootless_wishes, struct context, rootless_wish,
-                  "Whether to ignore what only root can do: auto, true or false [default auto]", .hidden = true),
+                  "Whether to do without a control group where none may be made and no limits are asked for: auto, true or false "
+                  "[default auto: unless called by root]"),
     OPTION_FLAG("version", 'v', struct context, version, "Print the version"),
     OPTION_FLAG("version-of-build", 'V', struct context, version, "The same as --version", .hidden = true), // crun's letter
     {0},

@@ -66,6 +66,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .config = config,
         .config_text = kept,
         .config_size = size,
+        .rootless = {.set = context->rootless_wish != ROOTLESS_AUTO, .value = context->rootless_wish == ROOTLESS_TRUE},
         .no_pivot = make->no_pivot,
         .no_new_keyring = make->no_new_keyring,
         .cgroup_manager = manager,

@@ -56,12 +56,13 @@ static uint32_t v1_controllers(const struct creation *creation, const struct con
     return CGROUP_ALL;
 }
 
-// Without privilege and without limits a container runs where its user runs, if he may make no cgroup.
+// Without privilege and without limits a container runs where its user runs, if he may make no cgroup (container_options.rootless).
 static int judge_cgroup(const struct creation *creation, struct err *err) {
-    if (creation->plan.privileged || !creation->plan.cgroup_required) {
-        return creation->plan.cgroup_required ? -1 : 0;
+    const struct container_plan *plan = &creation->plan;
+    if (!plan->cgroup_required) {
+        return 0;
     }
-    return err_in(err, "set the limits");
+    return plan->privileged || !cgroup_limits_asked(&plan->limits) ? -1 : err_in(err, "set the limits");
 }
 
 // Whoever removes the container kills what is in its cgroup. So one that others' processes are in is never shared.

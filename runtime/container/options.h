@@ -2,6 +2,8 @@
 #ifndef COFFER_CONTAINER_OPTIONS_H
 #define COFFER_CONTAINER_OPTIONS_H
 
+#include "specs/values.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -31,6 +33,9 @@ struct container_options {
     const char *user;                      // NULL: config->process.user; else "name[:group]", looked up inside
     bool make_cwd;
     bool reaper;     // an init that forwards signals and reaps, in front of the command
+
+    struct opt_bool rootless; // whether to do without a cgroup where none may be made and no limits are asked for; unset: unless
+                              // made by the host's root
 
     bool no_pivot;
     bool no_new_keyring; // the session keyring stays the caller's

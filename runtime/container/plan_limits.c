@@ -16,7 +16,8 @@ int container_plan_limits(const struct container_options *options, struct contai
     if (plan->privileged) {
         limits_add_devices(from, &plan->arena, limits);
     }
-    plan->cgroup_required = plan->privileged || cgroup_limits_asked(limits);
+    bool may_do_without = options->rootless.set ? options->rootless.value : !plan->privileged;
+    plan->cgroup_required = !may_do_without || cgroup_limits_asked(limits);
     plan->cgroup_manager = options->cgroup_manager ? options->cgroup_manager : &cgroup_manager_fs;
     const struct cgroup_wish wish = {
         .id = options->id,

@@ -299,3 +299,21 @@ nest() {
     has_line null
     nothing_left
 }
+
+# --- the wish to do without a control group ---
+
+@test "--rootless says whether a container may do without a control group" {
+    run_mine 'echo ran'
+    [ "$output" = ran ]
+    run as_user "$COFFER_OCI" --root "$MINE/oci" --rootless true run "$ID"
+    [ "$output" = ran ]
+    # A user who was given one would get it: then there is nothing to complain of.
+    run as_user "$COFFER_OCI" --root "$MINE/oci" --rootless=false run "$ID"
+    [ "$output" = ran ] || [[ "$status" -eq 1 && "$output" == "coffer: run container \"$ID\": "*cgroup*"Permission denied"* ]] || {
+        echo "$output"
+        return 1
+    }
+    run as_user "$COFFER_OCI" --root "$MINE/oci" --rootless perhaps run "$ID"
+    [ "$status" -eq 1 ]
+    [ "$output" = 'coffer-oci: --rootless: expected auto, true or false, found "perhaps"' ]
+}
