@@ -20,18 +20,48 @@
 const struct option_row oci_make_rows[] = {
     OPTION_STRING("bundle", 'b', "DIR", struct oci_make_options, bundle, "The bundle's folder [default: the current one]",
                   .complete = COMPLETE_DIRECTORY),
+    OPTION_STRING("config", 'f', "FILE", struct oci_make_options, config,
+                  "The configuration, from the working directory on [default: config.json of the bundle]", .complete = COMPLETE_FILE),
     OPTION_STRING("console-socket", 0, "SOCKET", struct oci_make_options, console_socket,
                   "Send the terminal's other end to this unix socket", .complete = COMPLETE_FILE),
     OPTION_STRING("pid-file", 0, "FILE", struct oci_make_options, pid_file, "Write the process id to FILE", .complete = COMPLETE_FILE),
+    OPTION_STRING("pidfd-socket", 0, "SOCKET", struct oci_make_options, pidfd_socket,
+                  "Send a pidfd of the container's process to this unix socket", .complete = COMPLETE_FILE),
+    OPTION_INT("preserve-fds", 0, "N", 0, OCI_KEPT_MAX, struct oci_make_options, preserve_fds,
+               "Let the command have N descriptors more, from 3 on, behind those of LISTEN_FDS"),
+    OPTION_FLAG("no-subreaper", 0, struct oci_make_options, no_subreaper, "For older callers: says nothing", .hidden = true),
     OPTION_FLAG("no-pivot", 0, struct oci_make_options, no_pivot, "Move the root file system over / in place of pivot_root, for a host on a ramdisk"),
     OPTION_FLAG("no-new-keyring", 0, struct oci_make_options, no_new_keyring,
                 "Keep the caller's session keyring, and so its keys, in place of a new one"),
     {0},
 };
 
+// A count that systemd or an engine has set for this very process (sd_listen_fds(3)): what another one has inherited is not its.
+static int listen_fds(void) {
+    const char *pid = getenv("LISTEN_PID"), *text = getenv("LISTEN_FDS");
+    if (!pid || !text || strtol(pid, NULL, 10) != getpid()) {
+        return 0;
+    }
+    long count = strtol(text, NULL, 10);
+    return count > 0 && count <= OCI_KEPT_MAX ? (int)count : 0;
+}
+
+struct oci_kept oci_kept_fds(struct opt_i64 preserve_fds) {
+    struct oci_kept kept = {.listen = listen_fds()};
+    kept.names = kept.listen > 0 ? getenv("LISTEN_FDNAMES") : NULL;
+    kept.count = kept.listen + (int)(preserve_fds.set ? preserve_fds.value : 0);
+    return kept;
+}
+
+const char *oci_notify_socket(void) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    return path && *path ? path : NULL;
+}
+
 int oci_bundle_read(struct context *context, const struct oci_make_options *make, struct container_options *ret_options,
                     struct err *err) {
     char bundle[PATH_MAX];
+    const struct oci_kept kept = oci_kept_fds(make->preserve_fds);
     // Engines pass these by habit: what is not served must not pass for it.
     const struct cgroup_manager *manager =
         cgroup_manager_named(context->systemd_cgroup ? "systemd" : context->cgroup_manager, err);
@@ -41,17 +71,17 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
     if (!realpath(make->bundle ? make->bundle : ".", bundle)) {
         return err_sys(err, "bundle %s", make->bundle ? make->bundle : ".");
     }
-    const char *path = arena_format(&context->arena, "%s/config.json", bundle);
+    const char *path = make->config ? make->config : arena_format(&context->arena, "%s/config.json", bundle);
     AUTO_FREE char *text = NULL;
     size_t size;
     if (fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, &text, &size, err) < 0) {
-        if (err->errnum == ENOENT) {
+        if (err->errnum == ENOENT && !make->config) {
             return err_set(err, ERR_NOT_FOUND, "%s does not exist; coffer-oci spec writes one to start from", path);
         }
         return -1;
     }
-    const char *kept = arena_copy(&context->arena, text, size);
-    const struct json_document document = {.name = "config.json", .text = kept, .size = size};
+    const char *snapshot = arena_copy(&context->arena, text, size);
+    const struct json_document document = {.name = "config.json", .text = snapshot, .size = size};
     struct oci_config *config;
     if (oci_config_decode(&document, &context->arena, &config, err) < 0) {
         return -1;
@@ -64,7 +94,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .id = context->operands[0],
         .bundle = arena_copy_string(&context->arena, bundle),
         .config = config,
-        .config_text = kept,
+        .config_text = snapshot,
         .config_size = size,
         .rootless = {.set = context->rootless_wish != ROOTLESS_AUTO, .value = context->rootless_wish == ROOTLESS_TRUE},
         .no_pivot = make->no_pivot,
@@ -72,6 +102,11 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .cgroup_manager = manager,
         .pid_file = make->pid_file,
         .console_socket = make->console_socket,
+        .pidfd_socket = make->pidfd_socket,
+        .notify_socket = oci_notify_socket(),
+        .kept_fds = kept.count,
+        .listen_fds = kept.listen,
+        .listen_names = kept.names,
         .make_cwd = true,
         .seccomp_cache = arena_format(&context->arena, "%s/.seccomp", context->oci_dir),
         .pipes = {-1, -1, -1},

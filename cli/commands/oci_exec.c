@@ -1,4 +1,5 @@
 #include "cli/commands/all.h"
+#include "cli/commands/oci_bundle.h"
 #include "cli/context.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -8,7 +9,6 @@
 #include "specs/oci_config.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 struct exec_request {
     const char *process;
@@ -70,13 +70,6 @@ static int read_process(const char *path, struct arena *arena, const struct oci_
     return 0;
 }
 
-// Sockets that systemd has opened come first of those to keep (sd_listen_fds(3)).
-static int listen_fds(void) {
-    const char *text = getenv("LISTEN_FDS");
-    long count = text ? strtol(text, NULL, 10) : 0;
-    return count > 0 && count < 1024 ? (int)count : 0;
-}
-
 static int run(struct context *context, struct err *err) {
     const struct exec_request *request = context->request;
     const struct oci_process *process = NULL;
@@ -87,6 +80,7 @@ static int run(struct context *context, struct err *err) {
     } else if (context->operand_count < 2) {
         return err_set(err, ERR_INPUT, "expected a command behind the container's id, or --process");
     }
+    const struct oci_kept kept = oci_kept_fds(request->preserve_fds);
     const struct exec_options options = {
         .root = context->oci_dir,
         .id = context->operands[0],
@@ -103,7 +97,9 @@ static int run(struct context *context, struct err *err) {
         .no_new_privileges = request->no_new_privs,
         .terminal = request->tty,
         .cgroups = &request->cgroups,
-        .kept_fds = (int)(request->preserve_fds.set ? request->preserve_fds.value : 0) + listen_fds(),
+        .kept_fds = kept.count,
+        .listen_fds = kept.listen,
+        .listen_names = kept.names,
         .ignore_paused = request->ignore_paused,
         .detach = request->detach,
         .pid_file = request->pid_file,
@@ -139,7 +135,7 @@ static const struct option_row options[] = {
                   "Send the terminal's other end to this unix socket", .complete = COMPLETE_FILE),
     OPTION_STRING("pidfd-socket", 0, "SOCKET", struct exec_request, pidfd_socket, "Send a pidfd of the process to this unix socket",
                   .complete = COMPLETE_FILE),
-    OPTION_INT("preserve-fds", 0, "N", 0, 1024, struct exec_request, preserve_fds,
+    OPTION_INT("preserve-fds", 0, "N", 0, OCI_KEPT_MAX, struct exec_request, preserve_fds,
                "Let the process have N descriptors more, from 3 on, behind those of LISTEN_FDS"),
     OPTION_FLAG("no-subreaper", 0, struct exec_request, no_subreaper, "For older callers: says nothing", .hidden = true),
     {0},

@@ -7,6 +7,7 @@
 struct run_request {
     struct oci_make_options make;
     bool detach;
+    bool keep;
 };
 
 static int run(struct context *context, struct err *err) {
@@ -17,12 +18,14 @@ static int run(struct context *context, struct err *err) {
     if (oci_bundle_read(context, &request->make, &options, err) < 0) {
         return -1;
     }
+    options.keep = request->keep;
     return container_run(&options, request->detach, &status, err) < 0 ? err_in(err, "run container \"%s\"", options.id) : status;
 }
 
 static const struct option_row options[] = {
     OPTION_ROWS(oci_make_rows, struct run_request, make, struct oci_make_options),
     OPTION_FLAG("detach", 'd', struct run_request, detach, "Return as soon as the container runs"),
+    OPTION_FLAG("keep", 0, struct run_request, keep, "Leave the container there when it has ended, until it is deleted"),
     {0},
 };
 

@@ -9,6 +9,7 @@
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
 #include "runtime/container/listener.h"
+#include "runtime/container/notify.h"
 #include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
@@ -22,11 +23,22 @@
 #include <string.h>
 #include <sys/wait.h>
 
+static int check_console_socket(const struct container_options *options, struct err *err) {
+    const struct oci_process *process = options->config->process;
+    bool terminal = process && process->terminal;
+    return options->console_socket && !terminal
+               ? err_set(err, ERR_INPUT, "--console-socket: process.terminal is false, so there is no terminal to send")
+               : 0;
+}
+
 int container_create(const struct container_options *options, struct err *err) {
     AUTO_CREATION struct creation creation = CREATION_NONE;
     const struct oci_process *process = options->config->process;
     if (process && process->terminal && !options->console_socket) {
         return err_set(err, ERR_INPUT, "create: process.terminal is true, so --console-socket is needed");
+    }
+    if (check_console_socket(options, err) < 0) {
+        return -1;
     }
     return creation_begin(&creation, options, true, false, err);
 }
@@ -94,7 +106,8 @@ static int release_init(struct state_dir *dir, const struct container_record *re
     }
 }
 
-int container_start(const char *root, const char *id, struct err *err) {
+int container_start(const char *root, const char *id, const char *notify_socket, struct err *err) {
+    AUTO_NOTIFY struct notify notify = NOTIFY_NONE;
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     AUTO_ARENA struct arena arena = {0};
     struct container_record record;
@@ -109,7 +122,8 @@ int container_start(const char *root, const char *id, struct err *err) {
         return err_set(err, ERR_STATE, "start container \"%s\": it is %s; only a created one can be started", id,
                        oci_status_name(status));
     }
-    if (snapshot_read(&dir, &arena, &config, err) < 0 || release_init(&dir, &record, config, err) < 0) {
+    if (snapshot_read(&dir, &arena, &config, err) < 0 || notify_open(&dir, notify_socket, &notify, err) < 0 ||
+        release_init(&dir, &record, config, err) < 0) {
         return err_in(err, "start container \"%s\"", id);
     }
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
@@ -120,6 +134,14 @@ int container_start(const char *root, const char *id, struct err *err) {
             log_warn("%s", other.text);
         }
         return err_in(err, "start container \"%s\"", id);
+    }
+    if (notify.socket >= 0) {
+        struct err ended;
+        AUTO_FD int pidfd = removal_open_process(&record, &ended);
+        state_dir_finish(&dir); // others may kill and delete it meanwhile
+        if (pidfd >= 0) {
+            notify_wait(&notify, (pid_t)record.pid, pidfd);
+        }
     }
     return 0;
 }
@@ -133,6 +155,7 @@ static int wait_in_foreground(struct creation *creation, const struct container_
         .input = options->interactive ? STDIN_FILENO : -1,
         .output = STDOUT_FILENO,
         .pipes = {options->pipes[0], options->pipes[1], options->pipes[2]},
+        .notify = &creation->notify,
         .pass_signals = options->pass_signals,
     };
     return foreground_wait(&foreground, ret_status, err);
@@ -140,7 +163,7 @@ static int wait_in_foreground(struct creation *creation, const struct container_
 
 static int run_attached(const struct container_options *options, int *ret_status, struct err *err) {
     AUTO_CREATION struct creation creation = CREATION_NONE;
-    if (creation_begin(&creation, options, false, true, err) < 0) {
+    if (check_console_socket(options, err) < 0 || creation_begin(&creation, options, false, true, err) < 0) {
         return -1;
     }
     int result = creation_run_hooks(&creation, options, OCI_HOOK_POSTSTART, err);
@@ -150,6 +173,9 @@ static int run_attached(const struct container_options *options, int *ret_status
             creation.launched.pid = -1; // reaped
             fd_close(&creation.launched.pidfd);
         }
+    }
+    if (result == 0 && options->keep) {
+        return 0; // what there is of it is removed by `delete`
     }
     creation_undo(&creation);
     struct err hook_err;
@@ -161,7 +187,7 @@ static int run_attached(const struct container_options *options, int *ret_status
 
 // A container that did not come to run is of no use to who asked for a running one.
 static int start_or_remove(const struct container_options *options, struct err *err) {
-    if (container_start(options->root, options->id, err) == 0) {
+    if (container_start(options->root, options->id, options->notify_socket, err) == 0) {
         return 0;
     }
     struct err unremoved;

@@ -23,8 +23,9 @@ struct oci_resources;
 // Sets everything up and leaves init waiting for container_start().
 int container_create(const struct container_options *options, struct err *err) MUST_CHECK;
 
-// Lets a created container's command run. What keeps it from running is this function's error.
-int container_start(const char *root, const char *id, struct err *err) MUST_CHECK;
+// Lets a created container's command run. What keeps it from running is this function's error. notify_socket: the host's that is told
+// when the container is ready, which is waited for (notify.h); NULL for none.
+int container_start(const char *root, const char *id, const char *notify_socket, struct err *err) MUST_CHECK;
 
 // create and start in one, without a wait between them. *ret_status: exit code, or 128 + signal. Detached: returns once it runs.
 int container_run(const struct container_options *options, bool detached, int *ret_status, struct err *err) MUST_CHECK;

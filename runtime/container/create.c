@@ -13,6 +13,7 @@
 #include "runtime/container/launch.h"
 #include "runtime/container/listener.h"
 #include "runtime/container/net_devices.h"
+#include "runtime/container/notify.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
@@ -31,6 +32,7 @@ enum { REMOVE_TIMEOUT_MS = 5000, PLAN_USUAL_BYTES = 8192, CGROUP_USUAL_BYTES = 2
 
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
+    notify_finish(&creation->notify);
     launch_ready_finish(&creation->ready);
     launched_finish(&creation->launched);
     netdev_move_finish(&creation->net_devices);
@@ -300,6 +302,7 @@ static int launch(struct creation *creation, const struct container_options *opt
         .join_user = join_user,
         .join_pid = join_pid,
         .join_process = -1,
+        .kept_fds = options->kept_fds,
         .die_with_parent = attached,
         .set_oom_score = plan->set_oom_score,
         .oom_score = plan->oom_score,
@@ -389,15 +392,25 @@ static int move_net_devices(struct creation *creation, struct err *err) {
                : 0;
 }
 
+static int make_notify(struct creation *creation, const struct container_options *options, bool wait_for_start, struct err *err) {
+    if (notify_make_folder(&creation->dir, err) < 0) {
+        return -1;
+    }
+    return wait_for_start ? 0 : notify_open(&creation->dir, options->notify_socket, &creation->notify, err);
+}
+
 static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                   struct err *err) {
     bool ended = false;
-    if (container_plan_build(options, &creation->plan, err) < 0 || container_plan_filter(options, &creation->plan, err) < 0 ||
+    if (handover_check_kept(options->kept_fds, err) < 0 || container_plan_build(options, &creation->plan, err) < 0 || container_plan_filter(options, &creation->plan, err) < 0 ||
         (options->config->os.intel_rdt && rdt_open(&creation->rdt, err) < 0) ||
         state_dir_create(options->root, options->id, &creation->dir, err) < 0) {
         return -1;
     }
     creation->dir_made = true;
+    if (options->notify_socket && make_notify(creation, options, wait_for_start, err) < 0) {
+        return -1;
+    }
     if (write_intent(creation, options, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
         place(creation, options, false, err) < 0 || (wait_for_start && prepare_start(creation, err) < 0)) {
         return -1;
@@ -416,7 +429,11 @@ static int create(struct creation *creation, const struct container_options *opt
     if (wait_for_start && ended) {
         return err_set(err, ERR_STATE, "init ended before the container was created");
     }
-    if ((attached ? state_dir_mark_whole(&creation->dir, err) : detach_record(creation, err)) < 0 ||
+    if (options->pidfd_socket &&
+        handover_send("--pidfd-socket", options->pidfd_socket, "standard", creation->launched.pidfd, err) < 0) {
+        return -1;
+    }
+    if ((attached && !options->keep ? state_dir_mark_whole(&creation->dir, err) : detach_record(creation, err)) < 0 ||
         (options->pid_file && handover_pid_file(options->pid_file, creation->launched.pid, err) < 0)) {
         return -1;
     }

@@ -4,6 +4,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/container/launch.h"
+#include "runtime/container/notify.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
@@ -29,13 +30,14 @@ struct creation {
     bool plan_complete, plan_sent;
     bool released; // from then on hooks may have run
     bool done;     // the container was made; what is undone from then on is what `delete` would remove
+    struct notify notify; // of what runs in the foreground
     int console; // the pty's master, -1
 };
 
 #define CREATION_NONE                                                                                                                   \
     {                                                                                                                                   \
         .dir = {.root_fd = -1, .fd = -1}, .ready = LAUNCH_READY_NONE, .launched = {.pidfd = -1, .channel = -1}, .console = -1,          \
-        .net_devices = NETDEV_MOVE_NONE, .rdt = {.fd = -1}                                                                              \
+        .net_devices = NETDEV_MOVE_NONE, .rdt = {.fd = -1}, .notify = NOTIFY_NONE                                                       \
     }
 
 // Makes the container up to where init waits for `start` (wait_for_start), or up to where its command runs. Attached: it dies with

@@ -256,7 +256,13 @@ static int make_plan(struct execution *execution, struct err *err) {
         return -1;
     }
     config.process = &execution->process;
-    const struct container_options container = {.config = &config, .seccomp_cache = options->seccomp_cache};
+    const struct container_options container = {
+        .config = &config,
+        .seccomp_cache = options->seccomp_cache,
+        .kept_fds = options->kept_fds,
+        .listen_fds = options->listen_fds,
+        .listen_names = options->listen_names,
+    };
     struct container_plan *plan = &execution->plan;
     plan->privileged = geteuid() == 0 && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = plan->init.root_fd = -1;
@@ -274,7 +280,6 @@ static int make_plan(struct execution *execution, struct err *err) {
     if (!plan->init.process.set_groups && plan->init.process.groups_size > 0) {
         log_warn("additional groups are not set, as the user namespace denies setgroups(2)");
     }
-    plan->init.process.kept_fds = (uint32_t)options->kept_fds;
     if (plan->init.process.terminal && options->detach && !options->console_socket) {
         return err_set(err, ERR_INPUT, "a terminal of a detached process needs --console-socket");
     }
@@ -282,17 +287,6 @@ static int make_plan(struct execution *execution, struct err *err) {
         return err_set(err, ERR_INPUT, "--console-socket: there is no terminal to send; add --tty");
     }
     return plan_affinity(execution, err) < 0 || add_cgroup_namespace(execution, err) < 0 ? -1 : 0;
-}
-
-// Those that the caller hands on are not close-on-exec; ours always are, so that none of ours is taken for one of his.
-static int check_kept_fds(const struct execution *execution, struct err *err) {
-    for (int i = 0; i < execution->options->kept_fds; i++) {
-        int flags = fcntl(3 + i, F_GETFD);
-        if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
-            return err_set(err, ERR_INPUT, "--preserve-fds %d: descriptor %d is not open", execution->options->kept_fds, 3 + i);
-        }
-    }
-    return 0;
 }
 
 // --- the process ---
@@ -426,7 +420,7 @@ int container_exec(const struct exec_options *options, int *ret_status, struct e
         .launched = {.pidfd = -1, .channel = -1},
         .console = -1,
     };
-    if (check_kept_fds(&execution, err) < 0 || find_container(&execution, err) < 0 || find_namespaces(&execution, err) < 0 ||
+    if (handover_check_kept(options->kept_fds, err) < 0 || find_container(&execution, err) < 0 || find_namespaces(&execution, err) < 0 ||
         find_cgroup(&execution, err) < 0 || make_plan(&execution, err) < 0) {
         return -1;
     }

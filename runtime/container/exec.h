@@ -42,7 +42,9 @@ struct exec_options {
     bool terminal;
 
     const struct strv *cgroups; // below the container's: one path, or "controller[,controller]:path" on version 1
-    int kept_fds;               // descriptors from 3 on that the command gets too
+    int kept_fds;               // as those of struct container_options
+    int listen_fds;
+    const char *listen_names;
     bool ignore_paused;
     bool detach;
     const char *pid_file;

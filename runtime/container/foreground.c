@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/container/notify.h"
 #include "runtime/base/mem.h"
 #include "runtime/kernel/sys.h"
 #include "runtime/kernel/tty.h"
@@ -159,14 +160,16 @@ static void show_rest(struct session *session) {
 
 static int pump(struct session *session, struct err *err) {
     for (;;) {
-        struct pollfd waits[MAX_STREAMS + 2];
+        struct foreground *foreground = session->foreground;
+        struct pollfd waits[MAX_STREAMS + 3];
         for (size_t i = 0; i < session->count; i++) {
             waits[i] = wait_of(&session->streams[i]);
         }
-        struct pollfd *process = &waits[session->count], *signals = process + 1;
+        struct pollfd *process = &waits[session->count], *signals = process + 1, *notify = process + 2;
         *process = (struct pollfd){.fd = session->foreground->pidfd, .events = POLLIN};
         *signals = (struct pollfd){.fd = session->signals, .events = POLLIN};
-        if (poll(waits, session->count + 2, -1) < 0) {
+        *notify = (struct pollfd){.fd = foreground->notify ? foreground->notify->socket : -1, .events = POLLIN};
+        if (poll(waits, session->count + 3, -1) < 0) {
             if (errno == EINTR) {
                 continue;
             }
@@ -174,6 +177,9 @@ static int pump(struct session *session, struct err *err) {
         }
         if (signals->revents) {
             read_signals(session);
+        }
+        if (notify->revents && notify_read(foreground->notify, 0)) {
+            notify_finish(foreground->notify); // once is enough
         }
         move_bytes(session, waits);
         if (process->revents) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct err;
+struct notify;
 
 struct foreground {
     int pidfd;    // of the container's init, our child
@@ -17,6 +18,7 @@ struct foreground {
     int output;   // where the console is shown
     int pipes[3]; // our ends of pipes that stand for the container's standard descriptors, -1 for none; [0] is taken: closed at
                   // the end of our input
+    struct notify *notify; // whose word that it is ready is passed on; NULL for none
     bool pass_signals;
 };
 

@@ -108,6 +108,10 @@ static void become_init(void *argument) {
         }
     }
     place_stdio(launch, channel);
+    // What the caller left open is not init's: whoever waits for its end need not wait for `start`.
+    if (sys_close_range(3 + (unsigned)launch->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
+        give_up(channel, "mark all descriptors close-on-exec");
+    }
     char number[16];
     snprintf(number, sizeof(number), "%d", channel);
     char name[] = "coffer-init";

@@ -39,8 +39,14 @@ struct container_options {
 
     bool no_pivot;
     bool no_new_keyring; // the session keyring stays the caller's
+    bool keep; // run: the container stays when it has ended, until it is deleted
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)
+    const char *pidfd_socket;   // where to send a pidfd of the container's process
+    const char *notify_socket;  // the host's, which learns when the container is ready (notify.h)
+    int kept_fds;               // descriptors from 3 on that the command gets too
+    int listen_fds;             // so many of them are sockets to listen on, which it is told by LISTEN_FDS (sd_listen_fds(3))
+    const char *listen_names;   // LISTEN_FDNAMES, NULL for none
     const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
     const struct cgroup_manager *cgroup_manager; // NULL: cgroupfs
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)

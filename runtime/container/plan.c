@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/net_devices.h"
+#include "runtime/container/handover.h"
 #include "runtime/container/options.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
@@ -155,6 +156,7 @@ int container_plan_process(const struct container_options *options, struct conta
     for (size_t i = 0; i < from->rlimits_count; i++) {
         to->rlimits[i] = (struct plan_rlimit){from->rlimits[i].type, from->rlimits[i].soft, from->rlimits[i].hard};
     }
+    handover_tell(options, plan);
     plan->set_oom_score = from->oom_score_adj.set;
     plan->oom_score = from->oom_score_adj.value;
     to->new_keyring = !options->no_new_keyring;

@@ -1,6 +1,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/mount_options.h"
+#include "runtime/container/notify.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/kernel/cgroup.h"
@@ -16,7 +17,8 @@
 
 // One mount of the configuration becomes one of the plan, but for cgroups of version 1: a tmpfs, a mount for each hierarchy, and the
 // tmpfs made read-only. So the plan has room for that.
-enum { EXTRA_MOUNTS = CGROUP_MAX_HIERARCHIES + 2 };
+// And for that of the notify socket.
+enum { EXTRA_MOUNTS = CGROUP_MAX_HIERARCHIES + 2 + 1 };
 
 // The devices of every container (runtime-spec, "Default Devices"); /dev/console and /dev/ptmx come with the terminal and devpts.
 static const struct {
@@ -279,7 +281,7 @@ static bool has_bound_dev(const struct init_plan *init) {
 int container_plan_mounts(const struct container_options *options, struct container_plan *plan, struct err *err) {
     const struct oci_config *config = options->config;
     plan->init.mounts = arena_array(&plan->arena, config->mounts_count + EXTRA_MOUNTS, sizeof(*plan->init.mounts));
-    plan->trees = arena_array(&plan->arena, config->mounts_count + config->os.devices_count + ARRAY_LEN(default_devices),
+    plan->trees = arena_array(&plan->arena, config->mounts_count + 1 + config->os.devices_count + ARRAY_LEN(default_devices),
                               sizeof(*plan->trees));
     bool cgroups = false;
     for (size_t i = 0; i < config->mounts_count; i++) {
@@ -290,6 +292,18 @@ int container_plan_mounts(const struct container_options *options, struct contai
         }
         cgroups = cgroups || is_cgroup;
         if (plan_mount(options, &config->mounts[i], plan, err) < 0) {
+            return -1;
+        }
+    }
+    if (options->notify_socket) {
+        static const char *bound[] = {"bind", "nosuid", "nodev", "noexec", "ro", NULL};
+        const struct oci_mount folder = {
+            .destination = NOTIFY_TARGET,
+            .source = arena_format(&plan->arena, "%s/%s/" NOTIFY_FOLDER, options->root, options->id),
+            .options = bound,
+            .options_count = ARRAY_LEN(bound) - 1,
+        };
+        if (plan_mount(options, &folder, plan, err) < 0) {
             return -1;
         }
     }

@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/tree.h"
 #include "specs/json.h"
 
 #include <errno.h>
@@ -324,8 +325,12 @@ static int remove_folder(const struct state_dir *dir, struct err *err) {
         return err_sys(err, "read the directory of container \"%s\"", dir->id);
     }
     for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
-        if (unlinkat(dir->fd, entry->d_name, 0) < 0 && errno != ENOENT) {
-            return err_sys(err, "remove %s of container \"%s\"", entry->d_name, dir->id);
+        int reason = unlinkat(dir->fd, entry->d_name, 0) < 0 ? errno : 0;
+        if (reason == EISDIR && tree_remove(dir->fd, entry->d_name, err) < 0) {
+            return -1;
+        }
+        if (reason != 0 && reason != EISDIR && reason != ENOENT) {
+            return err_num(err, reason, "remove %s of container \"%s\"", entry->d_name, dir->id);
         }
     }
     if (unlinkat(dir->root_fd, dir->id, AT_REMOVEDIR) < 0 && errno != ENOENT) {

@@ -388,10 +388,10 @@ END
     echo five > five
     run oci exec --preserve-fds 2 "$ID" sh -c 'cat <&3; for fd in 3 4 5 6 7 8 9; do test ! -e /proc/self/fd/$fd || echo has $fd; done' 3< three 4< /dev/null 5< five
     [ "$output" = $'three\nhas 3\nhas 4' ]
-    LISTEN_FDS=1 run oci exec "$ID" cat /proc/self/fd/3 3< three
-    [ "$output" = three ]
+    run bash -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3< three' - "$COFFER_OCI" --root "$(coffer_root)/oci" exec "$ID" sh -c 'cat <&3; echo $LISTEN_FDS'
+    [ "$output" = $'three\n1' ]
     run oci exec --preserve-fds 3 "$ID" true 3< three 4< /dev/null 5<&-
-    exec_fails_with '--preserve-fds 3: descriptor 5 is not open'
+    exec_fails_with '--preserve-fds, LISTEN_FDS: descriptors 3 to 5 are to be kept, and 5 is not open'
 }
 
 @test "exec --tty gives a terminal of the container's own" {

@@ -112,8 +112,22 @@ static int enter_directory(const struct plan_process *process, struct err *err) 
     return 0;
 }
 
+// Which process is to listen is known here alone (sd_listen_fds(3)).
+static void tell_listener(const struct plan_process *process, char *text, size_t size) {
+    for (size_t i = 0; i < process->env_count; i++) {
+        if (strncmp(process->env[i], "LISTEN_PID=", 11) == 0) {
+            snprintf(text, size, "LISTEN_PID=%d", (int)getpid());
+            process->env[i] = text;
+        }
+    }
+}
+
 int init_exec(struct init *init, const char *path, struct err *err) {
     const struct plan_process *process = &init->plan->process;
+    char listener[32];
+    if (process->listen_pid) {
+        tell_listener(process, listener, sizeof(listener));
+    }
     if (enter_directory(process, err) < 0) {
         return -1;
     }
