@@ -180,6 +180,10 @@ static int plan_cgroups(const struct oci_mount *from, const struct mount_options
         mount->source = "/sys/fs/cgroup";
         mount->recursive = true;
         mount->tree_attr_set |= MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        if (!plan->privileged || (plan->namespaces & CLONE_NEWUSER) || plan->join_user) {
+            mount->attr_clear &= ~(uint64_t)MOUNT_ATTR_RDONLY; // "rw" may be asked for: never of what others' processes are in
+            mount->tree_attr_clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+        }
         return 0;
     }
     AUTO_CGROUP_HOST struct cgroup_host host = {0};

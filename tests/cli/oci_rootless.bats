@@ -16,6 +16,7 @@ setup() {
     make_user
     as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
     MINE=$BATS_TEST_TMPDIR/mine
+    GROUP=delegated-$$-$BATS_TEST_NUMBER
     OWN=$BATS_TEST_TMPDIR/own # root's, who is the only one in a namespace without the user
     mkdir -m 700 "$MINE" "$OWN"
     chown -R "$TEST_UID" "$MINE" "$BUNDLE"
@@ -28,7 +29,7 @@ teardown() {
     as_mine delete --force "$ID" || true
     bundle_teardown
     if [ -n "${GROUP:-}" ]; then
-        find /sys/fs/cgroup -depth -type d -path "*/$GROUP*" -exec rmdir {} \;
+        find /sys/fs/cgroup -depth -type d -path "*/$GROUP*" -exec rmdir {} \; 2> /dev/null || true
     fi
 }
 
@@ -154,7 +155,6 @@ in_delegated() {
     local top=/sys/fs/cgroup
     [ "$(stat -fc %T "$top")" = cgroup2fs ] || top=/sys/fs/cgroup/unified
     [ "$(stat -fc %T "$top" 2> /dev/null)" = cgroup2fs ] || skip "needs cgroup version 2"
-    GROUP=delegated-$$-$BATS_TEST_NUMBER
     mkdir -p "$top/$GROUP/leaf"
     echo +pids > "$top/cgroup.subtree_control" 2> /dev/null || true
     chown "$TEST_UID" "$top/$GROUP" "$top/$GROUP"/{cgroup.procs,cgroup.subtree_control} "$top/$GROUP/leaf" "$top/$GROUP/leaf/cgroup.procs"
@@ -178,6 +178,7 @@ in_delegated() {
         '.linux.namespaces |= map(select(.type != "cgroup")) | (.mounts[] | select(.type == "cgroup").options) = ["rw"]'; do
         configure_script "$attempt" "$mounts"
         run in_delegated "$COFFER_OCI" --root "$MINE/oci" run "$ID"
+        echo "$mounts: $output"
         [ "$status" -eq 0 ]
         [[ $output == *"found "*"Read-only file system"* ]]
         [[ $output != *made* ]]
