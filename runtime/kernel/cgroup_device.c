@@ -299,11 +299,13 @@ static bool overlap(const struct cgroup_device_rule *a, const struct cgroup_devi
            (a->minor == ANY || b->minor == ANY || a->minor == b->minor) && (a->access & b->access) != 0;
 }
 
-// Version 1: with the default to deny, a rule that denies must name the numbers of the one that allowed; and the other way round.
+// Version 1 keeps a default and a list of exceptions from it. An exception can always be added; a rule that agrees with the default
+// takes one back, and must name its very numbers. Where there is none to take back it has no effect: dockerd denies a device that way.
 static int check_expressible(const struct cgroup_device_rule *rules, size_t first, size_t count, struct err *err) {
+    bool allows = first < count && is_total(&rules[first]) && rules[first].allow;
     for (size_t i = first; i < count; i++) {
         for (size_t j = first; j < i; j++) {
-            if (rules[i].allow == rules[j].allow || is_total(&rules[j]) || !overlap(&rules[i], &rules[j])) {
+            if (rules[i].allow != allows || rules[j].allow == allows || is_total(&rules[j]) || !overlap(&rules[i], &rules[j])) {
                 continue;
             }
             if (rules[i].major == rules[j].major && rules[i].minor == rules[j].minor &&

@@ -223,3 +223,14 @@ is_dead() {
     timeout 10 "$COFFER_OCI" --root "$(coffer_root)/oci" delete --force "$ID"
     nothing_left
 }
+
+@test "a device that is denied before it was ever allowed is denied, as dockerd does it" {
+    run_script 'cat /dev/null && echo null; cat /dev/fuse2; mknod /tmp/fuse c 10 229 && echo made' '.root.readonly = false
+        | .process.capabilities |= map_values(. + ["CAP_MKNOD"])
+        | .linux.resources.devices = [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 3, "access": "rwm"},
+            {"allow": false, "type": "c", "major": 10, "minor": 229, "access": "rwm"}]
+        | .linux.devices = [{"path": "/dev/fuse2", "type": "c", "major": 10, "minor": 229, "fileMode": 438}]'
+    [[ "$output" == *"can't open '/dev/fuse2': Operation not permitted"* ]]
+    has_line null
+    has_line made # to make a node is always allowed, as with runc
+}
