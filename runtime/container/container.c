@@ -148,41 +148,16 @@ int container_start(const char *root, const char *id, const char *notify_socket,
 
 // --- run ---
 
-static int wait_in_foreground(struct creation *creation, const struct container_options *options, int *ret_status, struct err *err) {
-    struct foreground foreground = {
-        .pidfd = creation->launched.pidfd,
-        .console = creation->console,
-        .input = options->interactive ? STDIN_FILENO : -1,
-        .output = STDOUT_FILENO,
-        .pipes = {options->pipes[0], options->pipes[1], options->pipes[2]},
-        .notify = &creation->notify,
-        .pass_signals = options->pass_signals,
-    };
-    return foreground_wait(&foreground, ret_status, err);
-}
-
 static int run_attached(const struct container_options *options, int *ret_status, struct err *err) {
     AUTO_CREATION struct creation creation = CREATION_NONE;
     if (check_console_socket(options, err) < 0 || creation_begin(&creation, options, false, true, err) < 0) {
         return -1;
     }
-    int result = creation_run_hooks(&creation, options, OCI_HOOK_POSTSTART, err);
-    if (result == 0) {
-        result = wait_in_foreground(&creation, options, ret_status, err);
-        if (result == 0) {
-            creation.launched.pid = -1; // reaped
-            fd_close(&creation.launched.pidfd);
-        }
+    if (creation_run_hooks(&creation, options, OCI_HOOK_POSTSTART, err) < 0) {
+        creation_remove(&creation, options);
+        return -1;
     }
-    if (result == 0 && options->keep) {
-        return 0; // what there is of it is removed by `delete`
-    }
-    creation_undo(&creation);
-    struct err hook_err;
-    if (creation_run_hooks(&creation, options, OCI_HOOK_POSTSTOP, &hook_err) < 0) {
-        log_warn("%s", hook_err.text);
-    }
-    return result;
+    return creation_attend(&creation, options, ret_status, err);
 }
 
 // A container that did not come to run is of no use to who asked for a running one.

@@ -119,7 +119,7 @@ static int make_cgroup(struct creation *creation, const struct container_options
 
 // Version 1 takes device rules one by one, beginning with none: init, which makes nodes, must not meet it half way. So there the limits
 // are set before init has its plan; in version 2, where the rules change at once, while it works.
-static int set_limits(struct creation *creation, bool before_plan, struct err *err) {
+int creation_set_limits(struct creation *creation, bool before_plan, struct err *err) {
     const struct container_plan *plan = &creation->plan;
     if (creation->cgroup.count == 0 || before_plan != (creation->cgroup_host.version == CGROUP_V1) ||
         plan->cgroup_manager->apply(plan->cgroup_path, &creation->cgroup, &plan->limits, err) == 0) {
@@ -147,7 +147,7 @@ static const char *now(struct arena *arena) {
 
 // What is known before anything is made: whoever finds only this knows what to look for. Until it is whole every container is
 // attached to its maker: should that be killed, the next command removes what there is.
-static int write_intent(struct creation *creation, const struct container_options *options, struct err *err) {
+int creation_note(struct creation *creation, const struct container_options *options, struct err *err) {
     creation->record = (struct container_record){
         .bundle = options->bundle,
         .rootfs = creation->plan.init.root_path,
@@ -163,7 +163,7 @@ static int write_intent(struct creation *creation, const struct container_option
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);
 }
 
-static int detach_record(struct creation *creation, struct err *err) {
+int creation_detach(struct creation *creation, struct err *err) {
     creation->record.attached = false;
     if (state_dir_complete(&creation->dir, &creation->record, err) < 0) {
         return -1;
@@ -172,7 +172,7 @@ static int detach_record(struct creation *creation, struct err *err) {
     return 0;
 }
 
-static int complete_record(struct creation *creation, struct err *err) {
+int creation_complete(struct creation *creation, struct err *err) {
     char room[CGROUP_USUAL_BYTES];
     AUTO_BUF struct buf cgroup = BUF_IN(room);
     if (creation->cgroup.count > 0) {
@@ -196,6 +196,13 @@ static int run_hooks(struct creation *creation, const struct container_options *
     return snapshot_run_hooks(options->config, kind, buf_string(&state), err);
 }
 
+int creation_run_early_hooks(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (run_hooks(creation, options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0) {
+        return -1;
+    }
+    return run_hooks(creation, options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
+}
+
 // What init's caller does while init waits in its namespaces.
 struct turn {
     struct creation *creation;
@@ -204,10 +211,7 @@ struct turn {
 
 static int run_early_hooks(void *context, struct err *err) {
     const struct turn *turn = context;
-    if (run_hooks(turn->creation, turn->options, OCI_HOOK_PRESTART, OCI_STATUS_CREATING, err) < 0) {
-        return -1;
-    }
-    return run_hooks(turn->creation, turn->options, OCI_HOOK_CREATE_RUNTIME, OCI_STATUS_CREATING, err);
+    return creation_run_early_hooks(turn->creation, turn->options, err);
 }
 
 static int pass_listener_on(void *context, const struct channel_message *message, struct err *err) {
@@ -362,7 +366,7 @@ static int hand_plan(struct creation *creation, const struct container_options *
 }
 
 // The group, before the container's process where the manager can do so: then the process is born in it.
-static int place(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
+int creation_place(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) {
     if (creation->plan.cgroup_manager->needs_process != has_process) {
         return 0;
     }
@@ -372,10 +376,10 @@ static int place(struct creation *creation, const struct container_options *opti
     if (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) {
         return -1;
     }
-    return set_limits(creation, true, err);
+    return creation_set_limits(creation, true, err);
 }
 
-static int enter_class(struct creation *creation, const struct container_options *options, struct err *err) {
+int creation_enter_class(struct creation *creation, const struct container_options *options, struct err *err) {
     if (creation->rdt.fd < 0) {
         return 0;
     }
@@ -411,8 +415,8 @@ static int create(struct creation *creation, const struct container_options *opt
     if (options->notify_socket && make_notify(creation, options, wait_for_start, err) < 0) {
         return -1;
     }
-    if (write_intent(creation, options, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
-        place(creation, options, false, err) < 0 || (wait_for_start && prepare_start(creation, err) < 0)) {
+    if (creation_note(creation, options, err) < 0 || container_plan_open_namespaces(&creation->plan, err) < 0 ||
+        creation_place(creation, options, false, err) < 0 || (wait_for_start && prepare_start(creation, err) < 0)) {
         return -1;
     }
     creation->plan.init.wait_for_go = true;
@@ -420,9 +424,9 @@ static int create(struct creation *creation, const struct container_options *opt
     // Init does its part of the work, which is most of it, while the record is completed and the limits are set; then it waits for GO.
     // Should we be killed before that, it finds the channel closed and ends, and its cgroup is known from the intent.
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
-        launch(creation, options, attached, err) < 0 || enter_class(creation, options, err) < 0 ||
-        place(creation, options, true, err) < 0 || move_net_devices(creation, err) < 0 ||
-        hand_plan(creation, options, true, err) < 0 || complete_record(creation, err) < 0 || set_limits(creation, false, err) < 0 ||
+        launch(creation, options, attached, err) < 0 || creation_enter_class(creation, options, err) < 0 ||
+        creation_place(creation, options, true, err) < 0 || move_net_devices(creation, err) < 0 ||
+        hand_plan(creation, options, true, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
         release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }
@@ -433,7 +437,7 @@ static int create(struct creation *creation, const struct container_options *opt
         handover_send("--pidfd-socket", options->pidfd_socket, "standard", creation->launched.pidfd, err) < 0) {
         return -1;
     }
-    if ((attached && !options->keep ? state_dir_mark_whole(&creation->dir, err) : detach_record(creation, err)) < 0 ||
+    if ((attached && !options->keep ? state_dir_mark_whole(&creation->dir, err) : creation_detach(creation, err)) < 0 ||
         (options->pid_file && handover_pid_file(options->pid_file, creation->launched.pid, err) < 0)) {
         return -1;
     }

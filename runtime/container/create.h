@@ -45,6 +45,22 @@ struct creation {
 int creation_begin(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                    struct err *err) MUST_CHECK;
 
+// The steps of creation_begin() that a restore takes as well, in this order: what is going to be made is written down; the group is made,
+// before its first process is there or after (has_process), as its manager needs it; the process enters its class of service and the limits are set; hooks run while the container
+// is being made; the process that there is now is written down; and that it outlives its maker.
+int creation_note(struct creation *creation, const struct container_options *options, struct err *err) MUST_CHECK;
+int creation_place(struct creation *creation, const struct container_options *options, bool has_process, struct err *err) MUST_CHECK;
+int creation_enter_class(struct creation *creation, const struct container_options *options, struct err *err) MUST_CHECK;
+int creation_set_limits(struct creation *creation, bool before_plan, struct err *err) MUST_CHECK;
+int creation_run_early_hooks(struct creation *creation, const struct container_options *options, struct err *err) MUST_CHECK;
+int creation_complete(struct creation *creation, struct err *err) MUST_CHECK;
+int creation_detach(struct creation *creation, struct err *err) MUST_CHECK;
+
+// attend.c: removes the container with all that was made for it, and runs its poststop hooks; stays with it, which is our child, to its
+// end before. *ret_status as container_run().
+void creation_remove(struct creation *creation, const struct container_options *options);
+int creation_attend(struct creation *creation, const struct container_options *options, int *ret_status, struct err *err) MUST_CHECK;
+
 // Runs the hooks of a kind (enum oci_hook_kind), poststart or poststop.
 int creation_run_hooks(struct creation *creation, const struct container_options *options, unsigned kind, struct err *err) MUST_CHECK;
 
