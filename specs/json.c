@@ -9,7 +9,8 @@
 #include <sys/auxv.h>
 
 // Theory of operation. Before jansson sees a foreign document, one pass over its bytes, which only tells strings from the rest,
-//   - bounds the depth (jansson's own bound, 2048, is its stack's, not ours),
+//   - bounds the depth (jansson's own bound, 2048, is its stack's, not ours), and the number of values, which is that of commas and
+//   brackets,
 //   - refuses the NUL escape in strings, which C strings cannot hold,
 //   - finds integers above INT64_MAX, which jansson cannot represent but unsigned fields may hold (RLIM_INFINITY is the common
 //   one).
@@ -24,6 +25,7 @@ struct scan {
     size_t size;
     size_t copied; // what `marked` already holds of text
     unsigned depth;
+    unsigned values;
     struct buf *marked; // the text with marked integers; empty if there are none
 };
 
@@ -86,6 +88,18 @@ static size_t take_digits(struct scan *scan, size_t start) {
     return end;
 }
 
+// An opening bracket or a comma at `at`: what stands behind it is a value more.
+static int count_value(struct scan *scan, const struct json_document *document, size_t at, struct err *err) {
+    if (++scan->values > JSON_MAX_VALUES) {
+        return refuse(document, at, "the document has more than 65536 values", err);
+    }
+    if (scan->text[at] != ',' && ++scan->depth > JSON_MAX_DEPTH) {
+        return refuse(document, at, "objects and arrays are nested more than 32 deep", err);
+    }
+    return 0;
+}
+static_assert(JSON_MAX_DEPTH == 32 && JSON_MAX_VALUES == 65536, "the messages name them");
+
 static int scan_text(const struct json_document *document, struct buf *marked, struct err *err) {
     struct scan scan = {.text = document->text, .size = document->size, .marked = marked};
     size_t at = 0;
@@ -100,9 +114,9 @@ static int scan_text(const struct json_document *document, struct buf *marked, s
         } else if (is_digit(byte)) {
             at = take_digits(&scan, at);
             continue;
-        } else if (byte == '{' || byte == '[') {
-            if (++scan.depth > JSON_MAX_DEPTH) {
-                return refuse(document, at, "objects and arrays are nested more than 32 deep", err);
+        } else if (byte == '{' || byte == '[' || byte == ',') {
+            if (count_value(&scan, document, at, err) < 0) {
+                return -1;
             }
         } else if ((byte == '}' || byte == ']') && scan.depth > 0) {
             scan.depth--;
@@ -114,7 +128,6 @@ static int scan_text(const struct json_document *document, struct buf *marked, s
     }
     return 0;
 }
-static_assert(JSON_MAX_DEPTH == 32, "the message of scan_text names it");
 
 // jansson's column in the marked text, less what the marks on that line take.
 static int unmarked_column(const struct buf *marked, const json_error_t *error) {

@@ -33,7 +33,8 @@ struct err;
 enum {
     JSON_MAX_BYTES = 4 << 20,   // of a document, where its reader says nothing else
     JSON_MAX_DEPTH = 32,        // objects and arrays inside each other
-    JSON_MAX_ITEMS = 64 * 1024, // of one array or object
+    JSON_MAX_ITEMS = 32 * 1024, // of one array or object
+    JSON_MAX_VALUES = 64 * 1024, // of the whole document: what they take in memory is many times their text
 };
 
 enum json_flag {

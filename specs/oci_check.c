@@ -5,10 +5,12 @@
 #include "specs/oci_config.h"
 #include "specs/oci_tables.h"
 
+#include <limits.h>
 #include <linux/sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 int oci_fail(const struct oci_place *place, const char *format, ...) {
@@ -76,9 +78,25 @@ static int check_scheduler(const struct oci_scheduler *scheduler, const struct o
     return 0;
 }
 
+// execve(2): 32 pages for a string, with its NUL.
+static int check_strings(const struct oci_place *place, const char *field, const char *const *strings, size_t count) {
+    size_t max = 32 * getauxval(AT_PAGESZ) - 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(strings[i]);
+        if (size > max) {
+            return oci_fail(place, "%s[%zu]: expected at most %zu bytes, which the kernel takes, found %zu", field, i, max, size);
+        }
+    }
+    return 0;
+}
+
 int oci_process_check(const struct oci_process *process, const struct oci_place *place) {
     if (process->args_count == 0 || process->args[0][0] == '\0') {
         return oci_fail(place, "args[0]: must not be empty");
+    }
+    if (check_strings(place, "args", process->args, process->args_count) < 0 ||
+        check_strings(place, "env", process->env, process->env_count) < 0) {
+        return -1;
     }
     if (!is_absolute(process->cwd)) {
         return oci_fail(place, "cwd: expected an absolute path, found \"%.256s\"", process->cwd ? process->cwd : "");
@@ -136,6 +154,10 @@ static int check_mounts(const struct oci_config *config, const struct oci_place 
         char field[64];
         if (!mount->destination || mount->destination[0] == '\0') {
             return oci_fail(place, "mounts[%zu].destination: must not be empty", i);
+        }
+        if (strlen(mount->destination) >= PATH_MAX) {
+            return oci_fail(place, "mounts[%zu].destination: expected at most %d bytes, found %zu", i, PATH_MAX - 1,
+                            strlen(mount->destination));
         }
         if ((mount->uid_mappings_count > 0) != (mount->gid_mappings_count > 0)) {
             return oci_fail(place, "mounts[%zu].%s: needs %s beside it", i,
@@ -403,6 +425,18 @@ static int check_annotations(const struct oci_config *config, const struct oci_p
     return 0;
 }
 
+// uts_namespaces(7), sethostname(2).
+static int check_host_name(const struct oci_config *config, const struct oci_place *place, const char *field, const char *name) {
+    enum { MAX_BYTES = 64 };
+    if (!name) {
+        return 0;
+    }
+    if (strlen(name) > MAX_BYTES) {
+        return oci_fail(place, "%s: expected at most %d bytes, found %zu", field, MAX_BYTES, strlen(name));
+    }
+    return need_namespace(config, place, field, CLONE_NEWUTS);
+}
+
 int oci_config_check(const struct oci_config *config, const char *name, struct err *err) {
     const struct oci_place place = {.document = name, .part = "", .err = err};
     const struct oci_place process = {.document = name, .part = "process.", .err = err};
@@ -419,8 +453,8 @@ int oci_config_check(const struct oci_config *config, const char *name, struct e
     if (check_mounts(config, &place) < 0 || check_hooks(config, &place) < 0 || check_annotations(config, &place) < 0) {
         return -1;
     }
-    if ((config->hostname && need_namespace(config, &place, "hostname", CLONE_NEWUTS) < 0) ||
-        (config->domainname && need_namespace(config, &place, "domainname", CLONE_NEWUTS) < 0)) {
+    if (check_host_name(config, &place, "hostname", config->hostname) < 0 ||
+        check_host_name(config, &place, "domainname", config->domainname) < 0) {
         return -1;
     }
     return check_linux(config, name, err);

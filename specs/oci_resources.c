@@ -131,7 +131,18 @@ static int check_devices(const struct oci_resources *resources, const struct oci
     return 0;
 }
 
+static int check_least(const struct oci_place *place, const char *field, struct opt_i64 value) {
+    return value.set && value.value < -1
+               ? oci_fail(place, "%s: expected a number, or -1 for no limit, found %lld", field, (long long)value.value)
+               : 0;
+}
+
 static int check_memory(const struct oci_memory *memory, const struct oci_place *place) {
+    if (check_least(place, "memory.limit", memory->limit) < 0 || check_least(place, "memory.reservation", memory->reservation) < 0 ||
+        check_least(place, "memory.swap", memory->swap) < 0 || check_least(place, "memory.kernel", memory->kernel) < 0 ||
+        check_least(place, "memory.kernelTCP", memory->kernel_tcp) < 0) {
+        return -1;
+    }
     if (memory->swappiness.set && memory->swappiness.value > 100) {
         return oci_fail(place, "memory.swappiness: expected an integer from 0 to 100, found %llu",
                         (unsigned long long)memory->swappiness.value);
@@ -145,6 +156,9 @@ static int check_memory(const struct oci_memory *memory, const struct oci_place 
 }
 
 static int check_cpu(const struct oci_cpu *cpu, const struct oci_place *place) {
+    if (check_least(place, "cpu.quota", cpu->quota) < 0) {
+        return -1;
+    }
     if (cpu->burst.set && cpu->quota.set && cpu->quota.value > 0 && cpu->burst.value > (uint64_t)cpu->quota.value) {
         return oci_fail(place, "cpu.burst: %llu is more than cpu.quota, %lld", (unsigned long long)cpu->burst.value,
                         (long long)cpu->quota.value);

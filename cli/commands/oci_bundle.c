@@ -81,6 +81,8 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         return -1;
     }
     const char *snapshot = arena_copy(&context->arena, text, size);
+    mem_cleanup(&text); // a large one need not be there twice while it is decoded
+    text = NULL;
     const struct json_document document = {.name = "config.json", .text = snapshot, .size = size};
     struct oci_config *config;
     if (oci_config_decode(&document, &context->arena, &config, err) < 0) {

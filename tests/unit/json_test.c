@@ -199,7 +199,19 @@ CASE(documents_are_bounded) {
     }
     size += (size_t)sprintf(text + size, "]}");
     CHECK_INT(decode_sized(&arena, text, size, &tree, &err), -1);
-    CHECK_STR(err.text, "tree.json: seeds: expected at most 65536 items, found 65537");
+    CHECK_STR(err.text, "tree.json: seeds: expected at most 32768 items, found 32769");
+    free(text);
+
+    enum { VALUES = JSON_MAX_VALUES + 1 };
+    text = malloc(3 * VALUES);
+    size = 0;
+    for (int i = 0; i < VALUES; i++) {
+        text[size++] = i == 0 ? '[' : ',';
+        text[size++] = '0';
+    }
+    text[size++] = ']';
+    CHECK_INT(decode_sized(&arena, text, size, &tree, &err), -1);
+    CHECK_STR(err.text, "tree.json: line 1, column 131073: the document has more than 65536 values");
     free(text);
 }
 
