@@ -147,7 +147,7 @@ static int unmarked_column(const struct buf *marked, const json_error_t *error) 
 
 // The seed of jansson's hash tables, against documents made to collide. jansson would open /dev/urandom for it, three system calls
 // in each start; the kernel has put 16 random bytes beside our arguments. They also make the stack's canary, hence the mixing.
-static void seed_hashes(void) {
+void json_seed(void) {
     uint64_t words[2] = {1, 1};
     unsigned long at = getauxval(AT_RANDOM);
     if (at) {
@@ -167,7 +167,7 @@ int json_parse(const struct json_document *document, json_t **ret, struct err *e
     if (scan_text(document, &marked, err) < 0) {
         return -1;
     }
-    seed_hashes();
+    json_seed();
     json_error_t error;
     json_t *root = marked.size > 0 ? json_loadb(marked.data, marked.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)
                                    : json_loadb(document->text, document->size, JSON_REJECT_DUPLICATES, &error);

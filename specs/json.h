@@ -172,6 +172,9 @@ int json_decode_custom(const struct json_document *document, json_custom_fn *cus
 // NUL byte and the digits, which no string of a document can be: jansson's integers are signed.
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) MUST_CHECK;
 
+// Seeds jansson's hash tables, without the system calls it would make for that: for those who give it a text themselves.
+void json_seed(void);
+
 // Appends a value as text, as json_dumps(3) with these JSON_* flags has it (whose memory would not be free(3)'s: specs/json_pool.c).
 // -1 when a string of it is not UTF-8.
 int json_print(const json_t *value, size_t flags, struct buf *text) MUST_CHECK;

@@ -21,6 +21,7 @@
 #include "runtime/kernel/affinity.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/namespace.h"
+#include "runtime/kernel/process.h"
 #include "runtime/kernel/userns.h"
 #include "specs/oci_config.h"
 
@@ -43,11 +44,13 @@ struct execution {
     const struct oci_config *config; // the container's; NULL when none was kept
     struct oci_process process;      // the new one
     int init;                        // pidfd of the container's first process
+    bool init_planned;               // the plan owns it
     uint64_t joined;                 // namespaces, CLONE_NEW*
     struct container_plan plan;
     struct cgroup_host cgroup_host;
     struct cgroup cgroup;
     bool paused;
+    bool plan_sent;
     struct launched launched;
     int console; // the pty's master, -1
 };
@@ -58,7 +61,9 @@ static void execution_finish(struct execution *execution) {
     cgroup_finish(&execution->cgroup);
     cgroup_host_finish(&execution->cgroup_host);
     container_plan_finish(&execution->plan);
-    fd_close(&execution->init);
+    if (!execution->init_planned) {
+        fd_close(&execution->init);
+    }
     state_dir_finish(&execution->dir);
     arena_finish(&execution->arena);
 }
@@ -70,8 +75,7 @@ static int find_container(struct execution *execution, struct err *err) {
     const struct exec_options *options = execution->options;
     struct oci_config *config = NULL;
     if (state_dir_open(options->root, options->id, &execution->dir, err) < 0 ||
-        state_dir_read(&execution->dir, &execution->arena, &execution->record, err) < 0 ||
-        snapshot_read(&execution->dir, &execution->arena, &config, err) < 0) {
+        snapshot_read_both(&execution->dir, &execution->arena, &execution->record, &config, err) < 0) {
         return -1;
     }
     execution->config = config;
@@ -217,16 +221,18 @@ static int descend_to_init(struct execution *execution, struct err *err) {
 
 // --- the plan ---
 
+// Init joins the cgroup namespace by the same pidfd as the process before it joined the others.
 static int add_cgroup_namespace(struct execution *execution, struct err *err) {
     struct init_plan *init = &execution->plan.init;
+    int pidfd = execution->init;
     if ((execution->joined & CLONE_NEWCGROUP) == 0) {
         return 0;
     }
-    int fd = fcntl(execution->init, F_DUPFD_CLOEXEC, 3);
     init->joins = arena_array(&execution->plan.arena, 1, sizeof(*init->joins));
     init->joins[0].type = CLONE_NEWCGROUP;
     init->join_count = 1;
-    return fd < 0 ? err_sys(err, "copy a descriptor") : container_plan_add_fd(&execution->plan, fd, &init->joins[0].fd, err);
+    execution->init_planned = true;
+    return container_plan_add_fd(&execution->plan, pidfd, &init->joins[0].fd, err);
 }
 
 static int plan_affinity(struct execution *execution, struct err *err) {
@@ -272,11 +278,13 @@ static int make_plan(struct execution *execution, struct err *err) {
     if (container_plan_process(&container, plan, err) < 0) {
         return -1;
     }
+    plan->init.process.unignored_signals = ~process_ignored_signals();
     // The command does not run before its terminal has its size.
     plan->init.ask_before_pivot = plan->init.wait_for_go = plan->init.process.terminal;
     // Inside, /proc is the container's word.
     plan->init.ask_groups = false;
-    plan->init.process.set_groups = plan->privileged || !denies_groups(execution);
+    bool own_users = plan->privileged && (execution->joined & CLONE_NEWUSER) == 0;
+    plan->init.process.set_groups = own_users || !denies_groups(execution);
     if (!plan->init.process.set_groups && plan->init.process.groups_size > 0) {
         log_warn("additional groups are not set, as the user namespace denies setgroups(2)");
     }
@@ -291,6 +299,7 @@ static int make_plan(struct execution *execution, struct err *err) {
 
 // --- the process ---
 
+// The plan is sent before there is a process, so that it finds it at once; but not where something must be done with the process before.
 static int launch_once(struct execution *execution, struct err *err) {
     const struct launch launch = {
         .cgroup_fd = execution->cgroup.count > 0 ? cgroup_v2_fd(&execution->cgroup) : -1,
@@ -303,7 +312,18 @@ static int launch_once(struct execution *execution, struct err *err) {
         .set_oom_score = execution->plan.set_oom_score,
         .oom_score = execution->plan.oom_score,
     };
-    return launch_init(&launch, &execution->launched, err);
+    struct launch_ready ready = LAUNCH_READY_NONE;
+    int result = launch_make_ready(&ready, err);
+    if (result == 0 && !execution->options->pidfd_socket && !execution->record.rdt) {
+        int sent = dialogue_offer_plan(ready.ours, &execution->plan, err);
+        execution->plan_sent = sent > 0;
+        result = sent < 0 ? -1 : 0;
+    }
+    if (result == 0) {
+        result = launch_ready_init(&launch, &ready, &execution->launched, err);
+    }
+    launch_ready_finish(&ready);
+    return result;
 }
 
 // The processors to start on are the parent's, since the child is born in the container's cgroup (runtime-spec, execCPUAffinity.initial).
@@ -365,9 +385,12 @@ static int start(struct execution *execution, struct err *err) {
         .context = execution,
     };
     bool ended;
+    // What the process is to be part of before it is the command, and who is to know it.
     const char *rdt = execution->record.rdt;
-    if ((rdt && intel_rdt_join(rdt, execution->dir.id, launched->pid, err) < 0) || (options->pidfd_socket && handover_send("--pidfd-socket", options->pidfd_socket, "setns", launched->pidfd, err) < 0) ||
-        dialogue_send_plan(launched->channel, &execution->plan, err) < 0 || dialogue_serve(&dialogue, &ended, err) < 0) {
+    if ((rdt && intel_rdt_join(rdt, execution->dir.id, launched->pid, err) < 0) ||
+        (options->pidfd_socket && handover_send("--pidfd-socket", options->pidfd_socket, "setns", launched->pidfd, err) < 0) ||
+        (!execution->plan_sent && dialogue_send_plan(launched->channel, &execution->plan, err) < 0) ||
+        dialogue_serve(&dialogue, &ended, err) < 0) {
         return -1;
     }
     struct err gone;

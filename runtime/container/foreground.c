@@ -61,8 +61,8 @@ static void pass_signal(const struct session *session, int number) {
         }
         return;
     }
-    // SIGCHLD is about us, SIGPIPE and SIGURG about our descriptors.
-    if (number == SIGCHLD || number == SIGPIPE || number == SIGURG || !foreground->pass_signals) {
+    // These two are about our own descriptors.
+    if (number == SIGPIPE || number == SIGURG || !foreground->pass_signals) {
         return;
     }
     sys_pidfd_send_signal(foreground->pidfd, number);
@@ -212,6 +212,7 @@ static void add_stream(struct session *session, int from, int to, bool to_contai
 int foreground_wait(struct foreground *foreground, int *ret_status, struct err *err) {
     sigset_t all;
     sigfillset(&all);
+    sigdelset(&all, SIGCHLD); // its end is read from its pidfd
     AUTO_FD int signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) {
         return err_sys(err, "listen to signals");

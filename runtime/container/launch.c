@@ -123,12 +123,22 @@ static void become_init(void *argument) {
     give_up(channel, "execute the init program");
 }
 
+struct joiner {
+    const struct launch *launch;
+    int image;
+    int channel;
+    int report;
+};
+
 // In the process between: turns into the init program, which joins and clones (runtime/container/init/join.c). Nothing that the caller
 // left open goes along: in a container that is there already, somebody may be waiting for it (CVE-2024-21626).
-static _Noreturn void become_joiner(const struct launch *launch, int image, int channel, int report) {
+static void become_joiner(void *argument) {
+    const struct joiner *joiner = argument;
+    const struct launch *launch = joiner->launch;
+    int channel = joiner->channel;
     set_own_oom_score(launch, channel);
     place_stdio(launch, channel);
-    const int fds[] = {channel, report, launch->join_user, launch->join_pid, launch->join_process, launch->cgroup_fd};
+    const int fds[] = {channel, joiner->report, launch->join_user, launch->join_pid, launch->join_process, launch->cgroup_fd};
     char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 2][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
     if (sys_close_range(3 + (unsigned)launch->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
         give_up(channel, "mark all descriptors close-on-exec");
@@ -144,7 +154,7 @@ static _Noreturn void become_joiner(const struct launch *launch, int image, int 
     char *const args[] = {name,       numbers[0], numbers[1], numbers[2], numbers[3],
                           numbers[4], numbers[5], numbers[6], numbers[7], die,        NULL};
     char *const environment[] = {NULL};
-    sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
+    sys_execveat(joiner->image, "", args, environment, AT_EMPTY_PATH);
     give_up(channel, "execute the init program");
 }
 
@@ -174,12 +184,10 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
     }
     AUTO_FD int ours = report[0];
     AUTO_FD int theirs = report[1];
-    pid_t between = process_clone(0, -1, NULL);
+    struct joiner joiner = {launch, image, channel, theirs};
+    pid_t between = process_clone_to_exec(0, -1, become_joiner, &joiner, NULL);
     if (between < 0) {
         return err_sys(err, "create a process");
-    }
-    if (between == 0) {
-        become_joiner(launch, image, channel, theirs);
     }
     fd_close(&theirs);
     int32_t answer[2];

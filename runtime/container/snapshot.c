@@ -9,18 +9,27 @@
 #include "specs/json.h"
 #include "specs/oci_config.h"
 
-int snapshot_read(const struct state_dir *dir, struct arena *arena, struct oci_config **ret, struct err *err) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    if (state_dir_read_config(dir, &text, &size, err) < 0) {
-        return -1;
-    }
+static int decode(const struct state_dir *dir, const char *text, size_t size, struct arena *arena, struct oci_config **ret,
+                  struct err *err) {
     if (!text) {
         *ret = NULL;
         return 0;
     }
     const struct json_document document = {.name = "config.json", .text = text, .size = size};
     return oci_config_decode(&document, arena, ret, err) < 0 ? err_in(err, "container \"%s\"", dir->id) : 0;
+}
+
+int snapshot_read(const struct state_dir *dir, struct arena *arena, struct oci_config **ret, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    return state_dir_read_config(dir, &text, &size, err) < 0 ? -1 : decode(dir, text, size, arena, ret, err);
+}
+
+int snapshot_read_both(const struct state_dir *dir, struct arena *arena, struct container_record *ret_record, struct oci_config **ret,
+                       struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    return state_dir_read_both(dir, arena, ret_record, &text, &size, err) < 0 ? -1 : decode(dir, text, size, arena, ret, err);
 }
 
 int snapshot_run_hooks(const struct oci_config *config, unsigned kind, const char *state, struct err *err) {

@@ -256,12 +256,8 @@ static int read_state(const struct state_dir *dir, char **ret_text, size_t *ret_
     return 0;
 }
 
-int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    if (read_state(dir, &text, &size, err) < 0) {
-        return -1;
-    }
+// The configuration stands behind the first line.
+static void copy_config(const char *text, size_t size, char **ret_text, size_t *ret_size) {
     const char *newline = memchr(text, '\n', size);
     size_t skipped = newline ? (size_t)(newline - text) + 1 : size;
     *ret_size = size - skipped;
@@ -270,16 +266,12 @@ int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *
         *ret_text = mem_alloc(*ret_size + 1);
         memcpy(*ret_text, text + skipped, *ret_size);
     }
-    return 0;
 }
 
-int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    if (read_state(dir, &text, &size, err) < 0) {
-        return -1;
-    }
+static int parse_record(const struct state_dir *dir, const char *text, size_t size, struct arena *arena, struct container_record *ret,
+                        struct err *err) {
     const char *newline = memchr(text, '\n', size);
+    json_seed();
     json_t *object = json_loadb(text, newline ? (size_t)(newline - text) : 0, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
@@ -301,6 +293,33 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
         .rdt = copy_member(arena, object, "rdt"),
     };
     json_decref(object);
+    return 0;
+}
+
+int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (read_state(dir, &text, &size, err) < 0) {
+        return -1;
+    }
+    copy_config(text, size, ret_text, ret_size);
+    return 0;
+}
+
+int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    return read_state(dir, &text, &size, err) < 0 ? -1 : parse_record(dir, text, size, arena, ret, err);
+}
+
+int state_dir_read_both(const struct state_dir *dir, struct arena *arena, struct container_record *ret, char **ret_text, size_t *ret_size,
+                        struct err *err) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    if (read_state(dir, &text, &size, err) < 0 || parse_record(dir, text, size, arena, ret, err) < 0) {
+        return -1;
+    }
+    copy_config(text, size, ret_text, ret_size);
     return 0;
 }
 

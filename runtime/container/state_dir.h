@@ -73,6 +73,10 @@ int state_dir_read(const struct state_dir *dir, struct arena *arena, struct cont
 // The snapshot of the configuration, malloc'd and the caller's; NULL when there is none.
 int state_dir_read_config(const struct state_dir *dir, char **ret_text, size_t *ret_size, struct err *err) MUST_CHECK;
 
+// Both by one look at the file.
+int state_dir_read_both(const struct state_dir *dir, struct arena *arena, struct container_record *ret, char **ret_text, size_t *ret_size,
+                        struct err *err) MUST_CHECK;
+
 // A container that is attached to its maker cannot be told from one that is not whole yet by its record alone: its folder is marked once
 // its first process is the command, or waits for `start`, in its root file system.
 int state_dir_mark_whole(const struct state_dir *dir, struct err *err) MUST_CHECK;

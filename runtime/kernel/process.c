@@ -16,10 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct clone_args clone_args_of(uint64_t namespaces, int cgroup_fd, int *pidfd) {
+// ret_pidfd may be NULL.
+static struct clone_args clone_args_of(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
     struct clone_args args = {
-        .flags = namespaces | CLONE_PIDFD,
-        .pidfd = (uintptr_t)pidfd,
+        .flags = namespaces | (ret_pidfd ? CLONE_PIDFD : 0),
+        .pidfd = (uintptr_t)ret_pidfd,
         // clone3(2) takes none with CLONE_PARENT: the child has its sibling's then.
         .exit_signal = namespaces & CLONE_PARENT ? 0 : SIGCHLD,
     };
@@ -31,17 +32,8 @@ static struct clone_args clone_args_of(uint64_t namespaces, int cgroup_fd, int *
 }
 
 pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) {
-    int pidfd = -1;
-    struct clone_args args = clone_args_of(namespaces, cgroup_fd, &pidfd);
-    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-    if (pid > 0) {
-        if (ret_pidfd) {
-            *ret_pidfd = pidfd;
-        } else {
-            close(pidfd);
-        }
-    }
-    return pid;
+    struct clone_args args = clone_args_of(namespaces, cgroup_fd, ret_pidfd);
+    return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
 #ifdef __x86_64__
@@ -68,8 +60,7 @@ static_assert(SYS_clone3 == 435, "the number is in the text above");
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
     // As large as what a body needs to say why it failed; touched only where it is used.
     alignas(16) static char stack[64 << 10];
-    int pidfd = -1;
-    struct clone_args args = clone_args_of(namespaces | CLONE_VM | CLONE_VFORK, cgroup_fd, &pidfd);
+    struct clone_args args = clone_args_of(namespaces | CLONE_VM | CLONE_VFORK, cgroup_fd, ret_pidfd);
     args.stack = (uintptr_t)stack;
     args.stack_size = sizeof(stack);
     long pid = process_clone_call(&args, sizeof(args), body, argument);
@@ -77,7 +68,6 @@ pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(voi
         errno = (int)-pid;
         return -1;
     }
-    *ret_pidfd = pidfd;
     return (pid_t)pid;
 }
 
