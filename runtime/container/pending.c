@@ -3,10 +3,10 @@
 #include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/kernel/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,12 +42,12 @@ void pending_drop(int root_fd, char name[PENDING_NAME_SIZE]) {
     }
 }
 
-// A process of another pid namespace may have the number, or be unknown here: then the entry stays, or goes while it is of use still.
-// It is of use only should that process be killed.
+// A dead process that nobody has waited for is gone. One of another pid namespace may have the number of one here, or none: then the
+// entry stays too long, or goes while it is of use still, which it only is should that process be killed.
 static bool is_gone(const char *number) {
     char *end;
     long pid = strtol(number, &end, 10);
-    return *end != '\0' || pid <= 0 || pid > INT32_MAX || (kill((pid_t)pid, 0) < 0 && errno == ESRCH);
+    return *end != '\0' || pid <= 0 || pid > INT32_MAX || process_start_time((pid_t)pid) == 0;
 }
 
 void pending_each(const char *root, void (*look)(const char *root, const char *id)) {

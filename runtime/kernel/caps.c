@@ -43,7 +43,7 @@ int caps_read(struct caps *ret_caps, struct err *err) {
     return 0;
 }
 
-int caps_before_ids(const struct caps *caps, bool leaves_root, struct err *err) {
+int caps_before_ids(const struct caps *caps, bool keep, struct err *err) {
     // The kernel's highest capability is not asked for: the first number above it answers EINVAL, and that ends the loop.
     for (int capability = 0; capability < CAPS_MAX; capability++) {
         if (caps->bounding >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) {
@@ -59,7 +59,7 @@ int caps_before_ids(const struct caps *caps, bool leaves_root, struct err *err) 
             return err_num(err, saved, "drop %s from the bounding set", describe(capability, room));
         }
     }
-    if (leaves_root && caps->permitted != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) {
+    if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) {
         return err_sys(err, "keep the capabilities over the change of user");
     }
     return 0;
@@ -79,6 +79,15 @@ static int set_ambient(const struct caps *caps, struct err *err) {
         }
     }
     return 0;
+}
+
+int caps_raise_kept(struct err *err) {
+    struct caps held;
+    if (caps_read(&held, err) < 0) {
+        return -1;
+    }
+    held.effective = held.permitted;
+    return set_thread(&held) < 0 ? err_sys(err, "raise the capabilities that were kept") : 0;
 }
 
 int caps_after_ids(const struct caps *caps, uint64_t *ret_ungranted, struct err *err) {

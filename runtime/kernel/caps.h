@@ -30,9 +30,12 @@ struct caps {
 enum { CAPS_MAX = 64 };
 #define CAPS_ALL UINT64_MAX
 
-// Drops all that is not in caps->bounding. `leaves_root`: the user id changes from 0 to another one afterwards, and caps->permitted
-// shall outlive that (the flag is dropped by the next execve by itself).
-int caps_before_ids(const struct caps *caps, bool leaves_root, struct err *err) MUST_CHECK;
+// Drops all that is not in caps->bounding. `keep`: the user id changes from 0 to another one afterwards, and what is permitted shall
+// outlive that (the flag is dropped by the next execve by itself).
+int caps_before_ids(const struct caps *caps, bool keep, struct err *err) MUST_CHECK;
+
+// Behind a change of ids that was to keep them: makes all that is permitted effective again, until caps_after_ids().
+int caps_raise_kept(struct err *err) MUST_CHECK;
 
 // Sets the other four sets. What the thread does not hold itself cannot be granted: it is left out of all sets, and told by
 // *ret_ungranted (0 when all was granted), so that the caller can warn, as the runtime specification wants.

@@ -22,7 +22,7 @@ teardown() {
 nothing_left() {
     local left
     for _ in $(seq 100); do
-        left=$(find "$(coffer_store)"/{containers,names,ids} "$(coffer_root)/oci" -mindepth 1
+        left=$(find "$(coffer_store)"/{containers,names,ids} "$(coffer_root)/oci" -mindepth 1 -not -name .pending
             find /sys/fs/cgroup -type d -regextype egrep -regex '.*/coffer-[0-9a-f]{64}')
         [ -n "$left" ] || return 0
         sleep 0.1

@@ -98,7 +98,8 @@ int init_find_program(struct init *init, char *ret_path, size_t size, struct err
 
 // A working directory that a leaked descriptor or a moved mount has carried outside the root shows as "(unreachable)"
 // (CVE-2024-21626). The kernel says so in getcwd(2).
-static int enter_directory(const struct plan_process *process, struct err *err) {
+int init_enter_directory(const struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
     char where[PATH_MAX];
     if (chdir(process->cwd) < 0) {
         return err_sys(err, "change to working directory %s", process->cwd);
@@ -128,15 +129,9 @@ int init_exec(struct init *init, const char *path, struct err *err) {
     if (process->listen_pid) {
         tell_listener(process, listener, sizeof(listener));
     }
-    if (enter_directory(process, err) < 0) {
-        return -1;
-    }
     char **args, **env; // execve(2) leaves them alone; its type says otherwise
     memcpy(&args, &process->args, sizeof(args));
     memcpy(&env, &process->env, sizeof(env));
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
     execve(path, args, env);
     int reason = errno;
     if (reason == ENOENT) {

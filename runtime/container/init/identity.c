@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -142,7 +143,15 @@ static void default_signals(uint64_t unignored) {
     }
 }
 
-int init_take_identity(struct init *init, struct err *err) {
+static void unblock_signals(void) {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+// The filter is the container's own: it may deny whatever init still has to do. So it is loaded last, with nothing behind it but what
+// cannot come earlier: with no_new_privs only execve(2); else CAP_SYS_ADMIN is needed to load it, and capset(2) follows.
+static int become_user(struct init *init, struct err *err) {
     const struct plan_process *process = &init->plan->process;
     const struct caps caps = {
         .bounding = process->caps.bounding,
@@ -151,40 +160,46 @@ int init_take_identity(struct init *init, struct err *err) {
         .inheritable = process->caps.inheritable,
         .ambient = process->caps.ambient,
     };
+    bool filters_first = process->seccomp_size > 0 && !process->no_new_privileges;
+    bool keep = process->uid != 0 && (filters_first || caps.permitted != 0);
+    if (caps_before_ids(&caps, keep, err) < 0 || set_ids(process, err) < 0) {
+        return -1;
+    }
+    // A changed identity makes the kernel forget this one (prctl(2), PR_SET_PDEATHSIG).
+    if (init->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, 9) < 0) {
+        return err_sys(err, "ask for the parent's death signal");
+    }
+    if (init_enter_directory(init, err) < 0) {
+        return -1;
+    }
+    unblock_signals();
+    if (filters_first && ((keep && caps_raise_kept(err) < 0) || init_load_filter(init, err) < 0)) {
+        return -1;
+    }
+    uint64_t ungranted = 0;
+    if (caps_after_ids(&caps, &ungranted, err) < 0) {
+        return -1;
+    }
+    if (ungranted) {
+        warn_ungranted(init, ungranted);
+    }
+    if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        return err_sys(err, "set no_new_privs");
+    }
+    return filters_first ? 0 : init_load_filter(init, err);
+}
+
+int init_take_identity(struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
     // Here and not right before exec, where the filter may know nothing of it. What is opened after this is close-on-exec by birth.
     if (sys_close_range(3 + process->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
         return err_sys(err, "mark all descriptors close-on-exec");
     }
     default_signals(process->unignored_signals);
     setsid(); // fails only where init leads a session already
-    if (open_terminal(init, err) < 0 || set_limits(process, err) < 0) {
-        return -1;
-    }
-    if (init_set_attributes(init, err) < 0) {
+    if (open_terminal(init, err) < 0 || set_limits(process, err) < 0 || init_set_attributes(init, err) < 0) {
         return -1;
     }
     umask(process->set_umask ? process->umask : init->umask);
-    // Without no_new_privs a filter needs CAP_SYS_ADMIN, so it goes in before the capabilities go; with it, as late as can be.
-    if (!process->no_new_privileges && init_load_filter(init, err) < 0) {
-        return -1;
-    }
-    uint64_t ungranted = 0;
-    if (caps_before_ids(&caps, process->uid != 0, err) < 0 || set_ids(process, err) < 0 ||
-        caps_after_ids(&caps, &ungranted, err) < 0) {
-        return -1;
-    }
-    if (ungranted) {
-        warn_ungranted(init, ungranted);
-    }
-    // A changed identity makes the kernel forget this one (prctl(2), PR_SET_PDEATHSIG).
-    if (init->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, 9) < 0) {
-        return err_sys(err, "ask for the parent's death signal");
-    }
-    if (process->no_new_privileges) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-            return err_sys(err, "set no_new_privs");
-        }
-        return init_load_filter(init, err);
-    }
-    return 0;
+    return become_user(init, err);
 }

@@ -93,6 +93,7 @@ int init_resolve_user(struct init *init, struct err *err) MUST_CHECK;
 
 // exec.c
 int init_find_program(struct init *init, char *ret_path, size_t size, struct err *err) MUST_CHECK;
+int init_enter_directory(const struct init *init, struct err *err) MUST_CHECK;
 int init_exec(struct init *init, const char *path, struct err *err) MUST_CHECK; // returns only with an error
 
 // reaper.c

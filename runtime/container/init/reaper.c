@@ -20,6 +20,9 @@ static _Noreturn void run_child(struct init *init, const char *path) {
         setsid();
         ioctl(STDIN_FILENO, TIOCSCTTY, 1);
     }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     int result = init_exec(init, path, &err);
     // The channel is still open here: what went wrong goes home the usual way.
     init_send_error(init, &err);
