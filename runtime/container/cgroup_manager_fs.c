@@ -16,7 +16,8 @@ static int plan(const struct cgroup_wish *wish, struct arena *arena, const char 
                        "let systemd make the cgroup by --systemd-cgroup", path);
     }
     if (path && *path) {
-        *ret_path = path;
+        // The same value means the same place, wherever the caller is. An ordinary user has no place but beside himself.
+        *ret_path = *path != '/' && wish->privileged ? arena_format(arena, "/%s", path) : path;
         return cgroup_check_path(path, err) < 0 ? err_in(err, "config.json: linux.cgroupsPath") : 0;
     }
     *ret_path = arena_format(arena, wish->privileged ? "/coffer-%s" : "coffer-%s", wish->id);

@@ -10,6 +10,7 @@
 #include "runtime/container/foreground.h"
 #include "runtime/container/listener.h"
 #include "runtime/container/notify.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
@@ -106,6 +107,12 @@ static int release_init(struct state_dir *dir, const struct container_record *re
     }
 }
 
+// A limit that was too small to start in is worth a look at who was killed; without one nobody looks.
+static int check_started(const struct container_record *record, const struct oci_config *config, struct err *err) {
+    int64_t limit = config ? config->os.resources.memory.limit.value : 0;
+    return limit > 0 && !record->reaper ? oom_check_started(record, limit, err) : 0;
+}
+
 int container_start(const char *root, const char *id, const char *notify_socket, struct err *err) {
     AUTO_NOTIFY struct notify notify = NOTIFY_NONE;
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
@@ -123,7 +130,7 @@ int container_start(const char *root, const char *id, const char *notify_socket,
                        oci_status_name(status));
     }
     if (snapshot_read(&dir, &arena, &config, err) < 0 || notify_open(&dir, notify_socket, &notify, err) < 0 ||
-        release_init(&dir, &record, config, err) < 0) {
+        release_init(&dir, &record, config, err) < 0 || check_started(&record, config, err) < 0) {
         return err_in(err, "start container \"%s\"", id);
     }
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
@@ -196,6 +203,12 @@ static int kill_attached(struct state_dir *dir, const struct container_record *r
     AUTO_FD int pidfd = removal_open_process(record, err);
     if (pidfd >= 0) {
         sys_pidfd_send_signal(pidfd, SIGKILL);
+    }
+    // The freezer of version 1 holds even those that are to die.
+    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    if (record->cgroup && (removal_open_cgroup(record, &host, &cgroup, err) < 0 || cgroup_thaw(&cgroup, err) < 0)) {
+        return -1;
     }
     if (state_dir_lock(dir, true, err) < 0) {
         return err->kind == ERR_NOT_FOUND ? 0 : -1;

@@ -14,6 +14,7 @@
 #include "runtime/container/listener.h"
 #include "runtime/container/net_devices.h"
 #include "runtime/container/notify.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
@@ -115,6 +116,19 @@ static int make_cgroup(struct creation *creation, const struct container_options
     }
     // A service that put our process into the group has made it for this container.
     return wish.pid == 0 ? check_cgroup_is_free(creation, err) : 0;
+}
+
+// A container that has its own user and cgroup namespaces and may write to its cgroup manages what is below it (runtime-spec, "Container
+// cgroup ownership"): the group belongs to its process's user then. Not one that was there: it stays behind. Without root it is the
+// caller's already, which is the container's root.
+static int delegate_cgroup(const struct creation *creation, const struct container_options *options, struct err *err) {
+    const struct container_plan *plan = &creation->plan;
+    uint32_t owner, user = options->config->process ? options->config->process->user.uid : 0;
+    if (!plan->cgroup_writable || !plan->init.new_cgroup_namespace || !(plan->namespaces & CLONE_NEWUSER) || !plan->opens_trees ||
+        creation->cgroup_host.version != CGROUP_V2 || creation->cgroup.count == 0 || cgroup_was_there(&creation->cgroup)) {
+        return 0;
+    }
+    return idmap_outside(&plan->uids, user, &owner) ? cgroup_delegate(&creation->cgroup, owner, (gid_t)-1, err) : 0;
 }
 
 // Version 1 takes device rules one by one, beginning with none: init, which makes nodes, must not meet it half way. So there the limits
@@ -370,9 +384,10 @@ int creation_place(struct creation *creation, const struct container_options *op
     if (creation->plan.cgroup_manager->needs_process != has_process) {
         return 0;
     }
-    if (make_cgroup(creation, options, err) < 0) {
+    if (make_cgroup(creation, options, err) < 0 || delegate_cgroup(creation, options, err) < 0) {
         return -1;
     }
+    container_plan_bind_cgroups(&creation->cgroup, &creation->plan);
     if (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) {
         return -1;
     }
@@ -471,6 +486,9 @@ int creation_begin(struct creation *creation, const struct container_options *op
                    struct err *err) {
     if (create(creation, options, wait_for_start, attached, err) == 0) {
         return 0;
+    }
+    if (creation->plan.limits.memory_bytes.set && creation->launched.pid > 0) {
+        oom_explain(&creation->cgroup, creation->plan.limits.memory_bytes.value, err);
     }
     creation_undo(creation);
     // Whatever the hooks before have set up, those after the end clean up (runtime-spec, "Lifecycle", steps 3 to 5).

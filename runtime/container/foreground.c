@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/container/notify.h"
 #include "runtime/base/mem.h"
+#include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
 #include "runtime/kernel/tty.h"
 
@@ -233,6 +234,9 @@ int foreground_wait(struct foreground *foreground, int *ret_status, struct err *
     }
     if (pump(&session, err) < 0) {
         return -1;
+    }
+    if (foreground->ret_name && process_name(foreground->pid, foreground->ret_name) < 0) {
+        foreground->ret_name[0] = '\0';
     }
     siginfo_t end = {0};
     while (waitid(P_PIDFD, (id_t)foreground->pidfd, &end, WEXITED) < 0) {

@@ -20,6 +20,8 @@ struct foreground {
                   // the end of our input
     struct notify *notify; // whose word that it is ready is passed on; NULL for none
     bool pass_signals;
+    char *ret_name; // PROCESS_NAME_SIZE bytes: the name that it had when it ended; NULL: nobody asks
+    pid_t pid;      // for that
 };
 
 // Blocks the signals that foreground_wait() reads, so that none is lost between the clone and the wait. *ret_before is to be given

@@ -60,6 +60,8 @@ struct container_plan {
 
     const struct cgroup_manager *cgroup_manager;
     const char *cgroup_path; // as the manager has it; NULL: none is made
+    bool cgroup_writable; // the container sees it by a mount that is not read-only
+    size_t cgroup_binds, cgroup_bind_count; // of init.mounts: hierarchies of version 1, of which only its own group is to be seen
     bool cgroup_required; // limits were asked for: no cgroup is an error then
     struct cgroup_limits limits;
 
@@ -102,6 +104,9 @@ int container_plan_attributes(const struct oci_linux *os, const struct oci_proce
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);
 int container_plan_mounts(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 int container_plan_limits(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+// Once the container's cgroup is there: what the container sees of version 1 without a cgroup namespace.
+void container_plan_bind_cgroups(const struct cgroup *cgroup, struct container_plan *plan);
 
 void container_plan_finish(struct container_plan *plan);
 #define AUTO_CONTAINER_PLAN AUTO(container_plan_finish)

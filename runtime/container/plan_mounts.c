@@ -128,9 +128,7 @@ static void plan_new(const struct oci_config *config, const struct oci_mount *fr
     mount->option_count = read->data_count;
 }
 
-// The tmpfs over the hierarchies is made read-only once they are on it.
-static void plan_v1_cgroups(const struct oci_mount *from, const struct mount_options *read, const struct cgroup_host *host,
-                            struct container_plan *plan) {
+static void plan_v1_tmpfs(const struct oci_mount *from, struct container_plan *plan) {
     struct plan_mount *tmpfs = add_mount(plan, from->destination);
     tmpfs->kind = PLAN_MOUNT_NEW;
     tmpfs->fstype = "tmpfs";
@@ -138,6 +136,49 @@ static void plan_v1_cgroups(const struct oci_mount *from, const struct mount_opt
     tmpfs->attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     tmpfs->options = arena_array(&plan->arena, 2, sizeof(*tmpfs->options));
     tmpfs->options[tmpfs->option_count++] = "mode=0755";
+}
+
+static void seal_v1_tmpfs(const struct oci_mount *from, struct container_plan *plan) {
+    struct plan_mount *seal = add_mount(plan, from->destination);
+    seal->kind = PLAN_MOUNT_CHANGE;
+    seal->attr_set = MOUNT_ATTR_RDONLY;
+}
+
+// Without a cgroup namespace: of each hierarchy the container's own group is bound, once it is there (container_plan_bind_cgroups()).
+// Until then, and where it has none, it is the whole hierarchy, which must not be written (CVE-2023-25809).
+static void plan_v1_binds(const struct oci_mount *from, const struct mount_options *read, const struct cgroup_host *host,
+                          struct container_plan *plan) {
+    plan_v1_tmpfs(from, plan);
+    plan->cgroup_binds = plan->init.mount_count;
+    for (size_t i = 0; i < host->count; i++) {
+        struct plan_mount *mount = add_mount(plan, arena_format(&plan->arena, "%s/%s", from->destination, host->hierarchies[i].name));
+        set_attributes(mount, read);
+        mount->kind = PLAN_MOUNT_BIND;
+        mount->source = arena_format(&plan->arena, "/sys/fs/cgroup/%s", host->hierarchies[i].name);
+        mount->attr_set |= MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    }
+    plan->cgroup_bind_count = host->count;
+    seal_v1_tmpfs(from, plan);
+}
+
+void container_plan_bind_cgroups(const struct cgroup *cgroup, struct container_plan *plan) {
+    for (size_t i = 0; i < plan->cgroup_bind_count; i++) {
+        struct plan_mount *mount = &plan->init.mounts[plan->cgroup_binds + i];
+        for (size_t k = 0; k < cgroup->count; k++) {
+            const char *name = strrchr(mount->source, '/') + 1;
+            if (strcmp(cgroup->dirs[k].hierarchy->name, name) == 0) {
+                mount->source = arena_format(&plan->arena, "/sys/fs/cgroup/%s", cgroup->dirs[k].path);
+                mount->attr_set &= ~(plan->cgroup_writable ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
+                break;
+            }
+        }
+    }
+}
+
+// The tmpfs over the hierarchies is made read-only once they are on it.
+static void plan_v1_cgroups(const struct oci_mount *from, const struct mount_options *read, const struct cgroup_host *host,
+                            struct container_plan *plan) {
+    plan_v1_tmpfs(from, plan);
     for (size_t i = 0; i < host->count; i++) {
         const struct cgroup_hierarchy *hierarchy = &host->hierarchies[i];
         struct plan_mount *mount = add_mount(plan, arena_format(&plan->arena, "%s/%s", from->destination, hierarchy->name));
@@ -164,15 +205,23 @@ static void plan_v1_cgroups(const struct oci_mount *from, const struct mount_opt
         }
     }
     if (read->set & MOUNT_ATTR_RDONLY) {
-        struct plan_mount *seal = add_mount(plan, from->destination);
-        seal->kind = PLAN_MOUNT_CHANGE;
-        seal->attr_set = MOUNT_ATTR_RDONLY;
+        seal_v1_tmpfs(from, plan);
     }
 }
 
 // The container's own view of its cgroup: a new mount in its cgroup namespace. Without such a namespace the host's tree would show,
-// so it is bound read-only (CVE-2023-25809).
+// so it is bound read-only (CVE-2023-25809); of version 1 the container's own group can be bound alone.
 static int plan_cgroups(const struct oci_mount *from, const struct mount_options *read, struct container_plan *plan, struct err *err) {
+    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
+    plan->cgroup_writable = !(read->set & MOUNT_ATTR_RDONLY);
+    bool other_user = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
+    if ((plan->init.new_cgroup_namespace || (plan->privileged && !other_user)) && cgroup_detect(&host, err) < 0) {
+        return -1;
+    }
+    if (!plan->init.new_cgroup_namespace && host.version == CGROUP_V1) {
+        plan_v1_binds(from, read, &host, plan);
+        return 0;
+    }
     if (!plan->init.new_cgroup_namespace) {
         struct plan_mount *mount = add_mount(plan, from->destination);
         set_attributes(mount, read);
@@ -185,10 +234,6 @@ static int plan_cgroups(const struct oci_mount *from, const struct mount_options
             mount->tree_attr_clear &= ~(uint64_t)MOUNT_ATTR_RDONLY;
         }
         return 0;
-    }
-    AUTO_CGROUP_HOST struct cgroup_host host = {0};
-    if (cgroup_detect(&host, err) < 0) {
-        return -1;
     }
     if (host.version == CGROUP_V1) {
         plan_v1_cgroups(from, read, &host, plan);

@@ -77,7 +77,12 @@ static int set_item(struct run *run, size_t at, size_t *ret_next, struct err *er
             return 0;
         }
     }
-    return err_sys(err, "set %s of cgroup %s to \"%s\"", item->file, run->cgroup->path, item->text);
+    int refused = errno;
+    if (refused == EBUSY && strcmp(item->file, "memory.limit_in_bytes") == 0) {
+        return err_set(err, ERR_STATE, "memory limit of %s bytes is below the %" PRIu64 " bytes in use", item->text,
+                       cgroup_read_number(dir_fd, "memory.usage_in_bytes"));
+    }
+    return err_num(err, refused, "set %s of cgroup %s to \"%s\"", item->file, run->cgroup->path, item->text);
 }
 
 static int run_plan(const struct cgroup *cgroup, const struct cgroup_plan *plan, bool unified, struct cgroup_plan *before,

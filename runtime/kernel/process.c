@@ -143,6 +143,18 @@ uint64_t process_ignored_signals(void) {
     return line ? strtoull(line + sizeof(name) - 1, NULL, 16) : UINT64_MAX;
 }
 
+int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) {
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : fd_read_full(fd, ret_name, PROCESS_NAME_SIZE);
+    if (size <= 0) {
+        return -1;
+    }
+    ret_name[size - 1] = '\0'; // the newline
+    return 0;
+}
+
 uint64_t process_start_time(pid_t pid) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);

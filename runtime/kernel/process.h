@@ -27,6 +27,11 @@ pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) MUST_C
 // All of them where that cannot be told.
 uint64_t process_ignored_signals(void);
 
+enum { PROCESS_NAME_SIZE = 16 };
+
+// The name a process has (proc_pid_comm(5)), a zombie too. -1 when there is none of that number.
+int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) MUST_CHECK;
+
 // The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat, proc_pid_stat(5)): with the boot id it tells a
 // process from a later one of the same number. 0 when there is no such process, or it is a zombie.
 uint64_t process_start_time(pid_t pid);

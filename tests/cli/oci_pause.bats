@@ -186,7 +186,7 @@ has_processes() {
     oci run --detach "$ID" 3>&-
     run oci ps "$ID" -e -o pid,args
     [ "$status" -eq 0 ]
-    [ "$(tr -s ' ' <<< "$output")" = "$(printf ' PID COMMAND\n%d sleep 60' "$(pid_of)")" ]
+    [ "$(sed 's/^ *//' <<< "$output")" = "$(printf 'PID COMMAND\n%d sleep 60' "$(pid_of)")" ]
     run oci ps "$ID" -e -o args
     fails_with "ps with these options shows no column PID to choose the container's processes by"
     run oci ps "$ID" --no-such-option

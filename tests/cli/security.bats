@@ -266,7 +266,8 @@ END
             'del(.linux.namespaces[] | select(.type == "cgroup")) | .mounts |= map(if .type == "cgroup" then .options -= ["ro"] else . end)
             | .process.capabilities |= map_values(["CAP_DAC_OVERRIDE"]) | '"$more"
         [[ "$output" == *"Read-only file system"* ]]
-        [ -z "$(find /sys/fs/cgroup -name evil)" ]
+        # Root's container may write to its own group of version 1, which is all that it sees, and was asked for.
+        [ -z "$(find /sys/fs/cgroup -name evil -not -path "*/coffer-$ID/*")" ]
         mv kept config.json
     done
 }
