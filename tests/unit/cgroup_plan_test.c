@@ -120,6 +120,43 @@ CASE(the_rest) {
     expect(cgroup_plan_v2, &limits, "huge page size \"2MB/../x\" is not a single word");
 }
 
+CASE(what_version_2_lacks_is_refused_by_its_field) {
+    struct cgroup_io_limit disk = {.major = 8, .minor = 16, .value = 1000};
+    struct cgroup_network_priority priority = {.interface = "lo", .priority = 1};
+    const struct {
+        const char *field;
+        struct cgroup_limits limits;
+    } rows[] = {
+        {"memory.kernelTCP", {.memory_kernel_tcp_bytes = CGROUP_VALUE(1000)}},
+        {"memory.swappiness", {.memory_swappiness = CGROUP_VALUE(0)}},
+        {"memory.disableOOMKiller", {.memory_disable_oom_killer = true}},
+        {"cpu.realtimeRuntime", {.cpu_realtime_runtime_us = CGROUP_VALUE(1)}},
+        {"cpu.realtimePeriod", {.cpu_realtime_period_us = CGROUP_VALUE(1)}},
+        {"blockIO.leafWeight", {.io_leaf_weight = CGROUP_VALUE(10)}},
+        {"blockIO.weightDevice[].leafWeight", {.io_device_leaf_weights = {&disk, 1}}},
+        {"network.classID", {.network_class = CGROUP_VALUE(1)}},
+        {"network.priorities", {.network_priorities = &priority, .network_priority_count = 1}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_BUF struct buf expected = {0};
+        buf_add_format(&expected, "resources.%s cannot be set: cgroup version 2 has no such thing", rows[i].field);
+        expect(cgroup_plan_v2, &rows[i].limits, buf_string(&expected));
+        CHECK(cgroup_limits_asked(&rows[i].limits));
+    }
+}
+
+CASE(what_is_asked_for_is_told_from_what_is_not) {
+    struct cgroup_limits limits = {.devices = cgroup_device_defaults, .device_count = 1, .cpuset_cpus = "", .cpuset_mems = ""};
+    CHECK(!cgroup_limits_asked(&limits));
+    limits.memory_bytes = limits.pids = CGROUP_VALUE(-1); // no limit
+    CHECK(!cgroup_limits_asked(&limits));
+    limits.cpuset_cpus = "0";
+    CHECK(cgroup_limits_asked(&limits));
+    limits.cpuset_cpus = NULL;
+    limits.pids = CGROUP_VALUE(5);
+    CHECK(cgroup_limits_asked(&limits));
+}
+
 CASE(files_of_version_2_by_name) {
     struct cgroup_key key = {.file = "memory.high", .value = "10"};
     struct cgroup_limits limits = {.unified = &key, .unified_count = 1};
@@ -297,6 +334,8 @@ int main(void) {
     RUN(memory);
     RUN(cpu);
     RUN(the_rest);
+    RUN(what_version_2_lacks_is_refused_by_its_field);
+    RUN(what_is_asked_for_is_told_from_what_is_not);
     RUN(files_of_version_2_by_name);
     RUN(paths_are_strict);
     RUN(numbers_are_found_by_their_key);
