@@ -19,6 +19,7 @@
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
+#include "runtime/kernel/netns.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
@@ -33,6 +34,7 @@ enum { REMOVE_TIMEOUT_MS = 5000, PLAN_USUAL_BYTES = 8192, CGROUP_USUAL_BYTES = 2
 
 void creation_finish(struct creation *creation) {
     fd_close(&creation->console);
+    fd_close(&creation->network);
     notify_finish(&creation->notify);
     launch_ready_finish(&creation->ready);
     launched_finish(&creation->launched);
@@ -246,6 +248,7 @@ static int pass_listener_on(void *context, const struct channel_message *message
 // Lets init go on to the container's own. Where there are hooks to run before, it asks for that itself.
 static int release(struct creation *creation, struct err *err) {
     creation->released = true;
+    fd_close(&creation->network); // it lives by its processes
     // Init has its own; ours would keep the lock on `created` and mounts alive.
     for (size_t i = 0; i < creation->plan.fd_count; i++) {
         fd_close(&creation->plan.fds[i]);
@@ -405,9 +408,25 @@ int creation_enter_class(struct creation *creation, const struct container_optio
     return 0;
 }
 
+// Made by us, beside init, which mounts meanwhile: they are the two longest parts of a start.
+static int make_network(struct creation *creation, struct err *err) {
+    if (!creation->plan.init.late_network) {
+        return 0;
+    }
+    creation->network = netns_create(err);
+    if (creation->network < 0) {
+        return -1;
+    }
+    if (channel_send(creation->launched.channel, CHANNEL_NETWORK, NULL, 0, &creation->network, 1, err) < 0) {
+        dialogue_last_words(creation->launched.channel, err);
+        return -1;
+    }
+    return 0;
+}
+
 static int move_net_devices(struct creation *creation, struct err *err) {
     return creation->plan.net_device_count > 0
-               ? net_devices_move(&creation->plan, creation->launched.pid, &creation->net_devices, err)
+               ? net_devices_move(&creation->plan, creation->launched.pid, creation->network, &creation->net_devices, err)
                : 0;
 }
 
@@ -440,8 +459,8 @@ static int create(struct creation *creation, const struct container_options *opt
     // Should we be killed before that, it finds the channel closed and ends, and its cgroup is known from the intent.
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
         launch(creation, options, attached, err) < 0 || creation_enter_class(creation, options, err) < 0 ||
-        creation_place(creation, options, true, err) < 0 || move_net_devices(creation, err) < 0 ||
-        hand_plan(creation, options, true, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
+        creation_place(creation, options, true, err) < 0 || hand_plan(creation, options, true, err) < 0 ||
+        make_network(creation, err) < 0 || move_net_devices(creation, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
         release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }

@@ -32,11 +32,12 @@ struct creation {
     bool done;     // the container was made; what is undone from then on is what `delete` would remove
     struct notify notify; // of what runs in the foreground
     int console; // the pty's master, -1
+    int network; // a network namespace that init has not joined yet, -1
 };
 
 #define CREATION_NONE                                                                                                                   \
     {                                                                                                                                   \
-        .dir = {.root_fd = -1, .fd = -1}, .ready = LAUNCH_READY_NONE, .launched = {.pidfd = -1, .channel = -1}, .console = -1,          \
+        .dir = {.root_fd = -1, .fd = -1}, .ready = LAUNCH_READY_NONE, .launched = {.pidfd = -1, .channel = -1}, .console = -1, .network = -1,          \
         .net_devices = NETDEV_MOVE_NONE, .rdt = {.fd = -1}, .notify = NOTIFY_NONE                                                       \
     }
 

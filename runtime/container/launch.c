@@ -80,7 +80,7 @@ static void place_stdio(const struct launch *launch, int channel) {
 }
 
 struct child {
-    const struct launch *launch;
+    struct launch launch;
     int image;
     int channel;
     int parents_end;
@@ -89,7 +89,7 @@ struct child {
 // In the child: waits for its id maps where it has a user namespace, becomes its root, and turns into the init program.
 static void become_init(void *argument) {
     const struct child *child = argument;
-    const struct launch *launch = child->launch;
+    const struct launch *launch = &child->launch;
     int channel = child->channel;
     // Else the end of the parent would not end the channel: we would wait on it for ourselves.
     close(child->parents_end);
@@ -226,7 +226,8 @@ static pid_t clone_child(const struct launch *launch, int image, int channel, in
     if (launch->join_user >= 0 || launch->join_pid >= 0 || launch->join_process >= 0) {
         return clone_joined(launch, image, channel, ret_pidfd, err);
     }
-    struct child child = {launch, image, channel, parents_end};
+    static struct child child; // the child may still read it when we are far from here
+    child = (struct child){*launch, image, channel, parents_end};
     // A child with a user namespace of its own needs us to write its maps before it can execute anything as that namespace's root.
     bool waits = launch->namespaces & CLONE_NEWUSER;
     pid_t pid = waits ? process_clone(launch->namespaces, launch->cgroup_fd, ret_pidfd)

@@ -40,7 +40,7 @@ static int open_namespace(const struct container_plan *plan, pid_t init, struct 
     return fd < 0 ? err_sys(err, "open the container's network namespace") : fd;
 }
 
-int net_devices_move(const struct container_plan *plan, pid_t init, struct netdev_move *ret, struct err *err) {
-    AUTO_FD int namespace_fd = open_namespace(plan, init, err);
+int net_devices_move(const struct container_plan *plan, pid_t init, int network, struct netdev_move *ret, struct err *err) {
+    AUTO_FD int namespace_fd = network >= 0 ? fcntl(network, F_DUPFD_CLOEXEC, 0) : open_namespace(plan, init, err);
     return namespace_fd < 0 ? -1 : netdev_move(plan->net_devices, plan->net_device_count, namespace_fd, ret, err);
 }

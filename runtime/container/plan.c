@@ -101,6 +101,12 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     }
     plan->init.mount_namespace = plan->namespaces & CLONE_NEWNS;
     plan->init.new_network = plan->namespaces & CLONE_NEWNET;
+    // A network namespace is what takes longest to make, and most of init's work does not need it. It belongs to the user namespace of
+    // its maker: where that is to be the container's, the clone makes it.
+    plan->init.late_network = plan->init.new_network && plan->opens_trees && !(plan->namespaces & CLONE_NEWUSER) && !plan->join_user;
+    if (plan->init.late_network) {
+        plan->namespaces &= ~(uint64_t)CLONE_NEWNET;
+    }
     plan->uids = container_plan_map(&plan->arena, os->uid_mappings, os->uid_mappings_count);
     plan->gids = container_plan_map(&plan->arena, os->gid_mappings, os->gid_mappings_count);
     if ((plan->namespaces & CLONE_NEWUSER) && (plan->uids.count == 0 || plan->gids.count == 0)) {

@@ -60,7 +60,7 @@ static_assert(SYS_clone3 == 435, "the number is in the text above");
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
     // As large as what a body needs to say why it failed; touched only where it is used.
     alignas(16) static char stack[64 << 10];
-    struct clone_args args = clone_args_of(namespaces | CLONE_VM | CLONE_VFORK, cgroup_fd, ret_pidfd);
+    struct clone_args args = clone_args_of(namespaces | CLONE_VM, cgroup_fd, ret_pidfd);
     args.stack = (uintptr_t)stack;
     args.stack_size = sizeof(stack);
     long pid = process_clone_call(&args, sizeof(args), body, argument);

@@ -16,6 +16,7 @@ struct err;
 enum channel_type {
     CHANNEL_PLAN = 1,   // to init: the encoded init_plan, with its descriptors
     CHANNEL_GO,         // to init: the container is recorded and limited; go on to what is the container's own
+    CHANNEL_NETWORK,    // to init: its network namespace, as the descriptor
     CHANNEL_NAMESPACES, // from init: mounts are made; the parent's hooks may run before it says GO
     CHANNEL_TERMINAL,   // from init: the pty's master, as the descriptor
     CHANNEL_LISTENER,   // from init: it is about to load a filter with a listener (filter.c); waits for GO

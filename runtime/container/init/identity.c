@@ -58,7 +58,26 @@ int init_join_namespaces(struct init *init, struct err *err) {
     if (plan->new_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0) {
         return err_sys(err, "create a cgroup namespace");
     }
-    return plan->new_network ? bring_up_loopback(err) : 0;
+    return plan->new_network && !plan->late_network ? bring_up_loopback(err) : 0;
+}
+
+int init_take_network(struct init *init, struct err *err) {
+    if (!init->plan->late_network || init->has_network) {
+        return 0;
+    }
+    struct channel_message message;
+    if (channel_receive(init->channel, &message, err) < 0) {
+        return -1;
+    }
+    int result = 0;
+    if (message.type != CHANNEL_NETWORK || message.fd_count != 1) {
+        result = err_set(err, ERR_STATE, "the runtime ended before the network namespace was made");
+    } else if (setns(message.fds[0], CLONE_NEWNET) < 0) {
+        result = err_sys(err, "join the network namespace");
+    }
+    channel_message_finish(&message);
+    init->has_network = result == 0;
+    return result < 0 ? -1 : bring_up_loopback(err);
 }
 
 int init_name_host(struct init *init, struct err *err) {

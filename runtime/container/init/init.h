@@ -10,6 +10,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,7 @@ struct init {
     int console_fd; // the slave of the pty, -1 for none
     int proc_fd;    // init_proc()'s, -1 before
     mode_t umask;   // the caller's, for the command
+    bool has_network; // a late one has come
 };
 
 // The descriptor at a place of the plan; -1 when the place is empty or a lie.
@@ -82,6 +84,7 @@ int init_run_hooks(const struct plan_hook *hooks, size_t count, const char *stat
 
 // identity.c
 int init_join_namespaces(struct init *init, struct err *err) MUST_CHECK;
+int init_take_network(struct init *init, struct err *err) MUST_CHECK; // waits for it where it comes late
 int init_name_host(struct init *init, struct err *err) MUST_CHECK;
 int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
 

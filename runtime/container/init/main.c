@@ -74,6 +74,9 @@ static int set_up(struct init *init, struct err *err) {
     if (!plan->mount_namespace && plan->process.terminal && open_joined_console(init, err) < 0) {
         return -1;
     }
+    if (init_take_network(init, err) < 0) {
+        return -1;
+    }
     if (plan->ask_before_pivot && channel_send(init->channel, CHANNEL_NAMESPACES, NULL, 0, NULL, 0, err) < 0) {
         return -1;
     }

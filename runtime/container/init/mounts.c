@@ -79,8 +79,22 @@ static int make_new(const struct plan_mount *mount, struct err *err) {
     return tree;
 }
 
+static bool is_free_of_network(const char *fstype) {
+    static const char *const names[] = {"proc", "tmpfs", "devpts", "mqueue"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(fstype, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int make_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
     if (mount->kind == PLAN_MOUNT_NEW) {
+        // A sysfs shows the network namespace of who mounts it; of others it is not known.
+        if (!is_free_of_network(mount->fstype) && init_take_network(init, err) < 0) {
+            return -1;
+        }
         return make_new(mount, err);
     }
     if (mount->kind == PLAN_MOUNT_TREE) {

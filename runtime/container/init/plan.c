@@ -142,6 +142,7 @@ static const struct wire_field init_plan_fields[] = {
     WIRE_COUNTED(struct init_plan, STRINGS, masked_paths, masked_count),
     WIRE_COUNTED(struct init_plan, STRINGS, readonly_paths, readonly_count),
     WIRE(struct init_plan, BOOL, new_network),
+    WIRE(struct init_plan, BOOL, late_network),
     WIRE(struct init_plan, STRING, hostname),
     WIRE(struct init_plan, STRING, domainname),
     WIRE_ARRAY(struct init_plan, create_hooks, create_hook_count, hook_record),

@@ -180,7 +180,8 @@ struct init_plan {
     const char **readonly_paths;
     size_t readonly_count;
 
-    bool new_network; // loopback is brought up
+    bool new_network;  // loopback is brought up
+    bool late_network; // the parent makes the namespace while init works, and hands it over (CHANNEL_NETWORK)
     const char *hostname;
     const char *domainname;
 
