@@ -250,6 +250,7 @@ END
 
 @test "a user namespace with a writable cgroup is given what the kernel lists for delegation, and no more" {
     needs_v2
+    needs_controller pids
     configure_script 'mkdir /sys/fs/cgroup/inner && echo $$ > /sys/fs/cgroup/inner/cgroup.procs && echo moved; echo max > /sys/fs/cgroup/pids.max || echo no; : > /tmp/ready; sleep 60' \
         "$USERNS | $WRITABLE | .linux.resources.pids.limit = 20"' | .mounts += [{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}]'
     oci run --detach "$ID" 3>&- > said 2>&1

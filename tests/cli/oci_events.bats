@@ -38,6 +38,9 @@ has_events() {
 }
 
 @test "what a container uses is one line, with the members of runc's" {
+    for controller in memory pids cpu cpuset; do
+        needs_controller "$controller"
+    done
     configure_script 'head -c 8000000 /dev/zero > /tmp/x; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; : > /tmp/ready; sleep 61 & wait' \
         '.linux.resources = {"memory": {"limit": 67108864}, "pids": {"limit": 33}, "cpu": {"quota": 50000, "period": 100000, "cpus": "0", "mems": "0"}}
             | .mounts += [{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"}]'
@@ -72,10 +75,10 @@ has_events() {
 }
 
 @test "numbers without a limit are as other runtimes have them" {
+    needs_controller memory
     oci run --detach "$ID" 3>&-
     run oci events --stats "$ID"
     if $V2; then
-        [ "$(jq .data.memory.usage.limit <<< "$output")" = 18446744073709552000 ]
         [[ "$output" == *'"usage":{"limit":18446744073709551615,'* ]]
     else
         [[ "$output" == *'"usage":{"limit":9223372036854771712,'* ]]

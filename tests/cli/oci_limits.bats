@@ -113,6 +113,8 @@ runs_with() {
 @test "keys of version 2 are written as they are; version 1 has none" {
     configure '.linux.resources.unified = {"memory.high": "50331648", "pids.max": "77"}'
     if $V2; then
+        needs_controller memory
+        needs_controller pids
         oci run --detach "$ID" 3>&-
         [ "$(limit - - memory.high)" = 50331648 ]
         [ "$(limit - - pids.max)" = 77 ]
