@@ -55,8 +55,9 @@ static const struct option_row oci_options[] = {
                   "Say what is an error, warning, info or debug, and all before it [default warning]"),
     OPTION_FLAG("debug", 0, struct context, debug, "The same as --log-level debug"),
     OPTION_FLAG("systemd-cgroup", 0, struct context, systemd_cgroup,
-                "Let systemd make the control groups: cgroupsPath is slice:prefix:name"),
-    OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager, "Who makes control groups: cgroupfs, systemd or disabled [default cgroupfs]"),
+                "Let systemd make the container's control group: linux.cgroupsPath is slice:prefix:name then"),
+    OPTION_STRING("cgroup-manager", 0, "NAME", struct context, cgroup_manager,
+                  "Who makes control groups: cgroupfs, systemd (as --systemd-cgroup) or disabled [default cgroupfs]"),
     OPTION_CHOICE("rootless", 0, "WISH", rootless_wishes, struct context, rootless_wish,
                   "Whether to do without a control group where none may be made and no limits are asked for: auto, true or false "
                   "[default auto: unless called by root]"),

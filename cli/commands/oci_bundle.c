@@ -1,6 +1,7 @@
 #include "cli/commands/oci_bundle.h"
 
 #include "cli/context.h"
+#include "cli/user_bus.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -65,7 +66,8 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
     // Engines pass these by habit: what is not served must not pass for it.
     const struct cgroup_manager *manager =
         cgroup_manager_named(context->systemd_cgroup ? "systemd" : context->cgroup_manager, err);
-    if (!manager) {
+    const char *bus = NULL;
+    if (!manager || (manager == &cgroup_manager_systemd && user_bus_find(context, &bus, err) < 0)) {
         return err_in(err, context->systemd_cgroup ? "--systemd-cgroup" : "--cgroup-manager");
     }
     if (!realpath(make->bundle ? make->bundle : ".", bundle)) {
@@ -102,6 +104,7 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .no_pivot = make->no_pivot,
         .no_new_keyring = make->no_new_keyring,
         .cgroup_manager = manager,
+        .user_bus = bus,
         .pid_file = make->pid_file,
         .console_socket = make->console_socket,
         .pidfd_socket = make->pidfd_socket,

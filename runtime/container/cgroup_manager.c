@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static const struct cgroup_manager *const managers[] = {&cgroup_manager_fs, &cgroup_manager_disabled};
+static const struct cgroup_manager *const managers[] = {&cgroup_manager_fs, &cgroup_manager_systemd, &cgroup_manager_disabled};
 
 const struct cgroup_manager *cgroup_manager_named(const char *name, struct err *err) {
     for (size_t i = 0; name && i < ARRAY_LEN(managers); i++) {
@@ -16,7 +16,7 @@ const struct cgroup_manager *cgroup_manager_named(const char *name, struct err *
         }
     }
     if (name) {
-        err_set(err, ERR_INPUT, "cgroup manager \"%.64s\": expected cgroupfs or disabled", name);
+        err_set(err, ERR_INPUT, "cgroup manager \"%.64s\": expected cgroupfs, systemd or disabled", name);
         return NULL;
     }
     return &cgroup_manager_fs;

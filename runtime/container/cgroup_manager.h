@@ -2,6 +2,7 @@
 // create, update and delete call these and never make or remove a group by themselves.
 //
 //   cgroupfs    makes directories (cgroup_manager_fs.c); the container's process is born in the group
+//   systemd     asks systemd for a scope (cgroup_manager_systemd.c), which puts the container's process into it
 //   disabled    makes none: the container stays where its maker is, and limits are refused
 //
 // A manager that asks a service for a group may need a process to put in it, which is then there before the group: needs_process.
@@ -29,6 +30,7 @@ struct text_pair;
 struct cgroup_wish {
     const char *id;
     const char *path;      // plan(): linux.cgroupsPath or NULL; later what plan() made of it
+    const char *user_bus;  // plan(): the bus of the user's own systemd; NULL: the system's
     bool privileged;       // made by root
     uint32_t controllers;  // version 1: the hierarchies to have the group in (cgroup_create())
     const struct cgroup_limits *limits; // what apply() is going to be called with: a service may want to know them at once
@@ -63,6 +65,7 @@ struct cgroup_manager {
 };
 
 extern const struct cgroup_manager cgroup_manager_fs;
+extern const struct cgroup_manager cgroup_manager_systemd;
 extern const struct cgroup_manager cgroup_manager_disabled;
 
 // By its name; NULL is cgroupfs. ERR_INPUT, naming those there are, for another name.

@@ -67,7 +67,7 @@ static int judge_cgroup(const struct creation *creation, struct err *err) {
     if (!plan->cgroup_required) {
         return 0;
     }
-    return plan->privileged || !cgroup_limits_asked(&plan->limits) ? -1 : err_in(err, "set the limits");
+    return plan->privileged || plan->cgroup_manager->needs_process || !cgroup_limits_asked(&plan->limits) ? -1 : err_in(err, "set the limits");
 }
 
 // Whoever removes the container kills what is in its cgroup. So one that others' processes are in is never shared.

@@ -17,11 +17,13 @@ int container_plan_limits(const struct container_options *options, struct contai
         limits_add_devices(from, &plan->arena, limits);
     }
     bool may_do_without = options->rootless.set ? options->rootless.value : !plan->privileged;
-    plan->cgroup_required = !may_do_without || cgroup_limits_asked(limits);
     plan->cgroup_manager = options->cgroup_manager ? options->cgroup_manager : &cgroup_manager_fs;
+    // Who asks for a service's group wants that one.
+    plan->cgroup_required = !may_do_without || plan->cgroup_manager->needs_process || cgroup_limits_asked(limits);
     const struct cgroup_wish wish = {
         .id = options->id,
         .path = config->os.cgroups_path,
+        .user_bus = options->user_bus,
         .privileged = plan->privileged,
         .limits = limits,
         .annotations = config->annotations,
