@@ -225,7 +225,8 @@ sleeper() {
     configure '.process.args = ["true"] | .linux.netDevices = {"dev0": {}, "dev1": {}, "dev2": {}, "dev3": {}}'
     net strace -e trace=sendto,setns -o trace "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID"
     [ "$(grep -c 'sendto(.*nlmsg_len' trace)" -eq 3 ]
-    [ "$(grep -c 'setns(' trace)" -eq 2 ]
+    # In, back, and back from making the namespace.
+    [ "$(grep -c 'setns(' trace)" -eq 3 ]
     # And none where nothing is asked for.
     configure 'del(.linux.netDevices)'
     net strace -e trace=sendto,setns -o trace "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID"
