@@ -65,7 +65,7 @@ teardown() {
     fails_with "run container \"$ID\": command \"/bin/nowhere\": no such file or directory in the container"
     configure '.process.args = ["/etc/passwd"]'
     run oci run "$ID"
-    fails_with "run container \"$ID\": command \"/etc/passwd\" cannot be executed: Permission denied"
+    fails_with "run container \"$ID\": command \"/etc/passwd\" cannot be executed: permission denied"
     configure '.process.args = ["/etc"]'
     run oci run "$ID"
     fails_with "run container \"$ID\": command \"/etc\" is a directory: permission denied"
@@ -120,7 +120,7 @@ teardown() {
     configure '.process.args = ["bad"]'
     run oci run --detach "$ID"
     [ "$status" -eq 1 ]
-    [[ "$output" == *"execute command \"bad\": Exec format error" ]]
+    [[ "$output" == *"command \"bad\" cannot be executed: exec format error" ]]
     nothing_left
 }
 

@@ -62,7 +62,7 @@ exec_fails_with() {
     run oci exec "$ID" /bin/nowhere
     exec_fails_with 'command "/bin/nowhere": no such file or directory in the container'
     run oci exec "$ID" /etc/passwd
-    exec_fails_with 'command "/etc/passwd" cannot be executed: Permission denied'
+    exec_fails_with 'command "/etc/passwd" cannot be executed: permission denied'
     run oci exec "$ID" /etc
     exec_fails_with 'command "/etc" is a directory: permission denied'
     printf '#!/nowhere\n' > "$ROOTFS/bin/script"

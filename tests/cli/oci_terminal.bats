@@ -38,6 +38,17 @@ on_terminal() {
     output=$(tr -d '\r' <<< "${output#^@}")
 }
 
+@test "what a create with a terminal writes to ends with it" {
+    configure_script 'echo shown'
+    take_console < /dev/null
+    # Whoever reads its output waits for the end of it: init must not hold that open until it is started.
+    "$COFFER_OCI" --root "$(coffer_root)/oci" create --console-socket console "$ID" 2>&1 3>&- | timeout 10 cat
+    has_status created
+    oci start "$ID"
+    take_shown
+    has_line shown
+}
+
 @test "create sends the terminal to the console socket" {
     configure_script 'tty; stty size; ls -l /dev/console | cut -c1; readlink /proc/self/fd/0; ps -o tty | tail -1; test -t 0 -a -t 1 -a -t 2 && echo three; cat < /dev/console' \
         '.process.consoleSize = {"height": 21, "width": 43}'

@@ -33,6 +33,13 @@ static int try_program(const char *path) {
     return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
+// In the words of runc's errors, all small, for engines that look for them.
+static void refuse_execution(const char *name, int reason, struct err *err) {
+    const char *why = reason == EACCES ? "permission denied" : reason == ENOEXEC ? "exec format error" : strerror(reason);
+    err_set(err, ERR_NOT_EXECUTABLE, "command \"%s\" cannot be executed: %s", name, why);
+    err->errnum = reason;
+}
+
 // Engines tell 127 and 126 by words in the message: "executable file not found" and "no such file or directory" for what is missing,
 // "permission denied" for what cannot be executed (podman 4, dockerd 20.10, whose own words are runc's).
 static int not_found(const char *name, int reason, struct err *err) {
@@ -45,8 +52,7 @@ static int not_found(const char *name, int reason, struct err *err) {
     if (reason == EISDIR) {
         return err_set(err, ERR_NOT_EXECUTABLE, "command \"%s\" is a directory: permission denied", name);
     }
-    err_num(err, reason, "command \"%s\" cannot be executed", name);
-    err->kind = ERR_NOT_EXECUTABLE;
+    refuse_execution(name, reason, err);
     return -1;
 }
 
@@ -139,7 +145,6 @@ int init_exec(struct init *init, const char *path, struct err *err) {
         return err_set(err, ERR_NO_COMMAND, "command \"%s\": its interpreter or dynamic loader is missing in the container: no such file or "
                        "directory", process->args[0]);
     }
-    err_num(err, reason, "execute command \"%s\"", process->args[0]);
-    err->kind = ERR_NOT_EXECUTABLE;
+    refuse_execution(process->args[0], reason, err);
     return -1;
 }

@@ -104,10 +104,11 @@ static int set_limits(const struct plan_process *process, struct err *err) {
     return 0;
 }
 
-static int open_terminal(struct init *init, struct err *err) {
+int init_take_terminal(struct init *init, struct err *err) {
     if (init->console_fd < 0) {
         return 0;
     }
+    setsid(); // fails only where init leads a session already
     if (ioctl(init->console_fd, TIOCSCTTY, 0) < 0) {
         return err_sys(err, "make the pty the controlling terminal");
     }
@@ -216,7 +217,7 @@ int init_take_identity(struct init *init, struct err *err) {
     }
     default_signals(process->unignored_signals);
     setsid(); // fails only where init leads a session already
-    if (open_terminal(init, err) < 0 || set_limits(process, err) < 0 || init_set_attributes(init, err) < 0) {
+    if (init_take_terminal(init, err) < 0 || set_limits(process, err) < 0 || init_set_attributes(init, err) < 0) {
         return -1;
     }
     umask(process->set_umask ? process->umask : init->umask);

@@ -86,6 +86,7 @@ int init_run_hooks(const struct plan_hook *hooks, size_t count, const char *stat
 int init_join_namespaces(struct init *init, struct err *err) MUST_CHECK;
 int init_take_network(struct init *init, struct err *err) MUST_CHECK; // waits for it where it comes late
 int init_name_host(struct init *init, struct err *err) MUST_CHECK;
+int init_take_terminal(struct init *init, struct err *err) MUST_CHECK; // makes it the standard descriptors, where there is one
 int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
 
 // filter.c

@@ -147,7 +147,8 @@ static int carry_out(struct init *init, struct err *err) {
     if (has_process && (init_resolve_user(init, err) < 0 || init_find_program(init, program, sizeof(program), err) < 0)) {
         return -1;
     }
-    if (plan->wait_for_start && await_start(init, err) < 0) {
+    // Whoever called `create` waits for the end of what it wrote to: init must not hold that open.
+    if (plan->wait_for_start && (init_take_terminal(init, err) < 0 || await_start(init, err) < 0)) {
         return -1;
     }
     if (!has_process) {
