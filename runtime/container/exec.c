@@ -44,7 +44,6 @@ struct execution {
     const struct oci_config *config; // the container's; NULL when none was kept
     struct oci_process process;      // the new one
     int init;                        // pidfd of the container's first process
-    bool init_planned;               // the plan owns it
     uint64_t joined;                 // namespaces, CLONE_NEW*
     struct container_plan plan;
     struct cgroup_host cgroup_host;
@@ -61,9 +60,7 @@ static void execution_finish(struct execution *execution) {
     cgroup_finish(&execution->cgroup);
     cgroup_host_finish(&execution->cgroup_host);
     container_plan_finish(&execution->plan);
-    if (!execution->init_planned) {
-        fd_close(&execution->init);
-    }
+    fd_close(&execution->init);
     state_dir_finish(&execution->dir);
     arena_finish(&execution->arena);
 }
@@ -221,20 +218,6 @@ static int descend_to_init(struct execution *execution, struct err *err) {
 
 // --- the plan ---
 
-// Init joins the cgroup namespace by the same pidfd as the process before it joined the others.
-static int add_cgroup_namespace(struct execution *execution, struct err *err) {
-    struct init_plan *init = &execution->plan.init;
-    int pidfd = execution->init;
-    if ((execution->joined & CLONE_NEWCGROUP) == 0) {
-        return 0;
-    }
-    init->joins = arena_array(&execution->plan.arena, 1, sizeof(*init->joins));
-    init->joins[0].type = CLONE_NEWCGROUP;
-    init->join_count = 1;
-    execution->init_planned = true;
-    return container_plan_add_fd(&execution->plan, pidfd, &init->joins[0].fd, err);
-}
-
 static int plan_affinity(struct execution *execution, struct err *err) {
     const struct oci_cpu_affinity *wish = execution->process.exec_cpu_affinity;
     if (!wish || !wish->final || !*wish->final) {
@@ -294,12 +277,13 @@ static int make_plan(struct execution *execution, struct err *err) {
     if (!plan->init.process.terminal && options->console_socket) {
         return err_set(err, ERR_INPUT, "--console-socket: there is no terminal to send; add --tty");
     }
-    return plan_affinity(execution, err) < 0 || add_cgroup_namespace(execution, err) < 0 ? -1 : 0;
+    return plan_affinity(execution, err);
 }
 
 // --- the process ---
 
-// The plan is sent before there is a process, so that it finds it at once; but not where something must be done with the process before.
+// The plan is sent before there is a process, so that it finds it at once; but not where something must be done with the process before, nor
+// where it is held in a paused cgroup: if we are tired of waiting, nothing shall run when that is resumed.
 static int launch_once(struct execution *execution, struct err *err) {
     const struct launch launch = {
         .cgroup_fd = execution->cgroup.count > 0 ? cgroup_v2_fd(&execution->cgroup) : -1,
@@ -314,7 +298,7 @@ static int launch_once(struct execution *execution, struct err *err) {
     };
     struct launch_ready ready = LAUNCH_READY_NONE;
     int result = launch_make_ready(&ready, err);
-    if (result == 0 && !execution->options->pidfd_socket && !execution->record.rdt) {
+    if (result == 0 && !execution->options->pidfd_socket && !execution->record.rdt && !execution->paused) {
         int sent = dialogue_offer_plan(ready.ours, &execution->plan, err);
         execution->plan_sent = sent > 0;
         result = sent < 0 ? -1 : 0;

@@ -138,7 +138,7 @@ static void become_joiner(void *argument) {
     int channel = joiner->channel;
     set_own_oom_score(launch, channel);
     place_stdio(launch, channel);
-    const int fds[] = {channel, joiner->report, launch->join_user, launch->join_pid, launch->join_process, launch->cgroup_fd};
+    const int fds[] = {channel, joiner->report, launch->join_user, launch->join_pid, launch->join_process};
     char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 2][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
     if (sys_close_range(3 + (unsigned)launch->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {
         give_up(channel, "mark all descriptors close-on-exec");
@@ -151,30 +151,30 @@ static void become_joiner(void *argument) {
     }
     snprintf(numbers[ARRAY_LEN(fds)], sizeof(numbers[0]), "%llu", (unsigned long long)launch->namespaces);
     snprintf(numbers[ARRAY_LEN(fds) + 1], sizeof(numbers[0]), "%llu", (unsigned long long)launch->join_namespaces);
-    char *const args[] = {name,       numbers[0], numbers[1], numbers[2], numbers[3],
-                          numbers[4], numbers[5], numbers[6], numbers[7], die,        NULL};
+    char *const args[] = {name, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], die, NULL};
     char *const environment[] = {NULL};
     sys_execveat(joiner->image, "", args, environment, AT_EMPTY_PATH);
     give_up(channel, "execute the init program");
 }
 
+// errno of a clone into a container's cgroup.
+static int clone_failed(int errnum, struct err *err) {
+    const char *why = errnum == EAGAIN ? " (its pids limit may be reached)" : "";
+    return err_num(err, errnum, "create a process in the container's cgroup%s", why);
+}
+
 // The between's answer for a process that did not come to be.
 static int join_failed(const struct launch *launch, const int32_t answer[2], struct err *err) {
-    if (answer[0] == INIT_JOIN_NO_CLONE) {
-        // ENOMEM: the pid namespace has lost its first process and takes no more (clone(2)).
-        if (answer[1] == ENOMEM && launch->join_process >= 0) {
-            return err_set(err, ERR_STATE, "the container has just ended");
-        }
-        if (answer[1] == EAGAIN) {
-            return err_num(err, answer[1], "create a process in the container (its pids limit may be reached)");
-        }
-        return err_num(err, answer[1], "create a process in the container's namespaces and cgroup");
+    // ESRCH: the process to join is dead. ENOMEM: the pid namespace has lost its first process and takes no more (clone(2)).
+    bool refused = answer[0] == INIT_JOIN_REFUSED;
+    if (launch->join_process >= 0 && answer[1] == (refused ? ESRCH : ENOMEM)) {
+        return err_set(err, ERR_STATE, "the container has just ended");
     }
-    if (launch->join_process >= 0) {
-        return answer[1] == ESRCH ? err_set(err, ERR_STATE, "the container has just ended")
-                                  : err_num(err, answer[1], "join the container's namespaces");
+    if (!refused) {
+        return clone_failed(answer[1], err);
     }
-    return err_num(err, answer[1], "join the user or pid namespace of the configuration");
+    return launch->join_process >= 0 ? err_num(err, answer[1], "join the container's namespaces")
+                                     : err_num(err, answer[1], "join the user or pid namespace of the configuration");
 }
 
 static pid_t clone_joined(const struct launch *launch, int image, int channel, int *ret_pidfd, struct err *err) {
@@ -185,9 +185,11 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
     AUTO_FD int ours = report[0];
     AUTO_FD int theirs = report[1];
     struct joiner joiner = {launch, image, channel, theirs};
-    pid_t between = process_clone_to_exec(0, -1, become_joiner, &joiner, NULL);
+    // Born in the cgroup, so that no descriptor of it, which would lead to the host's cgroups, ever comes into the pid namespace; nor
+    // could it be joined from inside a cgroup namespace (cgroups(7), nsdelegate).
+    pid_t between = process_clone_to_exec(0, launch->cgroup_fd, become_joiner, &joiner, NULL);
     if (between < 0) {
-        return err_sys(err, "create a process");
+        return clone_failed(errno, err);
     }
     fd_close(&theirs);
     int32_t answer[2];

@@ -1,7 +1,7 @@
 #!/bin/bash
-# tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration: coffer-oci against its
-# peers and the bare system calls, all on one bundle below FOLDER. BENCH_RUNS: rounds; BENCH_JSON: file for the figures.
-# --syscalls: count the system calls of each whole path instead.
+# tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration, and `exec` of one in a
+# container that is there: coffer-oci against its peers and the bare system calls, all on one bundle below FOLDER. BENCH_RUNS: rounds;
+# BENCH_JSON: file for the figures. --syscalls: count the system calls of each whole path instead.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -25,8 +25,20 @@ mkdir -p "$bundle"/rootfs/{bin,dev,proc,sys,tmp}
 state=$(mktemp -d "${TMPDIR:-/dev/shm}/coffer-bench.XXXXXX")
 cp "$build/bench/true" "$bundle/rootfs/bin/true"
 
+# The command lines that remove the containers which wait.
+runtimes=()
+stop_containers() {
+    local i command
+    for i in "${!runtimes[@]}"; do
+        read -ra command <<< "${runtimes[i]}"
+        "${command[@]}"
+    done
+    runtimes=()
+}
+
 # A run that failed may have left its group, empty.
 clean_up() {
+    stop_containers || true
     find /sys/fs/cgroup -maxdepth 1 -type d -name "$id-*" -exec rmdir {} \; || true
     rm -rf "$state"
 }
@@ -57,15 +69,6 @@ add() { # NAME COMMAND ARGUMENT
     fi
 }
 
-write_config '["/bin/true", "42"]'
-add exec "$bundle/rootfs/bin/true" 42
-add floor "$build/bench/floor $bundle/rootfs /bin/true" 42
-add coffer-oci "$build/coffer-oci --root $state/coffer run --bundle $bundle $id-%" ""
-add bubblewrap "bwrap --unshare-all --ro-bind $bundle/rootfs / --proc /proc --dev /dev --tmpfs /tmp /bin/true" 42
-add crun "crun --root $state/crun run --bundle $bundle $id-%" ""
-add runc "runc --root $state/runc run --bundle $bundle $id-%" ""
-write_config '["/bin/true"]'
-
 # One row a system call, one column a contender, the most called on top.
 count_syscalls() {
     local i command
@@ -92,13 +95,55 @@ count_syscalls() {
         }'
 }
 
-if [ "$syscalls" ]; then
-    count_syscalls
-    exit
-fi
-contenders=()
-for i in "${!names[@]}"; do
-    contenders+=("${names[i]} | ${commands[i]}")
+# Of what was added: the system calls, or the time.
+measure() { # TITLE SUFFIX [FLOOR]
+    local contenders=() i
+    if [ "$syscalls" ]; then
+        echo "$1"
+        count_syscalls
+        return
+    fi
+    for i in "${!names[@]}"; do
+        contenders+=("${names[i]} | ${commands[i]}")
+    done
+    "$build/bench/interleave" --title "$1" --ours coffer-oci ${3:+--floor "$3"} --runs "${BENCH_RUNS:-200}" \
+        ${BENCH_JSON:+--json "$BENCH_JSON.$2"} "${contenders[@]}"
+}
+
+write_config '["/bin/true", "42"]'
+add exec "$bundle/rootfs/bin/true" 42
+add floor "$build/bench/floor $bundle/rootfs /bin/true" 42
+add coffer-oci "$build/coffer-oci --root $state/coffer run --bundle $bundle $id-%" ""
+add bubblewrap "bwrap --unshare-all --ro-bind $bundle/rootfs / --proc /proc --dev /dev --tmpfs /tmp /bin/true" 42
+add crun "crun --root $state/crun run --bundle $bundle $id-%" ""
+add runc "runc --root $state/runc run --bundle $bundle $id-%" ""
+write_config '["/bin/true"]'
+
+measure "run of a static true, default configuration" low-level floor
+
+# Each runtime execs in a container of its own making, which waits.
+declare -A pids
+start_container() { # NAME RUNTIME...
+    local name=$1
+    shift
+    if "$@" run --detach --pid-file "$state/$name.pid" --bundle "$bundle" "$id-exec-$name" < /dev/null > /dev/null 2> "$folder/stderr"; then
+        runtimes+=("$* delete --force $id-exec-$name")
+        pids[$name]=$(< "$state/$name.pid")
+    else
+        echo "$name: left out: $(head -n 1 "$folder/stderr")"
+    fi
+}
+
+write_config '["/bin/true", "wait"]'
+start_container coffer-oci "$build/coffer-oci" --root "$state/coffer"
+start_container crun crun --root "$state/crun"
+start_container runc runc --root "$state/runc"
+names=() commands=()
+add exec "$bundle/rootfs/bin/true" 42
+for name in coffer-oci crun runc; do
+    runtime=$name
+    [ "$name" != coffer-oci ] || runtime=$build/coffer-oci
+    [ ! "${pids[$name]:-}" ] || add "$name" "$runtime --root $state/${name%-oci} exec $id-exec-$name /bin/true" 42
 done
-"$build/bench/interleave" --title "run of a static true, default configuration" --ours coffer-oci --floor floor \
-    --runs "${BENCH_RUNS:-200}" ${BENCH_JSON:+--json "$BENCH_JSON.low-level"} "${contenders[@]}"
+[ ! "${pids[coffer-oci]:-}" ] || add nsenter "nsenter --target ${pids[coffer-oci]} --all /bin/true" 42
+measure "exec of a static true in a running container" exec

@@ -48,10 +48,10 @@ void init_warn(const struct init *init, const char *text);
 // must come before the container's mounts are there to be in the way. -1 with err.
 int init_proc(struct init *init, struct err *err) MUST_CHECK;
 
-// join.c: the words behind the channel's on the command line: numbers of the report's descriptor, of those of a user namespace, a pid
-// namespace and a process (pidfd) to join, and of the cgroup's (-1: none); the namespaces to create and those of the process to join
-// (CLONE_NEW*); and 1 to die with the parent. Returns in init alone, 0 or -1.
-enum { INIT_JOIN_WORDS = 8 };
+// join.c: the words behind the channel's on the command line: numbers of the report's descriptor, and of those of a user namespace, a
+// pid namespace and a process (pidfd) to join (-1: none); the namespaces to create and those of the process to join (CLONE_NEW*); and 1
+// to die with the parent. Returns in init alone, 0 or -1.
+enum { INIT_JOIN_WORDS = 7 };
 // What is written to the report: two int32_t, the clone's number or one of these, and errno.
 enum { INIT_JOIN_REFUSED = -1, INIT_JOIN_NO_CLONE = -2 };
 int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) MUST_CHECK;

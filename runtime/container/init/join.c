@@ -19,8 +19,8 @@
 #include <sys/prctl.h>
 
 struct join {
-    int user, pid, process, cgroup; // descriptors, -1 for none
-    uint64_t created, joined;       // CLONE_NEW*
+    int user, pid, process;   // descriptors, -1 for none
+    uint64_t created, joined; // CLONE_NEW*
     bool die_with_parent;
 };
 
@@ -28,7 +28,7 @@ static bool enters_user_namespace(const struct join *join) {
     return join->user >= 0 || ((join->created | join->joined) & CLONE_NEWUSER) != 0;
 }
 
-static int become_init(const struct init *init, const struct join *join, struct err *err) {
+static int become_init(const struct init *init, const struct join *join, bool in_user, struct err *err) {
     if (join->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
@@ -36,7 +36,7 @@ static int become_init(const struct init *init, const struct join *join, struct 
     if ((join->created & CLONE_NEWUSER) && fd_read_full(init->channel, &mapped, 1) != 1) {
         _exit(125); // the runtime went away or failed to write the maps
     }
-    if (!enters_user_namespace(join)) {
+    if (!in_user) {
         return 0;
     }
     if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) {
@@ -48,38 +48,35 @@ static int become_init(const struct init *init, const struct join *join, struct 
 }
 
 // The kernel takes the user namespace first, and asks for the others whether the caller may join them from where he was (setns(2),
-// Linux 5.8). The cgroup namespace is left to init: from inside it the container's cgroup cannot be joined (cgroups(7), nsdelegate).
+// Linux 5.8).
 static bool join_all(const struct join *join) {
-    if ((join->user >= 0 && setns(join->user, CLONE_NEWUSER) < 0) || (join->pid >= 0 && setns(join->pid, CLONE_NEWPID) < 0)) {
-        return false;
-    }
-    int joined = (int)(join->joined & ~(uint64_t)CLONE_NEWCGROUP);
-    return join->process < 0 || joined == 0 || setns(join->process, joined) == 0;
+    return (join->user < 0 || setns(join->user, CLONE_NEWUSER) == 0) && (join->pid < 0 || setns(join->pid, CLONE_NEWPID) == 0) &&
+           (join->process < 0 || join->joined == 0 || setns(join->process, (int)join->joined) == 0);
 }
 
 int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) {
     AUTO_FD int report = (int)strtol(words[0], NULL, 10);
-    AUTO_FD int user = (int)strtol(words[1], NULL, 10);
-    AUTO_FD int pid = (int)strtol(words[2], NULL, 10);
-    AUTO_FD int process = (int)strtol(words[3], NULL, 10);
-    AUTO_FD int cgroup = (int)strtol(words[4], NULL, 10);
-    const struct join join = {
-        .user = user,
-        .pid = pid,
-        .process = process,
-        .cgroup = cgroup,
-        .created = strtoull(words[5], NULL, 10),
-        .joined = strtoull(words[6], NULL, 10),
-        .die_with_parent = words[7][0] == '1',
+    struct join join = {
+        .user = (int)strtol(words[1], NULL, 10),
+        .pid = (int)strtol(words[2], NULL, 10),
+        .process = (int)strtol(words[3], NULL, 10),
+        .created = strtoull(words[4], NULL, 10),
+        .joined = strtoull(words[5], NULL, 10),
+        .die_with_parent = words[6][0] == '1',
     };
     int32_t answer[2] = {INIT_JOIN_REFUSED, 0};
     if (join_all(&join)) {
-        if ((join.joined & CLONE_NEWUSER) != 0) {
+        bool in_user = enters_user_namespace(&join);
+        if (in_user) {
             prctl(PR_SET_DUMPABLE, 0); // joining has changed the credentials, see above
         }
-        answer[0] = process_clone(join.created | CLONE_PARENT, cgroup, NULL);
+        // What the clone does not need it does not get: it is in the pid namespace from its first moment on.
+        fd_close(&join.user);
+        fd_close(&join.pid);
+        fd_close(&join.process);
+        answer[0] = process_clone(join.created | CLONE_PARENT, -1, NULL);
         if (answer[0] == 0) {
-            return become_init(init, &join, err);
+            return become_init(init, &join, in_user, err);
         }
         answer[0] = answer[0] < 0 ? INIT_JOIN_NO_CLONE : answer[0];
     }
