@@ -49,6 +49,7 @@ struct execution {
     struct cgroup_host cgroup_host;
     struct cgroup cgroup;
     bool paused;
+    bool drop_groups; // the caller's additional ones, before a namespace is joined where that is denied
     bool plan_sent;
     struct launched launched;
     int console; // the pty's master, -1
@@ -268,6 +269,7 @@ static int make_plan(struct execution *execution, struct err *err) {
     plan->init.ask_groups = false;
     bool own_users = plan->privileged && (execution->joined & CLONE_NEWUSER) == 0;
     plan->init.process.set_groups = own_users || !denies_groups(execution);
+    execution->drop_groups = !plan->init.process.set_groups && geteuid() == 0;
     if (!plan->init.process.set_groups && plan->init.process.groups_size > 0) {
         log_warn("additional groups are not set, as the user namespace denies setgroups(2)");
     }
@@ -293,6 +295,7 @@ static int launch_once(struct execution *execution, struct err *err) {
         .join_process = execution->init,
         .join_namespaces = execution->joined,
         .kept_fds = execution->options->kept_fds,
+        .drop_groups = execution->drop_groups,
         .set_oom_score = execution->plan.set_oom_score,
         .oom_score = execution->plan.oom_score,
     };
@@ -329,11 +332,29 @@ static int launch_on_processors(struct execution *execution, struct err *err) {
     return result;
 }
 
+// An ordinary user may not move a process from where he is to any group of his: only below one that was delegated to him with both in it
+// (cgroups(7)). Where nothing is limited the new process stays with him; else it would have got away from the limits.
+static int launch_outside(struct execution *execution, struct err *err) {
+    const struct exec_options *options = execution->options;
+    const struct container_options container = {.id = options->id, .config = execution->config};
+    struct err unplanned;
+    if (!execution->config || container_plan_limits(&container, &execution->plan, &unplanned) < 0 ||
+        cgroup_limits_asked(&execution->plan.limits)) {
+        return err_in(err, "the container's limits hold in its cgroup alone, which this user may not join from here (try systemd-run --user "
+                           "--scope)");
+    }
+    cgroup_finish(&execution->cgroup);
+    return launch_on_processors(execution, err);
+}
+
 static int launch(struct execution *execution, struct err *err) {
     int result = launch_on_processors(execution, err);
     bool own_choice = execution->options->cgroups && execution->options->cgroups->count > 0;
     if (result < 0 && err->errnum == EBUSY && execution->cgroup.count > 0 && !own_choice) {
         result = descend_to_init(execution, err) < 0 ? -1 : launch_on_processors(execution, err);
+    }
+    if (result < 0 && err->errnum == EACCES && execution->cgroup.count > 0 && !own_choice && !execution->plan.privileged) {
+        result = launch_outside(execution, err);
     }
     return result;
 }

@@ -138,6 +138,9 @@ static void become_joiner(void *argument) {
     int channel = joiner->channel;
     set_own_oom_score(launch, channel);
     place_stdio(launch, channel);
+    if (launch->drop_groups && syscall(SYS_setgroups, 0, NULL) < 0) {
+        give_up(channel, "drop the caller's additional groups");
+    }
     const int fds[] = {channel, joiner->report, launch->join_user, launch->join_pid, launch->join_process};
     char name[] = "coffer-init", numbers[ARRAY_LEN(fds) + 2][24], die[] = {launch->die_with_parent ? '1' : '0', '\0'};
     if (sys_close_range(3 + (unsigned)launch->kept_fds, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0) {

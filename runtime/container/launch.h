@@ -27,6 +27,7 @@ struct launch {
     int join_process;         // the pidfd of a process some of whose namespaces are joined all at once, -1 for none
     uint64_t join_namespaces; // with join_process: which (CLONE_NEW*)
     int kept_fds;             // of the descriptors from 3 on, as many as the command gets too
+    bool drop_groups;         // with join_process: the caller's additional groups
     bool die_with_parent;
     bool set_oom_score; // before init is there, whose files in /proc belong to the host's root, and not to an ordinary user
     int32_t oom_score;

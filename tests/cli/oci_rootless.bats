@@ -318,3 +318,81 @@ nest() {
     [ "$status" -eq 1 ]
     [ "$output" = 'coffer-oci: --rootless: expected auto, true or false, found "perhaps"' ]
 }
+
+# --- exec ---
+
+@test "exec of an ordinary user joins his container, with nothing but his own id" {
+    configure_script 'sleep 100'
+    as_mine run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    run as_mine exec "$ID" sh -c 'awk "{ print \$1, \$2, \$3 }" /proc/self/uid_map; id -u; cat /proc/1/comm'
+    [ "$status" -eq 0 ]
+    [ "$(tr '\n' ' ' <<< "$output")" = "0 $TEST_UID 1 0 sh " ] || [ "$(tr '\n' ' ' <<< "$output")" = "0 $TEST_UID 1 0 sleep " ]
+    run as_mine exec --additional-gids 5 "$ID" true
+    [ "$status" -eq 0 ]
+    [ "$output" = 'coffer: warning: additional groups are not set, as the user namespace denies setgroups(2)' ]
+    run as_mine exec --user 1000 "$ID" true
+    [ "$status" -eq 255 ]
+    [ "$output" = "coffer: exec in container \"$ID\": become user 1000 (is it mapped in the user namespace?): Invalid argument" ]
+    run as_mine exec "$ID" nowhere
+    [ "$output" = "coffer: exec in container \"$ID\": command \"nowhere\": executable file not found in \$PATH of the container" ]
+}
+
+@test "exec of an ordinary user with a range of ids, and of root in his container, whose groups stay outside" {
+    map_range
+    configure_script 'sleep 100' '.process.oomScoreAdj = 500'
+    as_mine run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    run as_mine exec --user 1000:1000 -g 2000 "$ID" sh -c 'id -u; id -G; cat /proc/self/oom_score_adj'
+    [ "$status" -eq 0 ]
+    [ "$(tr '\n' ' ' <<< "$output")" = "1000 1000 2000 500 " ]
+    run setpriv --groups 4,5,6 "$COFFER_OCI" --root "$MINE/oci" exec "$ID" sh -c 'id -u; id -G; cat /proc/self/uid_map | wc -l'
+    [ "$(tr '\n' ' ' <<< "$output")" = "0 0 2 " ]
+}
+
+@test "exec of root leaves its groups outside of a user's container that denies setgroups" {
+    configure_script 'sleep 100'
+    as_mine run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    run setpriv --groups 4,5,6 "$COFFER_OCI" --root "$MINE/oci" exec "$ID" grep Groups /proc/self/status
+    [ "$(tr -d ' \t' <<< "$output")" = "Groups:" ]
+}
+
+@test "exec of root of a user namespace" {
+    no_user_namespace
+    configure_script 'sleep 100'
+    # shellcheck disable=SC2016 # the inner shell's
+    run as_namespace_root sh -c '"$1" --root "$2" run --detach "$3" < /dev/null > /dev/null 2>&1 && "$1" --root "$2" exec "$3" cat /proc/1/comm; "$1" --root "$2" delete --force "$3"' \
+        sh "$COFFER_OCI" "$MINE/oci" "$ID"
+    [[ "$output" == s* ]]
+    configure_script 'sleep 100' '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 1, size: 1000}] | .linux.gidMappings = .linux.uidMappings'
+    chmod -R a+rX "$BUNDLE"
+    # shellcheck disable=SC2016 # the inner shell's
+    run as_namespace_root sh -c '"$1" --root "$2" run --detach "$3" < /dev/null > /dev/null 2>&1; "$1" --root "$2" exec -g 5 "$3" sh -c "awk \"{ print \\\$1, \\\$2, \\\$3 }\" /proc/self/uid_map; id -G"; "$1" --root "$2" delete --force "$3"' \
+        sh "$COFFER_OCI" "$MINE/oci" "$ID"
+    has_line "0 1 1000"
+    has_line "0 5"
+}
+
+@test "exec in a container whose limits an ordinary user cannot join is refused; without limits it stays outside" {
+    [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] || skip "needs a host of cgroup version 2 (make lab)"
+    configure_script 'sleep 100' '.linux.resources.pids.limit = 17'
+    in_delegated "$COFFER_OCI" --root "$MINE/oci" run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    in_delegated "$COFFER_OCI" --root "$MINE/oci" exec "$ID" true
+    run as_mine exec "$ID" true
+    [ "$status" -eq 255 ]
+    [[ "$output" == *"the container's limits hold in its cgroup alone, which this user may not join from here (try systemd-run --user --scope): "*": Permission denied" ]]
+    as_mine delete --force "$ID"
+    configure_script 'sleep 100' 'del(.linux.resources)'
+    in_delegated "$COFFER_OCI" --root "$MINE/oci" run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    run as_mine exec "$ID" echo ran
+    [ "$output" = ran ]
+}
+
+@test "exec in a container that runs in a container" {
+    no_user_namespace
+    nest '.hostname = "nested"'
+    configure '.process.args = ["sleep", "100"]'
+    jq '.process.args = ["/bin/sh", "-c", "/coffer oci --root /state run --detach --bundle /bundle inner < /dev/null > /dev/null 2>&1; /coffer oci --root /state exec inner hostname; /coffer oci --root /state delete --force inner"]' \
+        "$MINE/outer/config.json" > "$MINE/outer/new.json"
+    mv "$MINE/outer/new.json" "$MINE/outer/config.json"
+    run oci run --bundle "$MINE/outer" "$ID"
+    [ "$output" = nested ]
+}
