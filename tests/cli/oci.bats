@@ -571,3 +571,22 @@ teardown() {
     fails_with "run container \"$ID\": namespace /proc/self/ns/net: is the host's own, which net/ipv4/ip_default_ttl of the configuration would change"
     [ "$(cat /proc/sys/net/ipv4/ip_default_ttl)" = "$before" ]
 }
+
+@test "HOME is the user's in the container's passwd, where the configuration has none" {
+    run_script 'echo $HOME' '.process.user = {"uid": 1000, "gid": 1000}'
+    [ "$output" = /home/user ]
+    run_script 'echo $HOME' '.process.user = {"uid": 77, "gid": 77}'
+    [ "$output" = / ]
+    run_script 'echo $HOME' '.process.env += ["HOME=/own"]'
+    [ "$output" = /own ]
+    rm "$ROOTFS/etc/passwd"
+    run_script 'echo $HOME' '.process.env -= ["HOME=/own"]'
+    [ "$output" = / ]
+}
+
+@test "pipes that the caller gives belong to the command's user, files do not" {
+    configure_script 'echo error > /dev/stderr; echo output > /dev/stdout' '.process.user = {"uid": 1000, "gid": 1000}'
+    [ "$({ oci run "$ID" 2>&1 3>&-; } | cat)" = $'error\noutput' ]
+    oci run "$ID" > file 2>&1 < /dev/null 3>&- || true
+    [ "$(stat -c %u file)" = 0 ]
+}

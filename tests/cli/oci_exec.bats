@@ -251,6 +251,13 @@ exec_fails_with() {
     done
 }
 
+@test "exec gives the user his HOME, and the caller's pipes" {
+    running
+    [ "$(oci exec -u 1000 "$ID" sh -c 'echo $HOME; echo error > /dev/stderr' 2>&1 3>&- | cat)" = $'/home/user\nerror' ]
+    run oci exec -e HOME=/x "$ID" sh -c 'echo $HOME'
+    [ "$output" = /x ]
+}
+
 @test "exec --cwd must be absolute, and there" {
     running
     run oci exec --cwd /home/user "$ID" sh -c pwd

@@ -169,6 +169,18 @@ static void unblock_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// Pipes that the caller made belong to him, and /dev/stderr opens them anew: the command's user may not. So they are given to him, as
+// runc and crun do; what else may stand there, a file of the host or a terminal, is nobody's to give.
+static void give_pipes(const struct plan_process *process) {
+    struct stat status;
+    for (int fd = STDIN_FILENO; process->uid != 0 && fd <= STDERR_FILENO; fd++) {
+        if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && status.st_uid != process->uid) {
+            // In a user namespace its owner may be none whose things can be given.
+            (void)!fchown(fd, process->uid, (gid_t)-1);
+        }
+    }
+}
+
 // The filter is the container's own: it may deny whatever init still has to do. So it is loaded last, with nothing behind it but what
 // cannot come earlier: with no_new_privs only execve(2); else CAP_SYS_ADMIN is needed to load it, and capset(2) follows.
 static int become_user(struct init *init, struct err *err) {
@@ -180,6 +192,7 @@ static int become_user(struct init *init, struct err *err) {
         .inheritable = process->caps.inheritable,
         .ambient = process->caps.ambient,
     };
+    give_pipes(process);
     bool filters_first = process->seccomp_size > 0 && !process->no_new_privileges;
     bool keep = process->uid != 0 && (filters_first || caps.permitted != 0);
     if (caps_before_ids(&caps, keep, err) < 0 || set_ids(process, err) < 0) {

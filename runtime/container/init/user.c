@@ -120,13 +120,20 @@ static void add_memberships(struct init *init, const char *name) {
     process->groups_size = count * sizeof(*groups);
 }
 
-// HOME comes from the container's passwd unless the image or the user has set it.
-static void set_home(struct init *init, const char *home) {
-    struct plan_process *process = &init->plan->process;
+static bool has_home(const struct plan_process *process) {
     for (size_t i = 0; i < process->env_count; i++) {
         if (strncmp(process->env[i], "HOME=", 5) == 0) {
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+// HOME comes from the container's passwd unless the image or the user has set it. Kubernetes and others count on a runtime for that.
+static void set_home(struct init *init, const char *home) {
+    struct plan_process *process = &init->plan->process;
+    if (has_home(process)) {
+        return;
     }
     const char **env = arena_array(init->arena, process->env_count + 2, sizeof(*env));
     if (process->env_count > 0) {
@@ -139,6 +146,11 @@ static void set_home(struct init *init, const char *home) {
 int init_resolve_user(struct init *init, struct err *err) {
     struct plan_process *process = &init->plan->process;
     if (!process->user) {
+        struct user found = {0};
+        if (!has_home(process)) {
+            find_user(init->arena, arena_format(init->arena, "%u", process->uid), &found);
+            set_home(init, found.home);
+        }
         return 0;
     }
     char *spec = arena_copy_string(init->arena, *process->user ? process->user : "0");
