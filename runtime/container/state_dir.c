@@ -268,14 +268,13 @@ static void copy_config(const char *text, size_t size, char **ret_text, size_t *
     }
 }
 
-static int parse_record(const struct state_dir *dir, const char *text, size_t size, struct arena *arena, struct container_record *ret,
-                        struct err *err) {
+bool container_record_decode(const char *text, size_t size, struct arena *arena, struct container_record *ret) {
     const char *newline = memchr(text, '\n', size);
     json_seed();
     json_t *object = json_loadb(text, newline ? (size_t)(newline - text) : 0, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(object)) {
         json_decref(object);
-        return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
+        return false;
     }
     *ret = (struct container_record){
         .bundle = copy_member(arena, object, "bundle"),
@@ -293,6 +292,14 @@ static int parse_record(const struct state_dir *dir, const char *text, size_t si
         .rdt = copy_member(arena, object, "rdt"),
     };
     json_decref(object);
+    return true;
+}
+
+static int parse_record(const struct state_dir *dir, const char *text, size_t size, struct arena *arena, struct container_record *ret,
+                        struct err *err) {
+    if (!container_record_decode(text, size, arena, ret)) {
+        return err_set(err, ERR_STATE, "container \"%s\" is being created, or its creation was cut off", dir->id);
+    }
     return 0;
 }
 

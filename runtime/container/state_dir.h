@@ -68,6 +68,8 @@ int state_dir_write(const struct state_dir *dir, const struct container_record *
                     struct err *err) MUST_CHECK;
 int state_dir_complete(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
 
+// The record out of the text of a state.json; false when it is not whole.
+bool container_record_decode(const char *text, size_t size, struct arena *arena, struct container_record *ret) MUST_CHECK;
 int state_dir_read(const struct state_dir *dir, struct arena *arena, struct container_record *ret, struct err *err) MUST_CHECK;
 
 // The snapshot of the configuration, malloc'd and the caller's; NULL when there is none.
