@@ -71,7 +71,7 @@ endif
 ALL_CFLAGS := -std=gnu17 -fPIE $(CFLAGS) $(HARDENING) $(WARNINGS)
 
 # Linked as archives: a start maps no shared library. What only some programs need (ISA-L) is loaded by those (runtime/base/library.h).
-ARCHIVE_NAMES := jansson seccomp cap zstd nettle z
+ARCHIVE_NAMES := jansson cap zstd nettle z
 LIBS        := -Wl,-Bstatic $(addprefix -l,$(ARCHIVE_NAMES)) -Wl,-Bdynamic
 # musl-gcc looks in its own folder only, so the archives are named by their files.
 STATIC_LIBS  = $(if $(filter -pie,$(STATIC_LINK)),$(LIBS),$(foreach name,$(ARCHIVE_NAMES),$(shell $(CC) -print-file-name=lib$(name).a)))

@@ -46,6 +46,17 @@ static const uint32_t families[][3] = {
     {AUDIT_ARCH_S390X, AUDIT_ARCH_S390},
 };
 
+bool seccomp_runs_beside(uint32_t architecture, uint32_t other) {
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        for (size_t k = 0; families[i][0] == architecture && k < ARRAY_LEN(families[i]) && families[i][k]; k++) {
+            if (families[i][k] == other) {
+                return true;
+            }
+        }
+    }
+    return architecture == other;
+}
+
 static void set_architectures(struct oci_seccomp *seccomp, uint32_t architecture, struct arena *arena) {
     seccomp->architectures = arena_array(arena, ARRAY_LEN(families[0]) + 1, sizeof(*seccomp->architectures));
     seccomp->architectures[0] = architecture;

@@ -25,6 +25,9 @@ int seccomp_profile_decode(const struct json_document *document, const struct se
 // The built-in profile (specs/profiles/seccomp_default.c). Cannot fail.
 struct oci_seccomp *seccomp_profile_default(const struct seccomp_target *target, struct arena *arena);
 
+// Whether programs of the other architecture run on this one, too.
+bool seccomp_runs_beside(uint32_t architecture, uint32_t other);
+
 // AUDIT_ARCH_* of this program.
 uint32_t seccomp_native_architecture(void);
 

@@ -11,7 +11,7 @@ $(BUILD)/liball.a: $(LIBRARY_OBJ)
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liball.a
 	@mkdir -p $(@D)
 	@echo "  link  $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $< $(BUILD)/liball.a $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $< $(BUILD)/liball.a $(LIBS) -lseccomp
 
 .SECONDARY: $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.o,$(UNIT_SRC))
 -include $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.d,$(UNIT_SRC))

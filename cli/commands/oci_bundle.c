@@ -113,7 +113,6 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         .listen_fds = kept.listen,
         .listen_names = kept.names,
         .make_cwd = true,
-        .seccomp_cache = arena_format(&context->arena, "%s/.seccomp", context->oci_dir),
         .pipes = {-1, -1, -1},
         .interactive = true,
         .pass_signals = true,

@@ -105,7 +105,6 @@ static int run(struct context *context, struct err *err) {
         .pid_file = request->pid_file,
         .console_socket = request->console_socket,
         .pidfd_socket = request->pidfd_socket,
-        .seccomp_cache = arena_format(&context->arena, "%s/.seccomp", context->oci_dir),
     };
     int status;
     return container_exec(&options, &status, err) < 0 ? err_in(err, "exec in container \"%s\"", options.id) : status;

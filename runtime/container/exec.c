@@ -248,7 +248,6 @@ static int make_plan(struct execution *execution, struct err *err) {
     config.process = &execution->process;
     const struct container_options container = {
         .config = &config,
-        .seccomp_cache = options->seccomp_cache,
         .kept_fds = options->kept_fds,
         .listen_fds = options->listen_fds,
         .listen_names = options->listen_names,

@@ -50,7 +50,6 @@ struct exec_options {
     const char *pid_file;
     const char *console_socket;
     const char *pidfd_socket;
-    const char *seccomp_cache; // as in container_options
 };
 
 // Returns when the command has ended, *ret_status its exit code or 128 + signal; detached, when it runs.

@@ -47,7 +47,6 @@ struct container_options {
     int kept_fds;               // descriptors from 3 on that the command gets too
     int listen_fds;             // so many of them are sockets to listen on, which it is told by LISTEN_FDS (sd_listen_fds(3))
     const char *listen_names;   // LISTEN_FDNAMES, NULL for none
-    const char *seccomp_cache; // directory of compiled filters, made when missing; NULL: none is kept
     const struct cgroup_manager *cgroup_manager; // NULL: cgroupfs
     const char *user_bus; // where the user's own systemd is asked for a cgroup; NULL: the system's is
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)

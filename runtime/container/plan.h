@@ -79,7 +79,7 @@ int container_plan_build(const struct container_options *options, struct contain
 int container_plan_refuse(const struct oci_config *config, struct err *err) MUST_CHECK;
 int container_plan_process(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 
-// Compiles the configuration's system call filter into the plan, or takes it from the cache.
+// Compiles the configuration's system call filter into the plan.
 int container_plan_filter(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 
 // Opens a namespace; one of another type than CLONE_NEW* `type` is an error.

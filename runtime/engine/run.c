@@ -199,7 +199,6 @@ static int run_container(struct run *run, const char *folder, const struct oci_c
         .make_cwd = true,
         .reaper = run->request->init,
         .few_hierarchies = true,
-        .seccomp_cache = arena_format(&run->arena, "%s/seccomp", run->engine->root),
         .give_stdio = run->request->tty ? NULL : stdio.theirs,
         .pipes = {stdio.ours[0], stdio.ours[1], stdio.ours[2]},
         .interactive = run->request->interactive,

@@ -117,8 +117,7 @@ leak_state() {
         esac
     done < <(grep -slF "$BATS_TEST_TMPDIR" /proc/[0-9]*/cmdline || true)
     if [ -d "$(coffer_root)" ]; then
-        # Compiled system call filters are kept on purpose.
-        find "$(coffer_root)" -mindepth 2 -not -path '*seccomp/*' -printf 'state %p\n'
+        find "$(coffer_root)" -mindepth 2 -printf 'state %p\n'
     fi
 }
 

@@ -9,7 +9,7 @@ setup() {
     needs umoci busybox
     export LEAK_NAME=none # ids are random: nothing_left looks at the cgroups of all
     coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true # the first one leaves the compiled system call filter
+    coffer run --rm tiny true # the first one makes the folders
     leak_snapshot
 }
 

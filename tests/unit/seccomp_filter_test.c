@@ -8,7 +8,6 @@
 #include "runtime/kernel/seccomp.h"
 #include "specs/oci_seccomp.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -44,7 +43,7 @@ static int under(const struct oci_seccomp *seccomp, int (*body)(void)) {
     AUTO_ARENA struct arena arena = {0};
     const void *program = NULL;
     size_t size = 0;
-    if (seccomp_filter_get(seccomp, -1, &arena, &program, &size, &err) < 0) {
+    if (seccomp_filter_make(seccomp, &arena, &program, &size, &err) < 0) {
         printf("# %s\n", err.text);
         return -1;
     }
@@ -161,67 +160,6 @@ CASE(conditions_on_the_same_argument_are_alternatives) {
     CHECK_INT(under(&both, call_with_bad_argument), 0);
 }
 
-static char warning[256];
-
-static void note(enum log_level level, const char *line) {
-    (void)level;
-    snprintf(warning, sizeof(warning), "%s", line);
-}
-
-// The name of the only file in the directory.
-static void only_file(int dir_fd, char name[256]) {
-    DIR *dir = fdopendir(openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    int count = 0;
-    for (const struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
-        if (entry->d_name[0] != '.') {
-            snprintf(name, 256, "%s", entry->d_name);
-            count++;
-        }
-    }
-    CHECK_INT(count, 1);
-    if (dir) {
-        closedir(dir);
-    }
-}
-
-CASE(programs_are_kept_and_checked) {
-    struct err err = {0};
-    AUTO_ARENA struct arena arena = {0};
-    char path[] = "/tmp/coffer-seccomp-XXXXXX", name[256] = "";
-    CHECK(mkdtemp(path) != NULL);
-    AUTO_FD int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const void *first = NULL, *second = NULL, *third = NULL;
-    size_t first_size = 0, second_size = 0, third_size = 0;
-    CHECK_INT(seccomp_filter_get(&profile, dir_fd, &arena, &first, &first_size, &err), 0);
-    only_file(dir_fd, name);
-    CHECK_INT(strlen(name), 64);
-    CHECK_INT(seccomp_filter_get(&profile, dir_fd, &arena, &second, &second_size, &err), 0);
-    CHECK(first_size == second_size && first != second && memcmp(first, second, first_size) == 0);
-
-    // One that others can write is not taken, and written anew.
-    log_set_sink(note, LOG_LEVEL_WARNING);
-    AUTO_FD int fd = openat(dir_fd, name, O_WRONLY | O_TRUNC | O_CLOEXEC);
-    CHECK(write(fd, "12345678", 8) == 8 && fchmod(fd, 0666) == 0);
-    CHECK_INT(seccomp_filter_get(&profile, dir_fd, &arena, &third, &third_size, &err), 0);
-    CHECK(third_size == first_size && memcmp(first, third, first_size) == 0);
-    CHECK(strstr(warning, "in the cache is not taken") != NULL);
-    warning[0] = '\0';
-    CHECK_INT(seccomp_filter_get(&profile, dir_fd, &arena, &third, &third_size, &err), 0);
-    CHECK_STR(warning, "");
-    log_set_sink(NULL, LOG_LEVEL_ERROR);
-
-    // Another profile has another name: here it differs in one number only.
-    unlinkat(dir_fd, name, 0);
-    rules[3].errno_ret.value = ENOTUNIQ;
-    CHECK_INT(seccomp_filter_get(&profile, dir_fd, &arena, &third, &third_size, &err), 0);
-    rules[3].errno_ret.value = ENOTNAM;
-    char other[256] = "";
-    only_file(dir_fd, other);
-    CHECK(strcmp(name, other) != 0);
-    unlinkat(dir_fd, other, 0);
-    rmdir(path);
-}
-
 CASE(bad_programs_are_refused) {
     struct err err = {0};
     CHECK_INT(seccomp_load_program("1234567", 7, 0, &err), -1);
@@ -251,7 +189,6 @@ int main(void) {
     RUN(calls_newer_than_the_profile_are_missing_not_forbidden);
     RUN(other_entries_are_covered_or_kill);
     RUN(conditions_on_the_same_argument_are_alternatives);
-    RUN(programs_are_kept_and_checked);
     RUN(bad_programs_are_refused);
     RUN(a_listener_is_a_descriptor);
     return check_done();
