@@ -49,7 +49,7 @@ run_mine() {
 nothing_left() {
     local left
     for _ in $(seq 100); do
-        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names,store/ids,store.one/containers,store.one/names} -mindepth 1 2> /dev/null
+        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names,store/ids,store.one/containers,store.one/names} -mindepth 1 -not -name .pending 2> /dev/null
             pgrep -u "$TEST_UID" -f "$HOME_DIR" || true)
         [ -n "$left" ] || return 0
         sleep 0.1
