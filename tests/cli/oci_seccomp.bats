@@ -260,6 +260,25 @@ asks() {
     [ "$(tr -d ' 0\n' < parts.0)" = 1 ]
 }
 
+@test "an ordinary user's container has a listener, too" {
+    [ -x /usr/bin/python3 ] || skip "needs a python3 that any user can run"
+    make_user
+    cp "$BATS_TEST_DIRNAME/agent.py" .
+    rm config.json
+    chown -R "$TEST_UID" "$BATS_TEST_TMPDIR"
+    as_user "$COFFER_OCI" spec --rootless
+    asks '["mkdir", "mkdirat"]'
+    configure_script 'mkdir /tmp/x; echo alive' '.process.terminal = false | .root.readonly = false'
+    mkdir answers
+    chown -R "$TEST_UID" "$BATS_TEST_TMPDIR"
+    setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- /usr/bin/python3 agent.py agent.sock answers 83=ENOMEDIUM 258=ENOMEDIUM 3>&- &
+    AGENT=$!
+    wait_for test -S agent.sock
+    run as_user "$COFFER_OCI" --root "$BATS_TEST_TMPDIR/user" run "$ID"
+    [ "$status" -eq 0 ]
+    [ "$output" = "mkdir: can't create directory '/tmp/x': No medium found"$'\n'alive ]
+}
+
 @test "a listener's path without a rule that asks is not used" {
     seccomp '{defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/nowhere", listenerMetadata: "x"}'
     run_script 'echo out'
