@@ -74,6 +74,25 @@ kill_at_random() {
     done
 }
 
+@test "an exec killed at any moment leaves no more than its command, which goes on" {
+    local i
+    alone() {
+        [ "$(oci exec "$ID" sh -c 'set -- /proc/[0-9]*; echo $#' < /dev/null)" = 2 ]
+    }
+    configure '.process.args = ["sleep", "1000"]'
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    for ((i = 0; i < 100; i++)); do
+        "$COFFER_OCI" --root "$(coffer_root)/oci" exec "$ID" sh -c 'exit 0' > /dev/null 2>&1 < /dev/null 3>&- &
+        JOB=$!
+        pause_ms $((RANDOM % 8))
+        kill -9 "$JOB" 2> /dev/null || true
+        wait "$JOB" 2> /dev/null || true
+        wait_for alone
+    done
+    oci delete --force "$ID"
+    wait_for nothing_left
+}
+
 @test "200 runs one after the other, and as many eight at a time" {
     configure '.process.args = ["true"]'
     for ((i = 0; i < 200; i++)); do
@@ -141,10 +160,11 @@ hit_the_command() {
         END { exit !hit }' "$1"
 }
 
-@test "a system call that fails ends the run with the step's name, and never weakens a wall" {
-    configure_script "$WALLS" '.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}'
-    oci run "$ID" > reference < /dev/null
-    strace -f -qq -o trace "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID" < /dev/null > traced
+# inject_faults ARGS...: one call of the low level, with each system call failing in turn. The command shows its walls; `reference` has
+# what they are. after_fault, the test's own, looks at what is left. Counts what it has done in $injected, $tolerated and $refused.
+inject_faults() {
+    local call most n status where
+    strace -f -qq -o trace "$COFFER_OCI" --root "$(coffer_root)/oci" "$@" < /dev/null > traced
     diff reference traced
     count_calls trace > counts
     injected=0 tolerated=0 refused=0
@@ -153,7 +173,7 @@ hit_the_command() {
         for ((n = 1; n <= ${most:-0} && n <= 40; n++)); do
             status=0
             timeout -k 1 20 strace -f -qq -o trace -e trace=execve,clone,fork,vfork,clone3,"$call" -e inject="$call:error=EIO:when=$n" \
-                "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID" > out 2> errors < /dev/null || status=$?
+                "$COFFER_OCI" --root "$(coffer_root)/oci" "$@" > out 2> errors < /dev/null || status=$?
             grep -q INJECTED trace || continue
             injected=$((injected + 1))
             where="$call, the ${n}th time: exit code $status"
@@ -170,14 +190,44 @@ hit_the_command() {
                 refused=$((refused + 1))
                 if [ -s out ] || ! grep -qE '^coffer: .*(Input/output|I/O) error' errors; then
                     echo "$where, and says $(cat errors)"
-                    [ -s errors ] || grep -qE "^[0-9]+ execve.*INJECTED" trace || return 1
+                    # The program itself did not start, or the message was what could not be written.
+                    [ -s errors ] || grep -qE '^[0-9]+ (execve.*|write\(2, "coffer: .*)INJECTED' trace || return 1
                 fi
             fi
-            oci run "$ID.next" > /dev/null 2>&1 < /dev/null
-            wait_for nothing_left || { echo "$where: $(cat errors)"; nothing_left; }
+            after_fault || { echo "$where: $(cat errors)"; return 1; }
         done
     done
     echo "$injected faults: $refused refused, $tolerated without effect"
+}
+
+FILTER='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}'
+
+@test "a system call that fails ends the run with the step's name, and never weakens a wall" {
+    after_fault() {
+        oci run "$ID.next" > /dev/null 2>&1 < /dev/null
+        wait_for nothing_left || nothing_left
+    }
+    configure_script "$WALLS" "$FILTER"
+    oci run "$ID" > reference < /dev/null
+    inject_faults run "$ID"
     [ "$injected" -ge 200 ]
     [ "$refused" -ge 120 ]
+}
+
+@test "a system call that fails ends an exec with the step's name, and never weakens a wall" {
+    # Nobody is left in the container but its first process.
+    alone() {
+        [ "$(oci exec "$ID" sh -c 'set -- /proc/[0-9]*; echo $#' < /dev/null)" = 2 ]
+    }
+    after_fault() {
+        wait_for alone
+    }
+    configure_script 'sleep 1000' "$FILTER"
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    oci exec "$ID" sh -c "$WALLS" > reference < /dev/null
+    inject_faults exec "$ID" sh -c "$WALLS"
+    [ "$injected" -ge 100 ]
+    [ "$refused" -ge 60 ]
+    oci delete --force "$ID"
+    wait_for nothing_left
 }
