@@ -390,7 +390,6 @@ int creation_place(struct creation *creation, const struct container_options *op
     if (make_cgroup(creation, options, err) < 0 || delegate_cgroup(creation, options, err) < 0) {
         return -1;
     }
-    container_plan_bind_cgroups(&creation->cgroup, &creation->plan);
     if (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) {
         return -1;
     }

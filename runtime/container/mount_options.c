@@ -15,6 +15,7 @@ enum option_kind {
     BIND_TREE,
     REMOUNT,
     COPY_UP,
+    COPY_SYMLINK,
     NOFOLLOW_TARGET,
     NOFOLLOW_SOURCE,
     IDMAP,
@@ -44,13 +45,15 @@ static const struct option_row rows[] = {
     {"private",       PROPAGATION, MS_PRIVATE,             false}, {"shared",    PROPAGATION, MS_SHARED,            false},
     {"slave",         PROPAGATION, MS_SLAVE,               false}, {"unbindable", PROPAGATION, MS_UNBINDABLE,       false},
     {"bind",          BIND,            0, false}, {"rbind",           BIND_TREE,       0, false}, {"remount",   REMOUNT,    0, false},
-    {"tmpcopyup",     COPY_UP,         0, false}, {"copy-symlink",    NOTHING,         0, false},
+    {"tmpcopyup",     COPY_UP,         0, false}, {"copy-symlink",    COPY_SYMLINK,    0, false},
     {"dest-nofollow", NOFOLLOW_TARGET, 0, false}, {"src-nofollow",    NOFOLLOW_SOURCE, 0, false},
     {"idmap",         IDMAP,           0, false}, {"ridmap",          IDMAP_TREE,      0, false},
     {"sync",          SUPERBLOCK,      0, false}, {"dirsync",         SUPERBLOCK,      0, false}, {"lazytime",  SUPERBLOCK, 0, false},
     {"mand",          SUPERBLOCK,      0, false}, {"async",           NOTHING,         0, false}, {"nomand",    NOTHING,    0, false},
     {"nolazytime",    NOTHING,         0, false}, {"loud",            NOTHING,         0, false}, {"silent",    NOTHING,    0, false},
-    {"defaults",      NOTHING,         0, false}, {"iversion",        SUPERBLOCK,      0, false}, {"noiversion", NOTHING,   0, false},
+    {"defaults",      NOTHING,         0, false},
+    // Since Linux 6.6 every file system that counts versions always does, and none can be told by fsconfig(2).
+    {"iversion",      NOTHING,         0, false}, {"noiversion",      NOTHING,         0, false},
 };
 // clang-format on
 
@@ -68,9 +71,27 @@ static void set_attribute(uint64_t value, bool clears, uint64_t *set, uint64_t *
     *(clears ? set : clear) &= ~value;
 }
 
+// crun's "idmap=uids=0-1-10;gids=0-1-10".
+static bool take_idmap(const char *name, struct mount_options *options) {
+    const char *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : 0;
+    if (length == strlen("idmap") && strncmp(name, "idmap", length) == 0) {
+        options->idmap = true;
+    } else if (length == strlen("ridmap") && strncmp(name, "ridmap", length) == 0) {
+        options->idmap_tree = true;
+    } else {
+        return false;
+    }
+    options->idmap_text = equals + 1;
+    return true;
+}
+
 // The kinds of access time are values of one field: to set one, the field is cleared (mount_setattr(2)). "no" of one is relatime,
 // the kernel's default.
 static void set_time(uint64_t value, bool clears, uint64_t *set, uint64_t *clear) {
+    if (clears && (*clear & MOUNT_ATTR__ATIME) && (*set & MOUNT_ATTR__ATIME) != value) {
+        return; // another one was asked for
+    }
     *set &= ~(uint64_t)MOUNT_ATTR__ATIME;
     *set |= clears ? MOUNT_ATTR_RELATIME : value;
     *clear |= MOUNT_ATTR__ATIME;
@@ -113,8 +134,11 @@ static void apply(const struct option_row *row, bool tree, struct mount_options 
     case IDMAP_TREE:
         options->idmap_tree = true;
         break;
+    case COPY_SYMLINK:
+        options->copy_symlink = true;
+        break;
     case SUPERBLOCK:
-        options->data[options->data_count++] = row->name;
+        options->flags[options->flag_count++] = row->name;
         break;
     case NOTHING:
         break;
@@ -126,7 +150,10 @@ static bool takes_tree_form(enum option_kind kind) {
 }
 
 int mount_options_read(struct arena *arena, const char *const *options, size_t count, struct mount_options *ret, struct err *err) {
-    struct mount_options read = {.data = arena_array(arena, count + 1, sizeof(*read.data))};
+    struct mount_options read = {
+        .flags = arena_array(arena, count + 1, sizeof(*read.flags)),
+        .data = arena_array(arena, count + 1, sizeof(*read.data)),
+    };
     for (size_t i = 0; i < count; i++) {
         const char *name = options[i];
         const struct option_row *row = find(name);
@@ -140,7 +167,7 @@ int mount_options_read(struct arena *arena, const char *const *options, size_t c
         }
         if (row) {
             apply(row, tree, &read);
-        } else if (*name) {
+        } else if (*name && !take_idmap(name, &read)) {
             read.data[read.data_count++] = name;
         }
     }

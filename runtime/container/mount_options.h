@@ -21,8 +21,12 @@ struct mount_options {
     bool copy_up;         // tmpcopyup
     bool nofollow_target; // dest-nofollow
     bool nofollow_source; // src-nofollow
+    bool copy_symlink;    // copy-symlink
     bool idmap, idmap_tree; // idmap, ridmap
-    const char **data;    // what is left: for the file system itself
+    const char *idmap_text; // what stands behind "idmap=": NULL for none
+    const char **flags;     // flags of the file system itself that are known by name: sync, lazytime, ...; no bind mount has any
+    size_t flag_count;
+    const char **data; // what is left: for the file system alone
     size_t data_count;
 };
 

@@ -103,7 +103,7 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     plan->init.new_network = plan->namespaces & CLONE_NEWNET;
     // A network namespace is what takes longest to make, and most of init's work does not need it. It belongs to the user namespace of
     // its maker: where that is to be the container's, the clone makes it.
-    plan->init.late_network = plan->init.new_network && plan->opens_trees && !(plan->namespaces & CLONE_NEWUSER) && !plan->join_user;
+    plan->init.late_network = plan->init.new_network && plan->privileged && !(plan->namespaces & CLONE_NEWUSER) && !plan->join_user;
     if (plan->init.late_network) {
         plan->namespaces &= ~(uint64_t)CLONE_NEWNET;
     }

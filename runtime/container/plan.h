@@ -34,6 +34,7 @@ struct plan_tree {
     bool recursive;
     bool nofollow;
     bool idmap;        // through the container's user namespace, or the maps below
+    bool idmap_tree;   // what is mounted below it, too
     struct idmap uids; // count 0: the container's
     struct idmap gids;
     uint64_t propagation; // 0: made private
@@ -50,6 +51,7 @@ struct container_plan {
     const char **join_paths; // of init.joins[]
     bool privileged;         // the parent is the host's root: device nodes and rules, a cgroup in any case
     bool opens_trees;        // the parent is uid 0 of some user namespace: it opens what init is to mount, as far as it may
+    bool running;            // the container is there: init is only sent inside to change its mounts
     bool needs_userns;       // some tree is id-mapped through the container's user namespace
 
     bool set_oom_score;
@@ -61,7 +63,6 @@ struct container_plan {
     const struct cgroup_manager *cgroup_manager;
     const char *cgroup_path; // as the manager has it; NULL: none is made
     bool cgroup_writable; // the container sees it by a mount that is not read-only
-    size_t cgroup_binds, cgroup_bind_count; // of init.mounts: hierarchies of version 1, of which only its own group is to be seen
     bool cgroup_required; // limits were asked for: no cgroup is an error then
     struct cgroup_limits limits;
 
@@ -100,13 +101,10 @@ int container_plan_join_cgroup(struct container_plan *plan, const struct cgroup 
 int container_plan_attributes(const struct oci_linux *os, const struct oci_process *from, struct arena *arena, struct plan_process *to,
                               struct err *err) MUST_CHECK;
 
-// plan_mounts.c, plan_limits.c: parts of the building.
+// plan_mounts.c, plan_limits.c, ...: parts of the building.
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);
 int container_plan_mounts(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 int container_plan_limits(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
-
-// Once the container's cgroup is there: what the container sees of version 1 without a cgroup namespace.
-void container_plan_bind_cgroups(const struct cgroup *cgroup, struct container_plan *plan);
 
 void container_plan_finish(struct container_plan *plan);
 #define AUTO_CONTAINER_PLAN AUTO(container_plan_finish)

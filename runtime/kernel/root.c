@@ -32,11 +32,13 @@ int root_open(int root_fd, const char *path, int flags, struct err *err) {
 }
 
 // Opens or makes one directory below dir_fd. A symbolic link is followed within the root: `so_far` is the path up to and with it.
-static int make_component(int root_fd, int dir_fd, const char *so_far, const char *name, mode_t mode) {
+static int make_component(int root_fd, int dir_fd, const char *so_far, const char *name, mode_t mode, bool *ret_made) {
+    *ret_made = false;
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         return root_try_open(root_fd, so_far, O_PATH | O_DIRECTORY);
     }
     if (mkdirat(dir_fd, name, mode) == 0) {
+        *ret_made = true;
         return openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     if (errno != EEXIST) {
@@ -45,8 +47,24 @@ static int make_component(int root_fd, int dir_fd, const char *so_far, const cha
     return root_try_open(root_fd, so_far, O_PATH | O_DIRECTORY);
 }
 
+// Mostly only the last component is missing. -1 with ENOENT where that is not so.
+static int make_last(int root_fd, const char *path, mode_t mode, bool *ret_made) {
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    if (*name == '\0' || length >= sizeof(parent)) {
+        errno = ENOENT;
+        return -1;
+    }
+    memcpy(parent, path, length);
+    parent[length] = '\0';
+    AUTO_FD int at = root_try_open(root_fd, length ? parent : "/", O_PATH | O_DIRECTORY);
+    return at < 0 ? -1 : make_component(root_fd, at, path, name, mode, ret_made);
+}
+
 // Walks the path and makes what is missing.
-static int walk(int root_fd, const char *path, mode_t mode) {
+static int walk(int root_fd, const char *path, mode_t mode, bool *ret_made) {
     char so_far[PATH_MAX];
     if (strlen(path) >= sizeof(so_far)) {
         errno = ENAMETOOLONG;
@@ -73,7 +91,7 @@ static int walk(int root_fd, const char *path, mode_t mode) {
         memcpy(so_far + used, name, length);
         used += length;
         so_far[used] = '\0';
-        int entered = make_component(root_fd, at, so_far, name, mode);
+        int entered = make_component(root_fd, at, so_far, name, mode, ret_made);
         if (entered < 0) {
             return -1;
         }
@@ -85,10 +103,20 @@ static int walk(int root_fd, const char *path, mode_t mode) {
     return fd_take(&at);
 }
 
+int root_make_missing_dir(int root_fd, const char *path, mode_t mode, bool *ret_made, struct err *err) {
+    *ret_made = false;
+    int fd = make_last(root_fd, path, mode, ret_made);
+    if (fd < 0 && errno == ENOENT) {
+        fd = walk(root_fd, path, mode, ret_made);
+    }
+    return fd < 0 ? err_sys(err, "make directory %s in the root file system", path) : fd;
+}
+
 int root_make_dir(int root_fd, const char *path, mode_t mode, struct err *err) {
+    bool made;
     int fd = root_try_open(root_fd, path, O_PATH | O_DIRECTORY);
     if (fd < 0 && errno == ENOENT) {
-        fd = walk(root_fd, path, mode);
+        return root_make_missing_dir(root_fd, path, mode, &made, err);
     }
     return fd < 0 ? err_sys(err, "make directory %s in the root file system", path) : fd;
 }

@@ -12,6 +12,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct err;
@@ -25,6 +26,9 @@ int root_try_open(int root_fd, const char *path, int flags) MUST_CHECK;
 // Opens the directory at path as O_PATH, making it and missing parents with the given mode, owned by the caller.
 // Existing ones are left as they are; something else in the way is an error.
 int root_make_dir(int root_fd, const char *path, mode_t mode, struct err *err) MUST_CHECK;
+
+// The same for a path that was just seen to be missing. *ret_made: the last component is a new directory and nobody else's.
+int root_make_missing_dir(int root_fd, const char *path, mode_t mode, bool *ret_made, struct err *err) MUST_CHECK;
 
 // Opens the file at path as O_PATH, making it empty with mode 0644, and its missing parents with 0755, when it is not there.
 // A link at the end that leads nowhere is not followed to make its target. A directory in the way is an error.

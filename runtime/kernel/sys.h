@@ -27,12 +27,24 @@ static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags) {
     return (int)syscall(SYS_open_tree, dir_fd, path, flags);
 }
 
+// open_tree(2) and mount_setattr(2) in one; Linux 6.15.
+#ifndef SYS_open_tree_attr
+#define SYS_open_tree_attr 467
+#endif
+static inline int sys_open_tree_attr(int dir_fd, const char *path, unsigned flags, const struct mount_attr *attr) {
+    return (int)syscall(SYS_open_tree_attr, dir_fd, path, flags, attr, sizeof(*attr));
+}
+
 static inline int sys_move_mount(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
     return (int)syscall(SYS_move_mount, from_fd, from, to_fd, to, flags);
 }
 
 static inline int sys_fsopen(const char *fstype, unsigned flags) {
     return (int)syscall(SYS_fsopen, fstype, flags);
+}
+
+static inline int sys_fspick(int dir_fd, const char *path, unsigned flags) {
+    return (int)syscall(SYS_fspick, dir_fd, path, flags);
 }
 
 static inline int sys_fsconfig(int fs_fd, unsigned command, const char *key, const void *value, int aux) {

@@ -137,9 +137,9 @@ run_with_submount() {
     run_script true '.mounts[-1] = {"destination": "/t", "type": "nofs", "source": "t"}'
     [[ "$output" == "coffer: run container \"$ID\": mount /t: file system type nofs is unknown to this kernel"* ]]
     run_script true '.mounts[-1] = {"destination": "/t", "source": "t"}'
-    fails_with "run container \"$ID\": config.json: mounts: \"/t\" needs a type, or the option bind"
+    fails_with "run container \"$ID\": config.json: mounts[7].type: expected a type of file system, or the option bind"
     run_script true '.mounts[-1] = {"destination": "/t", "type": "bind"}'
-    fails_with "run container \"$ID\": config.json: mounts: \"/t\" is a bind mount without a source"
+    fails_with "run container \"$ID\": config.json: mounts[7].source: a bind mount needs one"
     run_script true '.mounts[-1] = {"destination": "/t", "type": "bind", "source": "/nowhere", "options": ["bind"]}'
     fails_with "run container \"$ID\": mount /t: open source /nowhere: No such file or directory"
     nothing_left

@@ -173,7 +173,7 @@ in_delegated() {
 }
 
 @test "CVE-2023-25809: a cgroup of the host is never writable in an ordinary user's container" {
-    local attempt='for d in $(find /sys/fs/cgroup -name "delegated-*" -type d); do echo "found $d"; mkdir "$d/in" && echo "made $d/in"; done; true' mounts
+    local attempt='for d in /sys/fs/cgroup/unified $(find /sys/fs/cgroup -name "delegated-*" -type d); do echo "found $d"; mkdir "$d/in" && echo "made $d/in"; done; true' mounts
     for mounts in '.mounts |= map(select(.type != "cgroup"))' '.linux.namespaces |= map(select(.type != "cgroup"))' \
         '.linux.namespaces |= map(select(.type != "cgroup")) | (.mounts[] | select(.type == "cgroup").options) = ["rw"]'; do
         configure_script "$attempt" "$mounts"

@@ -6,6 +6,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -42,67 +43,80 @@ static int make_links(int dev_fd, struct err *err) {
     return 0;
 }
 
+static int in_device(const struct plan_device *device, struct err *err) {
+    return device->number < 0 ? err_in(err, "device %s", device->path) : err_in(err, "linux.devices[%d].path: %s", device->number, device->path);
+}
+
+static bool is_device(const struct stat *status, const struct plan_device *device) {
+    return (status->st_mode & S_IFMT) == (device->mode & S_IFMT) &&
+           (S_ISFIFO(status->st_mode) || status->st_rdev == makedev(device->major, device->minor));
+}
+
 // What is already there must be the very device; anything else would be used in its place.
 static int check_existing(int parent, const char *name, const struct plan_device *device, struct err *err) {
     struct stat status;
     if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "look at device %s", device->path);
+        return err_sys(err, "look at it");
     }
-    if ((status.st_mode & S_IFMT) != (device->mode & S_IFMT) ||
-        (!S_ISFIFO(status.st_mode) && status.st_rdev != makedev(device->major, device->minor))) {
-        return err_set(err, ERR_INPUT, "device %s: the root file system has another kind of file there", device->path);
-    }
-    return 0;
+    return is_device(&status, device) ? 0 : err_set(err, ERR_INPUT, "the root file system has another kind of file there");
 }
 
 static int make_node(int parent, const char *name, const struct plan_device *device, struct err *err) {
     if (mknodat(parent, name, device->mode, makedev(device->major, device->minor)) < 0) {
-        if (errno == EEXIST) {
-            return check_existing(parent, name, device, err);
-        }
-        return err_sys(err, "make device %s", device->path);
+        return errno == EEXIST ? check_existing(parent, name, device, err) : err_sys(err, "make the device node");
     }
     if ((device->uid || device->gid) && fchownat(parent, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "set the owner of device %s", device->path);
+        return err_sys(err, "set its owner");
     }
     return 0;
 }
 
-// In a user namespace mknod(2) is not allowed: the host's node is bound to an empty file of its name.
-static int bind_node(struct init *init, int parent, const char *name, const struct plan_device *device, struct err *err) {
-    AUTO_FD int cloned = -1;
-    int tree = init_fd(init, device->tree_fd);
-    if (tree < 0) {
-        cloned = sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (cloned < 0) {
-            return err_sys(err, "open the host's device %s", device->path);
-        }
-        tree = cloned;
-    }
+static int open_node(const struct init *init, const struct plan_device *device, struct err *err) {
+    int given = init_fd(init, device->tree_fd);
+    AUTO_FD int tree = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3) : sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     struct stat status;
-    if (fstat(tree, &status) < 0 || (status.st_mode & S_IFMT) != (device->mode & S_IFMT) ||
-        status.st_rdev != makedev(device->major, device->minor)) {
-        return err_set(err, ERR_UNSUPPORTED, "the host's %s is not device %u:%u", device->path, device->major, device->minor);
+    if (tree < 0 || fstat(tree, &status) < 0) {
+        return err_sys(err, "open the host's device");
     }
-    AUTO_FD int made = openat(parent, name, O_CREAT | O_NOFOLLOW | O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (!is_device(&status, device)) {
+        return err_set(err, ERR_UNSUPPORTED, "the host has no %s device %u:%u there", S_ISBLK(device->mode) ? "block" : "character",
+                       device->major, device->minor);
+    }
+    return fd_take(&tree);
+}
+
+// In a user namespace mknod(2) is not allowed: the host's node is bound to an empty file of its name. What is there already is never
+// opened but as a place: it could be a device.
+static int bind_node(const struct init *init, int parent, const char *name, const struct plan_device *device, struct err *err) {
+    AUTO_FD int tree = open_node(init, device, err);
+    if (tree < 0) {
+        return -1;
+    }
+    if (mknodat(parent, name, S_IFREG | 0666, 0) < 0 && errno != EEXIST) {
+        return err_sys(err, "make a file for it");
+    }
     AUTO_FD int target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (target < 0) {
-        return err_sys(err, "make device %s", device->path);
+    struct stat status;
+    if (target < 0 || fstat(target, &status) < 0) {
+        return err_sys(err, "open the file for it");
+    }
+    if (!S_ISREG(status.st_mode) && !is_device(&status, device)) {
+        return err_set(err, ERR_INPUT, "the root file system has another kind of file there");
     }
     if (sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
-        return err_sys(err, "bind device %s", device->path);
+        return err_sys(err, "bind the host's device");
     }
     return 0;
 }
 
-static int make_device(struct init *init, int dev_fd, const struct plan_device *device, struct err *err) {
+static int make_device(const struct init *init, int dev_fd, const struct plan_device *device, struct err *err) {
     AUTO_FD int opened = -1;
     int parent = dev_fd;
     const char *name = device->path + strlen("/dev/");
-    if (strncmp(device->path, "/dev/", 5) != 0 || strchr(name, '/')) {
+    if (strncmp(device->path, "/dev/", 5) != 0 || strchr(name, '/') || *name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         opened = root_open_parent(init->root_fd, device->path, &name, err);
         if (opened < 0) {
-            return err_in(err, "device %s", device->path);
+            return -1;
         }
         parent = opened;
     }
@@ -119,7 +133,7 @@ int init_make_devices(struct init *init, struct err *err) {
     mode_t umask_before = umask(0);
     int result = 0;
     for (size_t i = 0; i < plan->device_count && result == 0; i++) {
-        result = make_device(init, dev_fd, &plan->devices[i], err);
+        result = make_device(init, dev_fd, &plan->devices[i], err) < 0 ? in_device(&plan->devices[i], err) : 0;
     }
     umask(umask_before);
     return result < 0 ? -1 : make_links(dev_fd, err);

@@ -27,6 +27,8 @@ struct init {
     const int *fds; // what came with the plan; a plan's *_fd is a place in it
     size_t fd_count;
     int root_fd;    // the container's root directory, once there is one
+    int *seals; // mounts to be made read-only once all is on them
+    size_t seal_count;
     int console_fd; // the slave of the pty, -1 for none
     int proc_fd;    // init_proc()'s, -1 before
     mode_t umask;   // the caller's, for the command
@@ -62,6 +64,7 @@ int init_enter_root(struct init *init, struct err *err) MUST_CHECK; // pivot_roo
 
 // mounts.c
 int init_make_mounts(struct init *init, struct err *err) MUST_CHECK;
+int init_seal_mounts(struct init *init, struct err *err) MUST_CHECK; // what is read-only in the end, behind devices and console
 
 // devices.c
 int init_make_devices(struct init *init, struct err *err) MUST_CHECK;

@@ -48,7 +48,7 @@ static int set_up_mounts(struct init *init, struct err *err) {
     if (plan->make_devices && init_make_devices(init, err) < 0) {
         return -1;
     }
-    if (plan->process.terminal && init_open_console(init, err) < 0) {
+    if ((plan->process.terminal && init_open_console(init, err) < 0) || init_seal_mounts(init, err) < 0) {
         return -1;
     }
     return init_hide_paths(init, err);

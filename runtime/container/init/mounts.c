@@ -1,6 +1,9 @@
+#include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/container/init/cgroups.h"
 #include "runtime/container/init/copy_up.h"
+#include "runtime/container/init/filesystem.h"
 #include "runtime/container/init/init.h"
 #include "runtime/container/init/plan.h"
 #include "runtime/kernel/root.h"
@@ -9,105 +12,47 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-static int set_option(int fs, const char *option, struct err *err) {
-    const char *equals = strchr(option, '=');
-    if (!equals) {
-        return sys_fsconfig(fs, FSCONFIG_SET_FLAG, option, NULL, 0) < 0 ? err_sys(err, "option %s", option) : 0;
-    }
-    char key[64];
-    size_t length = (size_t)(equals - option);
-    if (length >= sizeof(key)) {
-        return err_set(err, ERR_INPUT, "option %s: the name is too long", option);
-    }
-    memcpy(key, option, length);
-    key[length] = '\0';
-    if (sys_fsconfig(fs, FSCONFIG_SET_STRING, key, equals + 1, 0) < 0) {
-        bool id = errno == EINVAL && (strcmp(key, "uid") == 0 || strcmp(key, "gid") == 0);
-        return err_sys(err, "option %s%s", option, id ? " (is it mapped in the user namespace?)" : "");
-    }
-    return 0;
+enum { PROC_ROOT_INODE = 1 }; // proc_root of the kernel, the same since procfs is there
+
+// --- what is mounted ---
+
+static int wrong_source(const struct plan_mount *mount, int errnum, struct err *err) {
+    const char *why = errnum == EINVAL && !mount->recursive ? " (a user namespace may not leave out what is mounted below it: use rbind)" : "";
+    return err_num(err, errnum, "mounts[%u].source: open %s%s", mount->number, mount->source, why);
 }
 
-// The kernel lets a user namespace make a procfs or sysfs only of a pid or network namespace of its own, and only where nothing is laid
-// over parts of the one that it sees already (Linux 4.2): inside most containers something is. What the caller sees, with all that hides
-// parts of it, shows the container nothing new; but a /proc with the processes of another pid namespace would be a lie.
-static int bind_instead(const struct plan_mount *mount, struct err *err) {
-    if (!mount->instead) {
-        return strcmp(mount->fstype, "proc") == 0
-                   ? err_set(err, ERR_UNSUPPORTED, "this user namespace may not make a procfs, as parts of the /proc around it are hidden; "
-                             "run the container around it with nothing masked (podman: --security-opt unmask=ALL, docker: --security-opt "
-                             "systempaths=unconfined), or leave out the new pid namespace")
-                   : err_num(err, EPERM, "create file system %s", mount->fstype);
-    }
-    AUTO_FD int tree = sys_open_tree(AT_FDCWD, mount->instead, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-    if (tree < 0) {
-        return err_sys(err, "open %s", mount->instead);
-    }
-    bool sysfs = strcmp(mount->fstype, "sysfs") == 0;
-    struct mount_attr attr = {.attr_set = mount->attr_set | (sysfs ? MOUNT_ATTR_RDONLY : 0), .propagation = MS_PRIVATE};
-    return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ? err_sys(err, "set the attributes of %s", mount->instead)
-                                                                               : fd_take(&tree);
+static int make_bind(const struct plan_mount *mount, struct err *err) {
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0) |
+                     (mount->nofollow_source || mount->copy_symlink ? AT_SYMLINK_NOFOLLOW : 0);
+    int tree = sys_open_tree(AT_FDCWD, mount->source, flags);
+    return tree < 0 ? wrong_source(mount, errno, err) : tree;
 }
 
-static int make_new(const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int fs = sys_fsopen(mount->fstype, FSOPEN_CLOEXEC);
-    if (fs < 0) {
-        if (errno == ENODEV) {
-            return err_num(err, ENODEV, "file system type %s is unknown to this kernel", mount->fstype);
-        }
-        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "open file system %s", mount->fstype);
-    }
-    if (mount->source && *mount->source && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", mount->source, 0) < 0) {
-        return err_sys(err, "source %s", mount->source);
-    }
-    for (size_t i = 0; i < mount->option_count; i++) {
-        if (set_option(fs, mount->options[i], err) < 0) {
-            return -1;
-        }
-    }
-    if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
-        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "create file system %s", mount->fstype);
-    }
-    int tree = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)mount->attr_set);
-    if (tree < 0) {
-        return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "mount file system %s", mount->fstype);
-    }
-    return tree;
-}
-
-static bool is_free_of_network(const char *fstype) {
-    static const char *const names[] = {"proc", "tmpfs", "devpts", "mqueue"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(fstype, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int make_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
+static int make_tree(const struct init *init, const struct plan_mount *mount, struct err *err) {
     if (mount->kind == PLAN_MOUNT_NEW) {
-        // A sysfs shows the network namespace of who mounts it; of others it is not known.
-        if (!is_free_of_network(mount->fstype) && init_take_network(init, err) < 0) {
-            return -1;
-        }
-        return make_new(mount, err);
+        return filesystem_make(mount, err);
     }
     if (mount->kind == PLAN_MOUNT_TREE) {
         int given = init_fd(init, mount->tree_fd);
         int copy = given < 0 ? -1 : fcntl(given, F_DUPFD_CLOEXEC, 3);
         return copy < 0 ? err_sys(err, "take over the mount") : copy;
     }
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0);
-    int tree = sys_open_tree(AT_FDCWD, mount->source, flags);
-    if (tree < 0 && errno == EINVAL && !mount->recursive) {
-        return err_num(err, EINVAL, "open source %s (a user namespace may not leave out what is mounted below it: use rbind)", mount->source);
+    return make_bind(mount, err);
+}
+
+// The kernel does not say which of the attributes it was. In a user namespace those that the host's mount has are locked: they can be
+// added to, never taken away (mount_namespaces(7)).
+static int refused_attributes(const struct plan_mount *mount, const char *what, struct err *err) {
+    if (errno == EPERM && (mount->kind == PLAN_MOUNT_BIND || mount->kind == PLAN_MOUNT_CHANGE)) {
+        return err_sys(err, "set the attributes of %s (a user namespace may not undo nosuid, nodev, noexec or ro of the host's mount, nor "
+                       "change how it counts access times: leave such options out)", what);
     }
-    return tree < 0 ? err_sys(err, "open source %s", mount->source) : tree;
+    return err_sys(err, "set the attributes of %s", what);
 }
 
 // Attributes first of the whole tree, then of its top: the top may say otherwise. Done before the tree is attached, so that it is
@@ -117,7 +62,7 @@ static int set_attributes(const struct plan_mount *mount, int tree, struct err *
         .attr_set = mount->tree_attr_set, .attr_clr = mount->tree_attr_clear, .propagation = mount->tree_propagation};
     if ((below.attr_set || below.attr_clr || below.propagation) &&
         sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &below) < 0) {
-        return err_sys(err, "set the attributes of the mounted tree");
+        return refused_attributes(mount, "the mounted tree", err);
     }
     struct mount_attr top = {.attr_set = mount->attr_set, .attr_clr = mount->attr_clear, .propagation = mount->propagation};
     if (mount->kind == PLAN_MOUNT_NEW) {
@@ -125,29 +70,32 @@ static int set_attributes(const struct plan_mount *mount, int tree, struct err *
         top.attr_clr = 0;
     }
     if ((top.attr_set || top.attr_clr || top.propagation) && sys_mount_setattr(tree, "", AT_EMPTY_PATH, &top) < 0) {
-        return err_sys(err, "set the attributes of the mount");
+        return refused_attributes(mount, "the mount", err);
     }
     return 0;
 }
 
+// --- where it is mounted ---
+
 // The kernel's own views of processes and devices are never hidden below or placed outside what they stand for: a mount inside
 // /proc other than on the harmless files that container tools provide is refused (CVE-2019-16884, CVE-2019-19921).
-static int check_proc_target(const struct plan_mount *mount, int tree, int target, struct err *err) {
+static int check_inside_proc(const struct plan_mount *mount, int target, struct err *err) {
     static const char *const allowed[] = {
         "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",          "/proc/swaps",
         "/proc/uptime",  "/proc/loadavg",   "/proc/slabinfo", "/proc/net/dev",      "/proc/sys/kernel/ns_last_pid",
         "/proc/sys/crypto/fips_enabled",
     };
     struct statfs status;
-    if (mount->kind != PLAN_MOUNT_NEW && strcmp(mount->target, "/proc") == 0 &&
-        (fstatfs(tree, &status) < 0 || status.f_type != PROC_SUPER_MAGIC)) {
-        return err_set(err, ERR_INPUT, "only a proc file system can be mounted there");
-    }
+    struct stat inode;
     if (fstatfs(target, &status) < 0) {
         return err_sys(err, "look at the target");
     }
-    if (status.f_type != PROC_SUPER_MAGIC || (mount->kind == PLAN_MOUNT_NEW && strcmp(mount->fstype, "proc") == 0)) {
+    if (status.f_type != PROC_SUPER_MAGIC) {
         return 0;
+    }
+    if (mount->kind == PLAN_MOUNT_NEW && strcmp(mount->fstype, "proc") == 0 && fstat(target, &inode) == 0 &&
+        inode.st_ino == PROC_ROOT_INODE) {
+        return 0; // one procfs over the other
     }
     for (size_t i = 0; i < ARRAY_LEN(allowed); i++) {
         if (strcmp(mount->target, allowed[i]) == 0) {
@@ -157,61 +105,82 @@ static int check_proc_target(const struct plan_mount *mount, int tree, int targe
     return err_set(err, ERR_INPUT, "the target lies in /proc, where nothing may be mounted but on single files such as /proc/cpuinfo");
 }
 
+static int check_over_proc(const struct plan_mount *mount, int tree, struct err *err) {
+    struct statfs status;
+    if (strcmp(mount->target, "/proc") == 0 && (fstatfs(tree, &status) < 0 || status.f_type != PROC_SUPER_MAGIC)) {
+        return err_set(err, ERR_INPUT, "only a proc file system can be mounted there");
+    }
+    return 0;
+}
+
 // procfs and sysfs are found again by their names, to be masked: a link that another container can exchange would lead the masks
 // elsewhere (CVE-2019-19921, CVE-2023-27561).
 static bool holds_masks(const struct plan_mount *mount) {
     return mount->kind == PLAN_MOUNT_NEW && (strcmp(mount->fstype, "proc") == 0 || strcmp(mount->fstype, "sysfs") == 0);
 }
 
-static int open_plain_target(const struct init *init, const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int made = root_make_dir(init->root_fd, mount->target, 0755, err);
-    if (made < 0) {
-        return -1;
-    }
+struct target {
+    int fd;
+    bool made;  // a new directory: so it does not lie in a procfs
+    bool found; // it was there
+};
+
+static int open_plain(const struct init *init, const struct plan_mount *mount) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
-    int target = sys_openat2(init->root_fd, mount->target, &how);
-    if (target < 0 && errno == ELOOP) {
+    return sys_openat2(init->root_fd, mount->target, &how);
+}
+
+static int open_plain_directory(const struct init *init, const struct plan_mount *mount, struct target *ret, struct err *err) {
+    ret->fd = open_plain(init, mount);
+    if (ret->fd < 0 && errno == ENOENT) {
+        AUTO_FD int made = root_make_missing_dir(init->root_fd, mount->target, 0755, &ret->made, err);
+        if (made < 0) {
+            return -1;
+        }
+        ret->fd = open_plain(init, mount);
+    }
+    if (ret->fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
         return err_set(err, ERR_INPUT, "%s in the root file system is a symbolic link, or lies behind one; a %s file system is mounted on "
                        "a directory only", mount->target, mount->fstype);
     }
-    return target < 0 ? err_sys(err, "open %s in the root file system", mount->target) : target;
+    return ret->fd < 0 ? err_sys(err, "open %s in the root file system", mount->target) : 0;
 }
 
-static int open_target(struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
-    if (holds_masks(mount)) {
-        return open_plain_target(init, mount, err);
+static int open_directory(const struct init *init, const struct plan_mount *mount, struct target *ret, struct err *err) {
+    ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | O_DIRECTORY);
+    if (ret->fd >= 0) {
+        ret->found = true;
+        return 0;
     }
-    struct stat status = {.st_mode = S_IFDIR}; // the root of a new file system
-    if (mount->kind != PLAN_MOUNT_NEW && fstat(tree, &status) < 0) {
+    if (errno != ENOENT) {
+        return err_sys(err, "make directory %s in the root file system", mount->target);
+    }
+    ret->fd = root_make_missing_dir(init->root_fd, mount->target, 0755, &ret->made, err);
+    return ret->fd < 0 ? -1 : 0;
+}
+
+// For a tree that is there: a directory for a directory, a file for all else.
+static int open_target_of(const struct init *init, const struct plan_mount *mount, int tree, struct target *ret, struct err *err) {
+    struct stat status;
+    if (fstat(tree, &status) < 0) {
         return err_sys(err, "look at the source");
     }
     if (mount->nofollow) {
-        int target = root_try_open(init->root_fd, mount->target, O_PATH | O_NOFOLLOW);
-        if (target >= 0) {
-            return target;
+        ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | O_NOFOLLOW);
+        if (ret->fd >= 0) {
+            return 0;
         }
     }
-    return S_ISDIR(status.st_mode) ? root_make_dir(init->root_fd, mount->target, 0755, err)
-                                   : root_make_file(init->root_fd, mount->target, err);
+    if (S_ISDIR(status.st_mode)) {
+        return open_directory(init, mount, ret, err);
+    }
+    ret->fd = root_make_file(init->root_fd, mount->target, err);
+    return ret->fd < 0 ? -1 : 0;
 }
 
-static int change_mount(struct init *init, const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
-    return target < 0 ? -1 : set_attributes(mount, target, err);
-}
+// --- both together ---
 
-static int make_mount(struct init *init, const struct plan_mount *mount, struct err *err) {
-    if (mount->kind == PLAN_MOUNT_CHANGE) {
-        return change_mount(init, mount, err);
-    }
-    AUTO_FD int tree = make_tree(init, mount, err);
-    if (tree < 0 || set_attributes(mount, tree, err) < 0) {
-        return -1;
-    }
-    AUTO_FD int target = open_target(init, mount, tree, err);
-    if (target < 0 || check_proc_target(mount, tree, target, err) < 0) {
-        return -1;
-    }
+static int attach(const struct plan_mount *mount, int tree, int target, struct err *err) {
     if (mount->copy_up && copy_up_into(target, tree, err) < 0) {
         return -1;
     }
@@ -221,16 +190,157 @@ static int make_mount(struct init *init, const struct plan_mount *mount, struct 
     return 0;
 }
 
+// A tmpfs without a mode of its own has that of the directory it is mounted on, so that /tmp stays what it is (as runc does).
+static int keep_mode(struct init *init, struct plan_mount *mount, const struct target *target, struct err *err) {
+    if (mount->kind != PLAN_MOUNT_NEW || strcmp(mount->fstype, "tmpfs") != 0 || !target->found || mount->copy_up) {
+        return 0;
+    }
+    for (size_t i = 0; i < mount->option_count; i++) {
+        if (strstr(mount->options[i], "mode=")) {
+            return 0;
+        }
+    }
+    struct stat status;
+    if (fstat(target->fd, &status) < 0) {
+        return err_sys(err, "look at the target");
+    }
+    const char **options = arena_array(init->arena, mount->option_count + 1, sizeof(*options));
+    options[0] = arena_format(init->arena, "mode=%04o", status.st_mode & 07777);
+    memcpy(options + 1, mount->options, mount->option_count * sizeof(*options));
+    mount->options = options;
+    mount->option_count++;
+    return 0;
+}
+
+// What shall be read-only in the end stays open until the devices and later mounts are on it.
+static int remember_seal(struct init *init, int tree, struct err *err) {
+    int copy = fcntl(tree, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) {
+        return err_sys(err, "keep the mount open");
+    }
+    if (!init->seals) {
+        init->seals = arena_array(init->arena, init->plan->mount_count, sizeof(*init->seals));
+    }
+    init->seals[init->seal_count++] = copy;
+    return 0;
+}
+
+// A sysfs shows the network namespace of who mounts it; of others it is not known.
+static bool is_free_of_network(const struct plan_mount *mount) {
+    static const char *const names[] = {"proc", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (mount->kind == PLAN_MOUNT_CGROUPS || strcmp(mount->fstype, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int make_filesystem(struct init *init, const struct plan_mount *wanted, struct err *err) {
+    struct plan_mount mount = *wanted;
+    if (!is_free_of_network(&mount) && init_take_network(init, err) < 0) {
+        return -1;
+    }
+    struct target target = {.fd = -1};
+    int opened = holds_masks(&mount) ? open_plain_directory(init, &mount, &target, err)
+                 : mount.nofollow    ? (target.fd = root_open(init->root_fd, mount.target, O_PATH | O_NOFOLLOW, err))
+                                     : open_directory(init, &mount, &target, err);
+    AUTO_FD int target_fd = target.fd;
+    if (opened < 0 || (!target.made && check_inside_proc(&mount, target_fd, err) < 0) || keep_mode(init, &mount, &target, err) < 0) {
+        return -1;
+    }
+    if (mount.kind == PLAN_MOUNT_CGROUPS) {
+        return cgroups_mount_on(init, &mount, target_fd, err);
+    }
+    if (!mount.seal && filesystem_mount_on(&mount, target_fd) == 0) {
+        return 0;
+    }
+    AUTO_FD int tree = make_tree(init, &mount, err);
+    if (tree < 0 || set_attributes(&mount, tree, err) < 0 || attach(&mount, tree, target_fd, err) < 0) {
+        return -1;
+    }
+    return mount.seal ? remember_seal(init, tree, err) : 0;
+}
+
+// copy-symlink: 1 when the source was a link and has been made again.
+static int copy_symlink(const struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
+    char leads_to[PATH_MAX];
+    ssize_t length = mount->copy_symlink ? readlinkat(tree, "", leads_to, sizeof(leads_to) - 1) : 0;
+    if (length <= 0) {
+        return 0;
+    }
+    leads_to[length] = '\0';
+    const char *name;
+    AUTO_FD int parent = root_open_parent(init->root_fd, mount->target, &name, err);
+    if (parent < 0) {
+        return -1;
+    }
+    char found[PATH_MAX];
+    if (symlinkat(leads_to, parent, name) < 0 &&
+        (errno != EEXIST || readlinkat(parent, name, found, sizeof(found)) != length || memcmp(found, leads_to, (size_t)length) != 0)) {
+        return err_sys(err, "make the symbolic link");
+    }
+    return 1;
+}
+
+static int attach_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
+    AUTO_FD int tree = make_tree(init, mount, err);
+    if (tree < 0) {
+        return -1;
+    }
+    int copied = copy_symlink(init, mount, tree, err);
+    if (copied != 0) {
+        return copied < 0 ? -1 : 0;
+    }
+    struct target target = {.fd = -1};
+    if (set_attributes(mount, tree, err) < 0 || open_target_of(init, mount, tree, &target, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int target_fd = target.fd;
+    if (check_over_proc(mount, tree, err) < 0 || (!target.made && check_inside_proc(mount, target_fd, err) < 0)) {
+        return -1;
+    }
+    return attach(mount, tree, target_fd, err);
+}
+
+static int change_mount(const struct init *init, const struct plan_mount *mount, struct err *err) {
+    AUTO_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
+    if (target < 0 || set_attributes(mount, target, err) < 0) {
+        return -1;
+    }
+    return mount->option_count > 0 ? filesystem_reconfigure(mount, target, err) : 0;
+}
+
+static int make_mount(struct init *init, const struct plan_mount *mount, struct err *err) {
+    switch (mount->kind) {
+    case PLAN_MOUNT_CHANGE:
+        return change_mount(init, mount, err);
+    case PLAN_MOUNT_NEW:
+    case PLAN_MOUNT_CGROUPS:
+        return make_filesystem(init, mount, err);
+    default:
+        return attach_tree(init, mount, err);
+    }
+}
+
 int init_make_mounts(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     for (size_t i = 0; i < plan->mount_count; i++) {
-        const struct plan_mount *mount = &plan->mounts[i];
-        if (make_mount(init, mount, err) < 0) {
-            if (mount->may_fail) {
-                continue;
-            }
-            return err_in(err, "mount %s", mount->target);
+        if (make_mount(init, &plan->mounts[i], err) < 0) {
+            return err_in(err, "mount %s", plan->mounts[i].target);
         }
+    }
+    // Hooks begin in the container's root.
+    return plan->mount_count > 0 && fchdir(init->root_fd) < 0 ? err_sys(err, "enter the root file system") : 0;
+}
+
+int init_seal_mounts(struct init *init, struct err *err) {
+    struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+    for (size_t i = 0; i < init->seal_count; i++) {
+        if (sys_mount_setattr(init->seals[i], "", AT_EMPTY_PATH, &readonly) < 0) {
+            return err_sys(err, "make a mount read-only");
+        }
+        fd_close(&init->seals[i]);
     }
     return 0;
 }

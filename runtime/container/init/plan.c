@@ -2,6 +2,7 @@
 
 static const struct wire_field mount_fields[] = {
     WIRE(struct plan_mount, U32, kind),
+    WIRE(struct plan_mount, U32, number),
     WIRE(struct plan_mount, STRING, target),
     WIRE(struct plan_mount, STRING, source),
     WIRE(struct plan_mount, STRING, fstype),
@@ -10,8 +11,10 @@ static const struct wire_field mount_fields[] = {
     WIRE(struct plan_mount, U32, tree_fd),
     WIRE(struct plan_mount, BOOL, recursive),
     WIRE(struct plan_mount, BOOL, nofollow),
+    WIRE(struct plan_mount, BOOL, nofollow_source),
+    WIRE(struct plan_mount, BOOL, copy_symlink),
     WIRE(struct plan_mount, BOOL, copy_up),
-    WIRE(struct plan_mount, BOOL, may_fail),
+    WIRE(struct plan_mount, BOOL, seal),
     WIRE(struct plan_mount, U64, attr_set),
     WIRE(struct plan_mount, U64, attr_clear),
     WIRE(struct plan_mount, U64, tree_attr_set),
@@ -21,10 +24,18 @@ static const struct wire_field mount_fields[] = {
 };
 static const struct wire_record mount_record = WIRE_TABLE(struct plan_mount, mount_fields);
 
+static const struct wire_field hierarchy_fields[] = {
+    WIRE(struct plan_hierarchy, STRING, name),
+    WIRE(struct plan_hierarchy, STRING, fstype),
+    WIRE(struct plan_hierarchy, STRING, data),
+    WIRE(struct plan_hierarchy, STRING, root),
+};
+static const struct wire_record hierarchy_record = WIRE_TABLE(struct plan_hierarchy, hierarchy_fields);
+
 static const struct wire_field device_fields[] = {
-    WIRE(struct plan_device, STRING, path), WIRE(struct plan_device, U32, mode), WIRE(struct plan_device, U32, major),
-    WIRE(struct plan_device, U32, minor),   WIRE(struct plan_device, U32, uid),  WIRE(struct plan_device, U32, gid),
-    WIRE(struct plan_device, BOOL, bind),   WIRE(struct plan_device, U32, tree_fd),
+    WIRE(struct plan_device, STRING, path), WIRE(struct plan_device, U32, number), WIRE(struct plan_device, U32, mode),
+    WIRE(struct plan_device, U32, major),   WIRE(struct plan_device, U32, minor),  WIRE(struct plan_device, U32, uid),
+    WIRE(struct plan_device, U32, gid),     WIRE(struct plan_device, BOOL, bind),  WIRE(struct plan_device, U32, tree_fd),
 };
 static const struct wire_record device_record = WIRE_TABLE(struct plan_device, device_fields);
 
@@ -136,6 +147,9 @@ static const struct wire_field init_plan_fields[] = {
     WIRE(struct init_plan, BOOL, root_readonly),
     WIRE(struct init_plan, BOOL, no_pivot),
     WIRE_ARRAY(struct init_plan, mounts, mount_count, mount_record),
+    WIRE_ARRAY(struct init_plan, hierarchies, hierarchy_count, hierarchy_record),
+    WIRE(struct init_plan, BOOL, write_hierarchies),
+    WIRE(struct init_plan, BOOL, bind_hierarchies),
     WIRE(struct init_plan, BOOL, make_devices),
     WIRE_ARRAY(struct init_plan, devices, device_count, device_record),
     WIRE_ARRAY(struct init_plan, sysctls, sysctl_count, setting_record),

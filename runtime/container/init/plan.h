@@ -16,22 +16,26 @@ enum plan_mount_kind {
     PLAN_MOUNT_NEW,  // a new file system of type fstype
     PLAN_MOUNT_BIND, // a clone of the host's tree at source, opened by init
     PLAN_MOUNT_TREE, // a ready detached tree that the parent opened: tree_fd
-    PLAN_MOUNT_CHANGE, // only attributes of what is mounted at the target
+    PLAN_MOUNT_CHANGE, // only attributes and options of what is mounted at the target
+    PLAN_MOUNT_CGROUPS, // the hierarchies of cgroup version 1, side by side on a tmpfs
 };
 
 struct plan_mount {
     uint32_t kind;
+    uint32_t number;    // mounts[number] of the configuration
     const char *target; // path in the container
     const char *source;
     const char *fstype;
     const char *instead;  // NEW: the host's tree that is bound where a user namespace may not make its own; NULL: that is an error
-    const char **options; // NEW: "key" or "key=value", for fsconfig(2)
+    const char **options; // NEW, CHANGE: "key" or "key=value", for the file system
     size_t option_count;
     int32_t tree_fd;
     bool recursive;           // BIND: with what is mounted below
     bool nofollow;            // a link at the end of target is not followed
+    bool nofollow_source;     // BIND: nor one at the end of source
+    bool copy_symlink;        // BIND, TREE: a source that is a link is made again at the target
     bool copy_up;             // NEW: what the image has at the target is copied into it (tmpcopyup)
-    bool may_fail;            // a host that cannot is no error (mqueue without the kernel's support)
+    bool seal;                // NEW, CGROUPS: made read-only once all that lies on it is there
     uint64_t attr_set;        // MOUNT_ATTR_*, of the mount itself
     uint64_t attr_clear;
     uint64_t tree_attr_set;   // MOUNT_ATTR_*, of the mount and all below
@@ -40,8 +44,16 @@ struct plan_mount {
     uint64_t tree_propagation; // the same for the mount and all below
 };
 
+struct plan_hierarchy { // of cgroup version 1, or the unified one beside it
+    const char *name;   // of its directory below /sys/fs/cgroup
+    const char *fstype;
+    const char *data;   // its controllers, or its name
+    const char *root;   // the group that the host has mounted there: "/", mostly
+};
+
 struct plan_device {
     const char *path;
+    int32_t number; // linux.devices[number] of the configuration; -1: one that every container has
     uint32_t mode; // with the type, as mknod(2) takes it
     uint32_t major, minor;
     uint32_t uid, gid;
@@ -164,12 +176,16 @@ struct init_plan {
     const char *overlay_directory;
     bool overlay_volatile;
     uint64_t root_propagation;   // of the host's tree as copied: MS_SLAVE or MS_PRIVATE, recursive
-    uint64_t final_propagation;  // rootfsPropagation of the config, on the new root, 0 for none
+    uint64_t final_propagation;  // rootfsPropagation of the config, on the new root, 0 for none; with MS_REC all below too
     bool root_readonly;
     bool no_pivot;
 
     struct plan_mount *mounts;
     size_t mount_count;
+    struct plan_hierarchy *hierarchies; // of PLAN_MOUNT_CGROUPS
+    size_t hierarchy_count;
+    bool write_hierarchies; // with bind_hierarchies: they are not made read-only
+    bool bind_hierarchies; // no cgroup namespace: the container's own groups are bound, as the host has them
     bool make_devices;
     struct plan_device *devices;
     size_t device_count;

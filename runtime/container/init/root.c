@@ -5,6 +5,8 @@
 #include "runtime/kernel/overlay.h"
 #include "runtime/kernel/sys.h"
 
+#include <errno.h>
+
 // The copy of the host's mount tree must not send our mounts back to the host (MS_SLAVE or MS_PRIVATE).
 static int detach_from_host(const struct init_plan *plan, struct err *err) {
     struct mount_attr attr = {.propagation = plan->root_propagation};
@@ -44,7 +46,7 @@ static int open_root(struct init *init, struct err *err) {
     if (plan->root_kind == PLAN_ROOT_OVERLAY) {
         return mount_own_overlay(plan, err);
     }
-    int tree = sys_open_tree(AT_FDCWD, plan->root_path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    int tree = sys_open_tree(AT_FDCWD, plan->root_path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
     return tree < 0 ? err_sys(err, "open root file system %s", plan->root_path) : tree;
 }
 
@@ -61,7 +63,8 @@ int init_make_root(struct init *init, struct err *err) {
         return err_sys(err, "attach the root file system");
     }
     if (fchdir(tree) < 0) {
-        return err_sys(err, "enter the root file system");
+        const char *why = errno == ENOTDIR ? " (root.path must be a directory, and no symbolic link)" : "";
+        return err_sys(err, "enter the root file system%s", why);
     }
     init->root_fd = fd_take(&tree);
     return 0;
@@ -88,17 +91,17 @@ static int move_root(struct err *err) {
 
 int init_enter_root(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
-    struct mount_attr attr = {.propagation = plan->final_propagation, .attr_set = plan->root_readonly ? MOUNT_ATTR_RDONLY : 0};
-    if (fchdir(init->root_fd) < 0) {
-        return err_sys(err, "enter the root file system");
-    }
+    struct mount_attr attr = {.propagation = plan->final_propagation & ~(uint64_t)MS_REC,
+                              .attr_set = plan->root_readonly ? MOUNT_ATTR_RDONLY : 0};
     if ((plan->no_pivot ? move_root(err) : pivot(err)) < 0) {
         return -1;
     }
     if (chdir("/") < 0) {
         return err_sys(err, "change to /");
     }
-    if ((attr.propagation || attr.attr_set) && sys_mount_setattr(AT_FDCWD, "/", 0, &attr) < 0) {
+    struct mount_attr below = {.propagation = attr.propagation};
+    if (((plan->final_propagation & MS_REC) && sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &below) < 0) ||
+        ((attr.propagation || attr.attr_set) && sys_mount_setattr(AT_FDCWD, "/", 0, &attr) < 0)) {
         return err_sys(err, "set the attributes of the root file system");
     }
     return 0;
