@@ -141,7 +141,7 @@ run_with_submount() {
     run_script true '.mounts[-1] = {"destination": "/t", "type": "bind"}'
     fails_with "run container \"$ID\": config.json: mounts[7].source: a bind mount needs one"
     run_script true '.mounts[-1] = {"destination": "/t", "type": "bind", "source": "/nowhere", "options": ["bind"]}'
-    fails_with "run container \"$ID\": mount /t: open source /nowhere: No such file or directory"
+    fails_with "run container \"$ID\": mount /t: mounts[7].source: open /nowhere: No such file or directory"
     nothing_left
 }
 
