@@ -242,3 +242,13 @@ run_with_submount() {
     [[ "${lines[1]}" == */cgroup.procs ]]
     [ "${#lines[@]}" -eq 2 ]
 }
+
+@test "dest-nofollow makes what is missing, and mounts on no link" {
+    ln -s /etc "$ROOTFS/link"
+    run_script 'stat -f -c %T /made/new' '.root.readonly = false
+        | .mounts += [{"destination": "/made/new", "type": "tmpfs", "source": "none", "options": ["dest-nofollow"]}]'
+    [ "$output" = tmpfs ]
+    run_script true '.mounts[-1].destination = "/link"'
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"mount /link"* ]]
+}

@@ -147,7 +147,7 @@ static int open_plain_directory(const struct init *init, const struct plan_mount
 }
 
 static int open_directory(const struct init *init, const struct plan_mount *mount, struct target *ret, struct err *err) {
-    ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | O_DIRECTORY);
+    ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | (mount->nofollow ? O_NOFOLLOW : O_DIRECTORY));
     if (ret->fd >= 0) {
         ret->found = true;
         return 0;
@@ -243,7 +243,6 @@ static int make_filesystem(struct init *init, const struct plan_mount *wanted, s
     }
     struct target target = {.fd = -1};
     int opened = holds_masks(&mount) ? open_plain_directory(init, &mount, &target, err)
-                 : mount.nofollow    ? (target.fd = root_open(init->root_fd, mount.target, O_PATH | O_NOFOLLOW, err))
                                      : open_directory(init, &mount, &target, err);
     AUTO_FD int target_fd = target.fd;
     if (opened < 0 || (!target.made && check_inside_proc(&mount, target_fd, err) < 0) || keep_mode(init, &mount, &target, err) < 0) {
