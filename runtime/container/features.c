@@ -8,19 +8,32 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+
+static const char *const changing_annotations[] = {
+    "org.systemd.property.", // systemd_annotations.c
+};
+
 // Each claim is held against the runtime by tests/cli/oci_features.bats: whoever makes one of these true sees it tried.
 static const struct oci_features served = {
-    .namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUSER | CLONE_NEWUTS,
+    .namespaces = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWTIME |
+                  CLONE_NEWUSER | CLONE_NEWUTS,
     .cgroup_v1 = true,
     .cgroup_v2 = true,
+    .cgroup_systemd = true,
+    .cgroup_systemd_user = true,
     .cgroup_rdma = true,
     .seccomp = true,
+    .memory_policy = true,
     .intel_rdt = true,
     .intel_rdt_schemata = true,
     .intel_rdt_monitoring = true,
     .idmap = true,
     .net_devices = true,
-    // Annotations that change what the runtime does: none yet.
+    .unsafe_annotations = changing_annotations,
+    .unsafe_annotations_count = ARRAY_LEN(changing_annotations),
 };
 
 void container_features(struct arena *arena, struct oci_features *ret) {
