@@ -96,24 +96,28 @@ static int taken(const char *id, struct err *err) {
     return err_set(err, ERR_EXISTS, "container \"%s\" exists already; delete it or take another id", id);
 }
 
+void state_dir_settle(struct state_dir *dir) {
+    pending_drop(dir->root_fd, dir->pending);
+}
+
+// A folder that could not be locked stays, and its note with it: the next command's sweep sees whose it is.
 static int make_folder(struct state_dir *dir, struct err *err) {
     enum new_folder found = FOLDER_GONE;
     while (found == FOLDER_GONE) {
         fd_close(&dir->fd);
         if (mkdirat(dir->root_fd, dir->id, 0700) < 0) {
-            return errno == EEXIST ? taken(dir->id, err) : err_sys(err, "make the directory of container \"%s\"", dir->id);
+            int reason = errno;
+            state_dir_settle(dir);
+            return reason == EEXIST ? taken(dir->id, err) : err_num(err, reason, "make the directory of container \"%s\"", dir->id);
         }
         dir->fd = openat(dir->root_fd, dir->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         found = dir->fd >= 0 ? lock_new_folder(dir) : errno == ENOENT ? FOLDER_GONE : FOLDER_FAILED;
     }
-    if (found != FOLDER_OURS) {
-        return found == FOLDER_TAKEN ? taken(dir->id, err) : err_sys(err, "lock the directory of container \"%s\"", dir->id);
+    if (found == FOLDER_TAKEN) {
+        state_dir_settle(dir);
+        return taken(dir->id, err);
     }
-    return 0;
-}
-
-void state_dir_settle(struct state_dir *dir) {
-    pending_drop(dir->root_fd, dir->pending);
+    return found == FOLDER_OURS ? 0 : err_sys(err, "lock the directory of container \"%s\"", dir->id);
 }
 
 int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err) {
@@ -129,9 +133,7 @@ int state_dir_create(const char *root, const char *id, struct state_dir *ret, st
     if (pending_add(dir.root_fd, id, dir.pending, err) < 0) {
         return -1;
     }
-    int result = make_folder(&dir, err);
-    if (result < 0) {
-        state_dir_settle(&dir);
+    if (make_folder(&dir, err) < 0) {
         return -1;
     }
     *ret = dir;

@@ -66,7 +66,7 @@ podman_run() {
     [ "$(with_runtime "$COFFER_OCI" wait life)" = 3 ]
     [ "$(with_runtime "$COFFER_OCI" logs life)" = started ]
     with_runtime "$COFFER_OCI" rm life
-    run find "$PODMAN_HOME/run/coffer" -mindepth 2 -not -path '*seccomp*'
+    run find "$PODMAN_HOME/run/coffer" -mindepth 2 -not -path '*seccomp*' -not -name .pending
     [ -z "$output" ]
 }
 
