@@ -106,11 +106,7 @@ start_sleeper() {
 }
 
 @test "a container has a terminal" {
-    # An end of input would have script(1) end early, now and then without the output.
-    mkfifo "$BATS_TEST_TMPDIR/input"
-    exec 8<> "$BATS_TEST_TMPDIR/input"
-    run script -qec "nsenter --mount --target $(cat "$ENGINE/pid") timeout 60 ctr --address $ENGINE/sock run --rm --tty --runc-binary $COFFER_OCI $IMAGE $ID tty" /dev/null <&8
-    exec 8>&-
+    on_pty "nsenter --mount --target $(cat "$ENGINE/pid") timeout 60 ctr --address $ENGINE/sock run --rm --tty --runc-binary $COFFER_OCI $IMAGE $ID tty"
     [[ "$output" == *"/dev/pts/0"* ]] || {
         echo "exit code $status: $output"
         tail -5 "$ENGINE/log"

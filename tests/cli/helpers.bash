@@ -137,3 +137,14 @@ leak_check() {
     echo "$left"
     return 1
 }
+
+# on_pty COMMAND: runs it on a terminal of its own. Its input does not end: at an end script(1) types one, which is shown or not, and may
+# leave before the output has come.
+on_pty() {
+    local pty_input
+    mkfifo "$BATS_TEST_TMPDIR/pty-input"
+    exec {pty_input}<> "$BATS_TEST_TMPDIR/pty-input"
+    run script --quiet --return --command "$1" /dev/null <&"$pty_input"
+    exec {pty_input}>&-
+    rm "$BATS_TEST_TMPDIR/pty-input"
+}

@@ -403,7 +403,7 @@ END
 
 @test "exec --tty gives a terminal of the container's own" {
     running
-    run script --quiet --return --command "stty rows 33 cols 77; $COFFER_OCI --root $(coffer_root)/oci exec -t $ID sh -c 'tty; stty size; exec 3< /dev/tty && echo controlling; exit 9'" /dev/null
+    on_pty "stty rows 33 cols 77; $COFFER_OCI --root $(coffer_root)/oci exec -t $ID sh -c 'tty; stty size; exec 3< /dev/tty && echo controlling; exit 9'"
     [ "$status" -eq 9 ]
     output=$(tr -d '\r' <<< "${output//^@/}")
     has_line /dev/pts/0

@@ -34,8 +34,8 @@ take_shown() {
 
 # run on a terminal of its own. script(1) shows the end of its own input, as ^@.
 on_terminal() {
-    run script --quiet --return --command "stty rows 33 cols 77; $COFFER_OCI --root $(coffer_root)/oci run $ID" /dev/null
-    output=$(tr -d '\r' <<< "${output#^@}")
+    on_pty "stty rows 33 cols 77; $COFFER_OCI --root $(coffer_root)/oci run $ID"
+    output=$(tr -d '\r' <<< "$output")
 }
 
 @test "what a create with a terminal writes to ends with it" {
@@ -109,7 +109,7 @@ on_terminal() {
     has_line '33 77'
     has_line out
     has_line err
-    run script --quiet --return --command "before=\$(stty -g); $COFFER_OCI --root $(coffer_root)/oci run $ID > /dev/null; [ \"\$before\" = \"\$(stty -g)\" ] && echo same" /dev/null
+    on_pty "before=\$(stty -g); $COFFER_OCI --root $(coffer_root)/oci run $ID > /dev/null; [ \"\$before\" = \"\$(stty -g)\" ] && echo same"
     [[ "$output" == *same* ]]
 }
 

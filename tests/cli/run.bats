@@ -230,13 +230,13 @@ run_tiny() {
 }
 
 @test "a terminal of the container's own, or none of the user's" {
-    run script -qec "$COFFER --root $(coffer_root) --store $(coffer_store) run --rm -it tiny sh -c 'tty; test -t 0 && test -t 1; exit \$?'" /dev/null
+    on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) run --rm -it tiny sh -c 'tty; test -t 0 && test -t 1; exit \$?'"
     [ "$status" -eq 0 ]
     [[ $output == *"/dev/pts/0"* ]]
-    run script -qec "$COFFER --root $(coffer_root) --store $(coffer_store) run --rm tiny sh -c 'test -t 1 || echo none; exit 7'" /dev/null
+    on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) run --rm tiny sh -c 'test -t 1 || echo none; exit 7'"
     [ "$status" -eq 7 ]
     [[ $output == *none* ]]
-    run script -qec "stty rows 33 cols 77; $COFFER --root $(coffer_root) --store $(coffer_store) run --rm -it tiny sh -c 'sleep 0.2; stty size'" /dev/null
+    on_pty "stty rows 33 cols 77; $COFFER --root $(coffer_root) --store $(coffer_store) run --rm -it tiny sh -c 'sleep 0.2; stty size'"
     [[ $output == *"33 77"* ]]
 }
 
