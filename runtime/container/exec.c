@@ -255,7 +255,7 @@ static int make_plan(struct execution *execution, struct err *err) {
     struct container_plan *plan = &execution->plan;
     plan->privileged = geteuid() == 0 && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = plan->init.root_fd = -1;
-    if (container_plan_refuse(&config, err) < 0 || container_plan_filter(&container, plan, err) < 0) {
+    if (container_plan_filter(&container, plan, err) < 0) {
         return -1;
     }
     if (container_plan_process(&container, plan, err) < 0) {

@@ -153,8 +153,13 @@ static int change(const struct exec_options *options, struct arena *arena, struc
         return err_set(err, ERR_INPUT, "--cwd: expected an absolute path, found \"%.256s\"", process->cwd);
     }
     process->terminal = options->terminal;
-    process->apparmor_profile = options->apparmor_profile ? options->apparmor_profile : process->apparmor_profile;
-    process->selinux_label = options->selinux_label ? options->selinux_label : process->selinux_label;
+    // An empty one is none given: it must not undo the container's.
+    if (options->apparmor_profile && *options->apparmor_profile) {
+        process->apparmor_profile = options->apparmor_profile;
+    }
+    if (options->selinux_label && *options->selinux_label) {
+        process->selinux_label = options->selinux_label;
+    }
     if (options->no_new_privileges.set) {
         process->no_new_privileges = options->no_new_privileges.value;
     }

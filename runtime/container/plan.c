@@ -40,24 +40,6 @@ int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret
     return 0;
 }
 
-// What this version does not do is refused by name, never passed over: a policy that is read but not enforced is the worst.
-int container_plan_refuse(const struct oci_config *config, struct err *err) {
-    const struct oci_process *process = config->process;
-    const struct {
-        bool there;
-        const char *name;
-    } unserved[] = {
-        {process && process->selinux_label && *process->selinux_label, "process.selinuxLabel"},
-        {process && process->apparmor_profile && *process->apparmor_profile, "process.apparmorProfile"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(unserved); i++) {
-        if (unserved[i].there) {
-            return err_set(err, ERR_UNSUPPORTED, "config.json: %s is not supported by this version", unserved[i].name);
-        }
-    }
-    return 0;
-}
-
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count) {
     struct id_range *ranges = arena_array(arena, count, sizeof(*ranges));
     for (size_t i = 0; i < count; i++) {
@@ -166,6 +148,9 @@ int container_plan_process(const struct container_options *options, struct conta
     plan->set_oom_score = from->oom_score_adj.set;
     plan->oom_score = from->oom_score_adj.value;
     to->new_keyring = !options->no_new_keyring;
+    if (container_plan_label(from, to, err) < 0) {
+        return -1;
+    }
     return container_plan_attributes(&options->config->os, from, &plan->arena, to, err);
 }
 
@@ -236,7 +221,7 @@ int container_plan_build(const struct container_options *options, struct contain
     plan->opens_trees = geteuid() == 0;
     plan->privileged = plan->opens_trees && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = -1;
-    if (container_plan_refuse(config, err) < 0 || plan_namespaces(config, plan, err) < 0) {
+    if (plan_namespaces(config, plan, err) < 0) {
         return -1;
     }
     if (container_plan_process(options, plan, err) < 0) {

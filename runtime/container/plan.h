@@ -76,8 +76,7 @@ struct container_plan {
 // Fills the zeroed plan. The configuration must outlive it.
 int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 
-// Parts of it that `exec` needs alone: refuses what this version does not serve; fills init.process from the configuration's.
-int container_plan_refuse(const struct oci_config *config, struct err *err) MUST_CHECK;
+// A part of it that `exec` needs alone: fills init.process from the configuration's.
 int container_plan_process(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
 
 // Compiles the configuration's system call filter into the plan.
@@ -100,6 +99,7 @@ int container_plan_join_cgroup(struct container_plan *plan, const struct cgroup 
 // plan_attributes.c: what a process gets beside its identity, from its own section and that of the container.
 int container_plan_attributes(const struct oci_linux *os, const struct oci_process *from, struct arena *arena, struct plan_process *to,
                               struct err *err) MUST_CHECK;
+int container_plan_label(const struct oci_process *from, struct plan_process *to, struct err *err) MUST_CHECK;
 
 // plan_mounts.c, plan_limits.c, ...: parts of the building.
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);

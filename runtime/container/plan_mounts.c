@@ -213,6 +213,11 @@ static int add_label(const struct oci_config *config, struct container_plan *pla
     if (!lsm_is_on(LSM_SELINUX)) {
         return err_set(err, ERR_UNSUPPORTED, "config.json: linux.mountLabel: this host has no SELinux, or it is off; leave the label out");
     }
+    // An mqueue is of the ipc namespace and older than the mount, which cannot give it a context any more.
+    if (strcmp(mount->fstype, "mqueue") == 0) {
+        mount->label = label;
+        return 0;
+    }
     mount->options[mount->option_count++] = arena_format(&plan->arena, "context=\"%s\"", label);
     return 0;
 }

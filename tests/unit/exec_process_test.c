@@ -108,6 +108,21 @@ CASE(environment_and_groups) {
     CHECK_INT(own.env_count, 2);
 }
 
+CASE(a_label_changes_by_another_and_never_by_an_empty_one) {
+    AUTO_ARENA struct arena arena = {0};
+    const char *args[] = {"true"};
+    struct exec_options options = {.args = args, .arg_count = 1, .apparmor_profile = "", .selinux_label = ""};
+    struct oci_process process;
+    struct err err = {0};
+    CHECK_INT(exec_process(&options, &config, &arena, &process, &err), 0);
+    CHECK_STR(process.apparmor_profile, "own-profile");
+    options.apparmor_profile = "other";
+    options.selinux_label = "a:b:c";
+    CHECK_INT(exec_process(&options, &config, &arena, &process, &err), 0);
+    CHECK_STR(process.apparmor_profile, "other");
+    CHECK_STR(process.selinux_label, "a:b:c");
+}
+
 CASE(a_document_is_whole_but_for_what_nobody_leaves_out_to_mean_none) {
     AUTO_ARENA struct arena arena = {0};
     struct oci_process document = {.args = own_args, .args_count = 1, .cwd = "/", .user = {.uid = 1}};
@@ -132,6 +147,7 @@ int main(void) {
     RUN(a_user_is_two_numbers_and_nothing_else);
     RUN(capabilities_are_added_to_three_sets_alone);
     RUN(environment_and_groups);
+    RUN(a_label_changes_by_another_and_never_by_an_empty_one);
     RUN(a_document_is_whole_but_for_what_nobody_leaves_out_to_mean_none);
     return check_done();
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 enum { DATA_SIZE = 4096 }; // a page, which is all that mount(2) takes
 
@@ -56,7 +57,7 @@ static bool join_options(const struct plan_mount *mount, char data[DATA_SIZE]) {
 int filesystem_mount_on(const struct plan_mount *mount, int target_fd) {
     char data[DATA_SIZE];
     unsigned long flags;
-    if (mount->copy_up || mount->propagation || mount->tree_propagation || mount->tree_attr_set || mount->tree_attr_clear ||
+    if (mount->copy_up || mount->label || mount->propagation || mount->tree_propagation || mount->tree_attr_set || mount->tree_attr_clear ||
         !flags_of(mount->attr_set, &flags) || !join_options(mount, data)) {
         errno = EOPNOTSUPP;
         return -1;
@@ -144,6 +145,14 @@ static int bind_instead(const struct plan_mount *mount, struct err *err) {
                                                                                : fd_take(&tree);
 }
 
+static int set_label(const struct plan_mount *mount, int tree, struct err *err) {
+    // By the working directory: a mount's own descriptor takes no attribute.
+    if (fchdir(tree) < 0 || setxattr(".", "security.selinux", mount->label, strlen(mount->label) + 1, 0) < 0) {
+        return err_sys(err, "linux.mountLabel: label the %s", mount->fstype);
+    }
+    return 0;
+}
+
 int filesystem_make(const struct plan_mount *mount, struct err *err) {
     AUTO_FD int fs = sys_fsopen(mount->fstype, FSOPEN_CLOEXEC);
     if (fs < 0) {
@@ -168,6 +177,10 @@ int filesystem_make(const struct plan_mount *mount, struct err *err) {
     int tree = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)mount->attr_set);
     if (tree < 0) {
         return errno == EPERM ? bind_instead(mount, err) : err_sys(err, "mount file system %s", mount->fstype);
+    }
+    if (mount->label && set_label(mount, tree, err) < 0) {
+        close(tree);
+        return -1;
     }
     return tree;
 }

@@ -31,6 +31,7 @@ struct init {
     size_t seal_count;
     int console_fd; // the slave of the pty, -1 for none
     int proc_fd;    // init_proc()'s, -1 before
+    int label_fd;   // takes the command's label, -1 for none
     mode_t umask;   // the caller's, for the command
     bool has_network; // a late one has come
 };
@@ -72,6 +73,7 @@ int init_make_devices(struct init *init, struct err *err) MUST_CHECK;
 // settings.c: what is written to procfs
 int init_write_early_settings(struct init *init, struct err *err) MUST_CHECK; // of the process, and a time namespace of its own
 int init_write_sysctls(struct init *init, struct err *err) MUST_CHECK;        // of its namespaces, once they are furnished
+int init_set_label(struct init *init, struct err *err) MUST_CHECK;            // AppArmor's or SELinux's, of what is executed from then on
 
 // attributes.c
 int init_set_attributes(const struct init *init, struct err *err) MUST_CHECK;

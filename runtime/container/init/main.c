@@ -147,6 +147,11 @@ static int carry_out(struct init *init, struct err *err) {
     if (has_process && (init_resolve_user(init, err) < 0 || init_find_program(init, program, sizeof(program), err) < 0)) {
         return -1;
     }
+    // Before the wait, too: then a profile that is not loaded is an error of `create`, and startContainer hooks, which are programs of the
+    // image, run under the label like the command.
+    if (has_process && init_set_label(init, err) < 0) {
+        return -1;
+    }
     // Whoever called `create` waits for the end of what it wrote to: init must not hold that open.
     if (plan->wait_for_start && (init_take_terminal(init, err) < 0 || await_start(init, err) < 0)) {
         return -1;
@@ -177,7 +182,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "coffer-init");
     struct err err = {0};
     struct channel_message message;
-    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1, .proc_fd = -1};
+    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1, .proc_fd = -1, .label_fd = -1};
     if (argc > 2 && init_join(&init, argv + 2, &err) < 0) {
         init_send_error(&init, &err);
         return 125;

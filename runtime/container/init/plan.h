@@ -34,6 +34,7 @@ struct plan_mount {
     bool nofollow;            // a link at the end of target is not followed
     bool nofollow_source;     // BIND: nor one at the end of source
     bool copy_symlink;        // BIND, TREE: a source that is a link is made again at the target
+    const char *label;        // NEW: SELinux, of what takes no option for it; NULL: none
     bool copy_up;             // NEW: what the image has at the target is copied into it (tmpcopyup)
     bool seal;                // NEW, CGROUPS: made read-only once all that lies on it is there
     uint64_t attr_set;        // MOUNT_ATTR_*, of the mount itself
@@ -141,7 +142,8 @@ struct plan_process {
     size_t seccomp_size; // in bytes
     uint32_t seccomp_flags;
     bool seccomp_listener; // the filter asks: its listener goes to the parent
-    const char *lsm_label; // for exec: AppArmor profile or SELinux label
+    uint32_t lsm;          // enum lsm: whose label the command gets
+    const char *lsm_label;
     bool terminal;
     uint32_t console_rows, console_columns;
     bool listen_pid;     // LISTEN_PID is set, to its process id

@@ -2,6 +2,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/container/init/init.h"
 #include "runtime/container/init/plan.h"
+#include "runtime/kernel/lsm.h"
 #include "runtime/kernel/procfs.h"
 #include "runtime/kernel/sys.h"
 
@@ -50,10 +51,37 @@ static int make_time_namespace(struct init *init, struct err *err) {
     return setns(namespace, CLONE_NEWTIME) < 0 ? err_sys(err, "join the new time namespace") : 0;
 }
 
+// The file for the command's label, while nothing of the container's own has run yet. The session keyring, made later, is for the command.
+static int open_label(struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
+    int proc = init_proc(init, err);
+    if (proc < 0) {
+        return -1;
+    }
+    init->label_fd = lsm_open_exec_label((enum lsm)process->lsm, proc, err);
+    if (init->label_fd < 0) {
+        return -1;
+    }
+    return process->lsm == LSM_SELINUX && process->new_keyring ? lsm_set_key_label(proc, process->lsm_label, err) : 0;
+}
+
+int init_set_label(struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
+    if (process->lsm == LSM_NONE) {
+        return 0;
+    }
+    int result = lsm_set_exec_label((enum lsm)process->lsm, init->label_fd, process->lsm_label, err);
+    fd_close(&init->label_fd);
+    return result;
+}
+
 int init_write_early_settings(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     // The handle for later, too: it cannot be had any more once the container's own /proc with its masks is all there is.
     if (plan->sysctl_count > 0 && init_proc(init, err) < 0) {
+        return -1;
+    }
+    if (plan->process.lsm != LSM_NONE && open_label(init, err) < 0) {
         return -1;
     }
     return plan->time_offsets ? make_time_namespace(init, err) : 0;
