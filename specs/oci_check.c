@@ -148,9 +148,9 @@ static int check_mappings(const struct oci_place *place, const char *field, cons
     return 0;
 }
 
-static int check_mounts(const struct oci_config *config, const struct oci_place *place) {
-    for (size_t i = 0; i < config->mounts_count; i++) {
-        const struct oci_mount *mount = &config->mounts[i];
+int oci_mounts_check(const struct oci_mount *mounts, size_t count, const struct oci_place *place) {
+    for (size_t i = 0; i < count; i++) {
+        const struct oci_mount *mount = &mounts[i];
         char field[64];
         if (!mount->destination || mount->destination[0] == '\0') {
             return oci_fail(place, "mounts[%zu].destination: must not be empty", i);
@@ -450,7 +450,7 @@ int oci_config_check(const struct oci_config *config, const char *name, struct e
     if (config->process && oci_process_check(config->process, &process) < 0) {
         return -1;
     }
-    if (check_mounts(config, &place) < 0 || check_hooks(config, &place) < 0 || check_annotations(config, &place) < 0) {
+    if (oci_mounts_check(config->mounts, config->mounts_count, &place) < 0 || check_hooks(config, &place) < 0 || check_annotations(config, &place) < 0) {
         return -1;
     }
     if (check_host_name(config, &place, "hostname", config->hostname) < 0 ||

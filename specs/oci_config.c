@@ -235,16 +235,20 @@ static const char *sysctl_path(struct arena *arena, const char *name) {
     return path;
 }
 
+static void normalize_mounts(struct oci_mount *mounts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        drop_empty(&mounts[i].type);
+        drop_empty(&mounts[i].source);
+    }
+}
+
 static void normalize(struct oci_config *config, struct arena *arena) {
     if (config->process) {
         normalize_process(config->process);
     }
     drop_empty(&config->hostname);
     drop_empty(&config->domainname);
-    for (size_t i = 0; i < config->mounts_count; i++) {
-        drop_empty(&config->mounts[i].type);
-        drop_empty(&config->mounts[i].source);
-    }
+    normalize_mounts(config->mounts, config->mounts_count);
     struct oci_linux *os = &config->os;
     for (size_t i = 0; i < os->namespaces_count; i++) {
         drop_empty(&os->namespaces[i].path);
@@ -318,6 +322,36 @@ int oci_resources_decode(const struct json_document *document, struct arena *are
         return -1;
     }
     *ret = resources;
+    return 0;
+}
+
+static const struct json_row mount_list_rows[] = {
+    ROW_LIST("mounts", struct oci_mount_list, mounts, struct oci_mount, mount_table, JSON_NEEDED),
+};
+static const struct json_table mount_list_table = JSON_TABLE(struct oci_mount_list, mount_list_rows);
+
+// A bare array is taken for what it is short for, so that a message names the same place in both.
+static int take_mounts(struct json_reader *reader, json_t *root, void *into) {
+    if (!json_is_array(root)) {
+        return json_take_table(reader, &mount_list_table, root, into);
+    }
+    json_t *whole = json_pack("{sO}", "mounts", root);
+    int result = whole ? json_take_table(reader, &mount_list_table, whole, into) : json_fail(reader, "out of memory");
+    json_decref(whole);
+    return result;
+}
+
+int oci_mounts_decode(const struct json_document *document, struct arena *arena, struct oci_mount_list *ret, struct err *err) {
+    struct oci_mount_list list = {0};
+    const struct oci_place place = {.document = document->name, .part = "", .err = err};
+    if (json_decode_custom(document, take_mounts, arena, &list, err) < 0) {
+        return -1;
+    }
+    normalize_mounts(list.mounts, list.mounts_count);
+    if (oci_mounts_check(list.mounts, list.mounts_count, &place) < 0) {
+        return -1;
+    }
+    *ret = list;
     return 0;
 }
 

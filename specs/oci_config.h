@@ -351,6 +351,14 @@ int oci_process_decode(const struct json_document *document, struct arena *arena
 int oci_resources_decode(const struct json_document *document, struct arena *arena, struct oci_resources **ret,
                          struct err *err) MUST_CHECK;
 
+// `mounts add ID FILE`: an array of mounts, or an object that has it as "mounts", with the checks that config.json's have. Of those to be
+// removed the destination alone counts; they are read no less strictly.
+struct oci_mount_list {
+    struct oci_mount *mounts;
+    size_t mounts_count;
+};
+int oci_mounts_decode(const struct json_document *document, struct arena *arena, struct oci_mount_list *ret, struct err *err) MUST_CHECK;
+
 // The namespace of this type (CLONE_NEW*), NULL if the configuration has none: it is the runtime's own then.
 const struct oci_namespace *oci_config_namespace(const struct oci_config *config, uint32_t type);
 

@@ -5,6 +5,7 @@
 #include "specs/json.h"
 
 struct oci_linux;
+struct oci_mount;
 struct oci_process;
 struct oci_resources;
 struct oci_seccomp;
@@ -34,6 +35,7 @@ struct oci_place {
 // "config.json: PART" and the message. Returns -1.
 int oci_fail(const struct oci_place *place, const char *format, ...) PRINTF_LIKE(2, 3);
 
+int oci_mounts_check(const struct oci_mount *mounts, size_t count, const struct oci_place *place) MUST_CHECK;
 int oci_process_check(const struct oci_process *process, const struct oci_place *place) MUST_CHECK;
 int oci_resources_check(const struct oci_resources *resources, const struct oci_place *place) MUST_CHECK;
 int oci_seccomp_check(const struct oci_seccomp *seccomp, const struct oci_place *place) MUST_CHECK;

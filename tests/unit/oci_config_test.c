@@ -342,6 +342,36 @@ CASE(parts_are_documents_too) {
     CHECK_STR(err.text, "r.json: cpu.idle: expected 0 or 1, found 9");
 }
 
+CASE(lists_of_mounts_are_documents_too) {
+    static const char *const texts[] = {"[{\"destination\":\"/a\",\"type\":\"\",\"options\":[\"ro\"]}]",
+                                        "{\"mounts\":[{\"destination\":\"/a\",\"source\":\"\",\"options\":[\"ro\"]}],\"root\":5}"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        AUTO_ARENA struct arena arena = {0};
+        struct err err = {0};
+        struct oci_mount_list list = {0};
+        const struct json_document document = {.name = "m.json", .text = texts[i], .size = strlen(texts[i])};
+        CHECK_INT(oci_mounts_decode(&document, &arena, &list, &err), 0);
+        CHECK(list.mounts_count == 1 && !list.mounts[0].type && !list.mounts[0].source && list.mounts[0].options_count == 1);
+        CHECK_STR(list.mounts[0].destination, "/a");
+    }
+    static const struct {
+        const char *text, *message;
+    } wrong[] = {
+        {"[{\"destination\":\"\"}]", "m.json: mounts[0].destination: must not be empty"},
+        {"{\"mounts\":{}}", "m.json: mounts: expected an array of objects, found an object"},
+        {"[{\"destination\":\"/a\"},{\"destination\":\"/b\",\"gidMappings\":[{\"containerID\":0,\"hostID\":0,\"size\":1}]}]",
+         "m.json: mounts[1].gidMappings: needs uidMappings beside it"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        AUTO_ARENA struct arena arena = {0};
+        struct err err = {0};
+        struct oci_mount_list list = {0};
+        const struct json_document document = {.name = "m.json", .text = wrong[i].text, .size = strlen(wrong[i].text)};
+        CHECK_INT(oci_mounts_decode(&document, &arena, &list, &err), -1);
+        CHECK_STR(err.text, wrong[i].message);
+    }
+}
+
 int main(void) {
     RUN(minimal_documents_are_enough);
     RUN(the_process_is_decoded_whole);
@@ -355,5 +385,6 @@ int main(void) {
     RUN(sense_of_resources_is_checked);
     RUN(sense_of_seccomp_is_checked);
     RUN(parts_are_documents_too);
+    RUN(lists_of_mounts_are_documents_too);
     return check_done();
 }
