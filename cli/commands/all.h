@@ -31,6 +31,7 @@ extern const struct command command_oci_exec;
 extern const struct command command_oci_features;
 extern const struct command command_oci_kill;
 extern const struct command command_oci_list;
+extern const struct command command_oci_mounts;
 extern const struct command command_oci_pause;
 extern const struct command command_oci_ps;
 extern const struct command command_oci_resume;

@@ -18,6 +18,7 @@
 
 struct arena;
 struct err;
+struct oci_mount_list;
 struct oci_resources;
 
 // Sets everything up and leaves init waiting for container_start().
@@ -41,6 +42,14 @@ int container_update(const char *root, const char *id, const struct oci_resource
 // Changes the schemata of its class of service (linux.intelRdt); NULL for what shall stay. ERR_STATE for a container without one.
 int container_update_rdt(const char *root, const char *id, const char *l3_schema, const char *bandwidth_schema,
                          struct err *err) MUST_CHECK;
+
+// hot_mounts.c: adds mounts to a container that has not stopped, as they would be made if its configuration had them, or unmounts what is
+// at their destinations. All are added or none; directories that were made for them stay. Nothing is unmounted unless all of them are
+// mounts. document: the name of what they were read from, for messages.
+int container_add_mounts(const char *root, const char *id, const struct oci_mount_list *mounts, const char *document,
+                         struct err *err) MUST_CHECK;
+int container_remove_mounts(const char *root, const char *id, const struct oci_mount_list *mounts, const char *document,
+                            struct err *err) MUST_CHECK;
 
 // Stops all processes where they stand, and lets them go on. ERR_STATE where the container is not running or created, or not paused.
 int container_pause(const char *root, const char *id, struct err *err) MUST_CHECK;

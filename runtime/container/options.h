@@ -26,6 +26,7 @@ struct container_options {
     const char *id;
     const char *bundle; // absolute path
     const struct oci_config *config;
+    const char *document; // the name of what config->mounts were read from, for messages; NULL: config.json
     const char *config_text; // as read, kept as the snapshot; NULL: none is kept
     size_t config_size;
 

@@ -16,12 +16,13 @@
 struct wish {
     const struct oci_mount *from;
     size_t number;
+    const char *document;
     struct mount_options options;
     const char *type; // "" for none
 };
 
 static int refuse(const struct wish *wish, const char *field, const char *what, struct err *err) {
-    return err_set(err, ERR_INPUT, "config.json: mounts[%zu].%s: %s", wish->number, field, what);
+    return err_set(err, ERR_INPUT, "%s: mounts[%zu].%s: %s", wish->document, wish->number, field, what);
 }
 
 // "//dev/./shm/" is "/dev/shm"; relative paths are relative to "/" (runtime-spec, "Mounts"). ".." is left to the kernel, which knows
@@ -131,14 +132,14 @@ static int check_bind(const struct wish *wish, const struct container_plan *plan
         return refuse(wish, "source", "a bind mount needs one", err);
     }
     if (wish->options.data_count > 0) {
-        return err_set(err, ERR_INPUT, "config.json: mounts[%zu].options: \"%s\" is no option of a bind mount", wish->number,
+        return err_set(err, ERR_INPUT, "%s: mounts[%zu].options: \"%s\" is no option of a bind mount", wish->document, wish->number,
                        wish->options.data[0]);
     }
     if (wish->options.copy_up) {
         return refuse(wish, "options", "tmpcopyup: only a tmpfs can be filled", err);
     }
     if (idmap && !plan->opens_trees) {
-        return err_set(err, ERR_UNSUPPORTED, "config.json: mounts[%zu]: only root can map the ids of a mount", wish->number);
+        return err_set(err, ERR_UNSUPPORTED, "%s: mounts[%zu]: only root can map the ids of a mount", wish->document, wish->number);
     }
     if (idmap && !has_other_user(plan) && from->uid_mappings_count == 0 && !wish->options.idmap_text) {
         return refuse(wish, "options", "idmap needs a user namespace of the container's, or uidMappings and gidMappings of the mount", err);
@@ -195,7 +196,7 @@ static void add_options(struct container_plan *plan, const struct wish *wish, st
 
 // See bind_instead() of init/filesystem.c.
 static const char *tree_instead(const struct oci_config *config, const char *fstype, const struct container_plan *plan) {
-    if (plan->privileged && !has_other_user(plan)) {
+    if (plan->running || (plan->privileged && !has_other_user(plan))) {
         return NULL;
     }
     if (strcmp(fstype, "proc") == 0) {
@@ -352,16 +353,44 @@ static int plan_change(const struct wish *wish, struct container_plan *plan, str
     return 0;
 }
 
+// What belongs to the making of a container is refused in one that runs. Where its processes are at work, what is copied or made in its
+// files may be anything by then, and could not be undone; a procfs has to be masked, and cgroups are seen from where init began.
+static int check_hot(const struct wish *wish, struct err *err) {
+    if (wish->options.remount) {
+        return refuse(wish, "options", "remount: a running container gets new mounts only; remove the old one and add it anew", err);
+    }
+    if (wish->options.copy_up || wish->options.copy_symlink) {
+        return refuse(wish, "options", wish->options.copy_up ? "tmpcopyup: only where the container is created"
+                                                             : "copy-symlink: only where the container is created", err);
+    }
+    if (!wish->options.bind &&
+        (strcmp(wish->type, "proc") == 0 || strcmp(wish->type, "cgroup") == 0 || strcmp(wish->type, "cgroup2") == 0)) {
+        return refuse(wish, "type", "proc, cgroup and cgroup2 are mounted when the container is created, not while it runs", err);
+    }
+    return 0;
+}
+
+static int check_destination(const struct wish *wish, struct container_plan *plan, struct err *err) {
+    if (strcmp(clean_target(&plan->arena, wish->from->destination), "/") == 0) {
+        return refuse(wish, "destination", "expected a path below /; what is on / itself is root.path", err);
+    }
+    return 0;
+}
+
+static const char *document_of(const struct container_options *options) {
+    return options->document ? options->document : "config.json";
+}
+
 static int plan_entry(const struct container_options *options, const struct oci_mount *from, size_t number, struct container_plan *plan,
                       struct err *err) {
     const struct oci_config *config = options->config;
-    struct wish wish = {.from = from, .number = number};
+    struct wish wish = {.from = from, .number = number, .document = document_of(options)};
     if (mount_options_read(&plan->arena, wish.from->options, wish.from->options_count, &wish.options, err) < 0) {
-        return err_in(err, "config.json: mounts[%zu]", number);
+        return err_in(err, "%s: mounts[%zu]", wish.document, number);
     }
     wish.type = wish.from->type ? wish.from->type : "";
-    if (strcmp(clean_target(&plan->arena, wish.from->destination), "/") == 0) {
-        return refuse(&wish, "destination", "expected a path below /; what is on / itself is root.path", err);
+    if (check_destination(&wish, plan, err) < 0 || (plan->running && check_hot(&wish, err) < 0)) {
+        return -1;
     }
     if (wish.options.remount) {
         return plan_change(&wish, plan, err);
@@ -373,6 +402,15 @@ static int plan_entry(const struct container_options *options, const struct oci_
         return check_new(&wish, err) < 0 ? -1 : plan_cgroups(&wish, config, plan, err);
     }
     return plan_new(config, &wish, plan, err);
+}
+
+int container_plan_unmount(const struct container_options *options, size_t number, struct container_plan *plan, struct err *err) {
+    struct wish wish = {.from = &options->config->mounts[number], .number = number, .document = document_of(options)};
+    if (check_destination(&wish, plan, err) < 0) {
+        return -1;
+    }
+    add_mount(plan, &wish);
+    return 0;
 }
 
 int container_plan_mount(const struct container_options *options, size_t number, struct container_plan *plan, struct err *err) {

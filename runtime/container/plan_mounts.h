@@ -15,6 +15,10 @@ struct oci_config;
 int container_plan_mount(const struct container_options *options, size_t number, struct container_plan *plan,
                          struct err *err) MUST_CHECK;
 
+// Puts its destination there alone, for what is mounted there to be taken away (PLAN_CHANGE_REMOVE).
+int container_plan_unmount(const struct container_options *options, size_t number, struct container_plan *plan,
+                           struct err *err) MUST_CHECK;
+
 // plan_devices.c: the nodes of /dev, those of the configuration first. How many there can be.
 size_t container_plan_device_count(const struct oci_config *config);
 int container_plan_devices(const struct oci_config *config, struct container_plan *plan, struct err *err) MUST_CHECK;

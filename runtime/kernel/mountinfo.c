@@ -5,6 +5,7 @@
 #include "runtime/base/mem.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_BYTES = 64 << 20, POINT_FIELD = 4 };
@@ -50,6 +51,18 @@ int mountinfo_find_type(const char *type, char **ret, struct err *err) {
             mountinfo_unescape(point);
             *ret = mem_copy_string(point);
         }
+    }
+    return 0;
+}
+
+uint64_t mountinfo_parent(const char *text, uint64_t id) {
+    for (const char *line = text; *line;) {
+        char *end;
+        if (strtoull(line, &end, 10) == id) {
+            return strtoull(end, NULL, 10);
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
     }
     return 0;
 }

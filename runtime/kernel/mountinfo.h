@@ -4,6 +4,8 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdint.h>
+
 struct err;
 
 // Undoes the \040 for blanks and their like, in place.
@@ -11,5 +13,8 @@ void mountinfo_unescape(char *text);
 
 // The mount point of the first file system of this type, malloc'd and the caller's; NULL in *ret where there is none.
 int mountinfo_find_type(const char *type, char **ret, struct err *err) MUST_CHECK;
+
+// In the text of such a table: the mount that this one is mounted on; 0 where it is not in the table.
+uint64_t mountinfo_parent(const char *text, uint64_t id);
 
 #endif

@@ -250,8 +250,9 @@ EOF
 }
 
 @test "commands are those of runc and crun" {
-    for command in create start run list state ps exec kill pause resume update events delete spec features; do
-        run "$COFFER_OCI" "$command" --help
+    for command in create start run list state ps exec kill pause resume update events delete spec features mounts "mounts add" "mounts remove"; do
+        # shellcheck disable=SC2086 # the word of a command below another
+        run "$COFFER_OCI" $command --help
         [ "$status" -eq 0 ]
         [[ "$output" == "Usage: coffer-oci $command"* ]]
     done

@@ -60,12 +60,16 @@ enum { INIT_JOIN_REFUSED = -1, INIT_JOIN_NO_CLONE = -2 };
 int init_join(const struct init *init, char *const words[INIT_JOIN_WORDS], struct err *err) MUST_CHECK;
 
 // root.c
+int init_leave_host(const struct init_plan *plan, struct err *err) MUST_CHECK; // the copy of the host's mounts sends ours not back to it
 int init_make_root(struct init *init, struct err *err) MUST_CHECK;  // bind or mount the root file system and step into it
 int init_enter_root(struct init *init, struct err *err) MUST_CHECK; // pivot_root(2), so that nothing of the host is left
 
 // mounts.c
 int init_make_mounts(struct init *init, struct err *err) MUST_CHECK;
 int init_seal_mounts(struct init *init, struct err *err) MUST_CHECK; // what is read-only in the end, behind devices and console
+
+// hot_mounts.c: in place of all else, where the plan is to change the mounts of a container that is there. Says that it has done so.
+int init_change_mounts(struct init *init, struct err *err) MUST_CHECK;
 
 // devices.c
 int init_make_devices(struct init *init, struct err *err) MUST_CHECK;

@@ -200,10 +200,14 @@ int main(int argc, char **argv) {
     init.arena = &arena;
     init.fds = message.fds;
     init.fd_count = message.fd_count;
-    if (wire_decode(&init_plan_record, message.body, message.size, &arena, &plan, &err) < 0 || carry_out(&init, &err) < 0) {
+    int result = wire_decode(&init_plan_record, message.body, message.size, &arena, &plan, &err);
+    if (result == 0) {
+        result = plan.change == PLAN_CHANGE_NONE ? carry_out(&init, &err) : init_change_mounts(&init, &err);
+    }
+    if (result < 0) {
         init_send_error(&init, &err);
     }
-    return 125;
+    return result < 0 ? 125 : 0;
 }
 
 #ifdef __SANITIZE_ADDRESS__

@@ -5,6 +5,7 @@
 #include "runtime/container/init/copy_up.h"
 #include "runtime/container/init/filesystem.h"
 #include "runtime/container/init/init.h"
+#include "runtime/container/init/mounts.h"
 #include "runtime/container/init/plan.h"
 #include "runtime/kernel/root.h"
 #include "runtime/kernel/sys.h"
@@ -33,7 +34,7 @@ static int make_bind(const struct plan_mount *mount, struct err *err) {
     return tree < 0 ? wrong_source(mount, errno, err) : tree;
 }
 
-static int make_tree(const struct init *init, const struct plan_mount *mount, struct err *err) {
+int mount_make(const struct init *init, const struct plan_mount *mount, struct err *err) {
     if (mount->kind == PLAN_MOUNT_NEW) {
         return filesystem_make(mount, err);
     }
@@ -57,7 +58,7 @@ static int refused_attributes(const struct plan_mount *mount, const char *what, 
 
 // Attributes first of the whole tree, then of its top: the top may say otherwise. Done before the tree is attached, so that it is
 // never seen with weaker ones.
-static int set_attributes(const struct plan_mount *mount, int tree, struct err *err) {
+int mount_set_attributes(const struct plan_mount *mount, int tree, struct err *err) {
     struct mount_attr below = {
         .attr_set = mount->tree_attr_set, .attr_clr = mount->tree_attr_clear, .propagation = mount->tree_propagation};
     if ((below.attr_set || below.attr_clr || below.propagation) &&
@@ -119,18 +120,12 @@ static bool holds_masks(const struct plan_mount *mount) {
     return mount->kind == PLAN_MOUNT_NEW && (strcmp(mount->fstype, "proc") == 0 || strcmp(mount->fstype, "sysfs") == 0);
 }
 
-struct target {
-    int fd;
-    bool made;  // a new directory: so it does not lie in a procfs
-    bool found; // it was there
-};
-
 static int open_plain(const struct init *init, const struct plan_mount *mount) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
     return sys_openat2(init->root_fd, mount->target, &how);
 }
 
-static int open_plain_directory(const struct init *init, const struct plan_mount *mount, struct target *ret, struct err *err) {
+static int open_plain_directory(const struct init *init, const struct plan_mount *mount, struct mount_target *ret, struct err *err) {
     ret->fd = open_plain(init, mount);
     if (ret->fd < 0 && errno == ENOENT) {
         AUTO_FD int made = root_make_missing_dir(init->root_fd, mount->target, 0755, &ret->made, err);
@@ -146,7 +141,7 @@ static int open_plain_directory(const struct init *init, const struct plan_mount
     return ret->fd < 0 ? err_sys(err, "open %s in the root file system", mount->target) : 0;
 }
 
-static int open_directory(const struct init *init, const struct plan_mount *mount, struct target *ret, struct err *err) {
+static int open_directory(const struct init *init, const struct plan_mount *mount, struct mount_target *ret, struct err *err) {
     ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | (mount->nofollow ? O_NOFOLLOW : O_DIRECTORY));
     if (ret->fd >= 0) {
         ret->found = true;
@@ -160,7 +155,7 @@ static int open_directory(const struct init *init, const struct plan_mount *moun
 }
 
 // For a tree that is there: a directory for a directory, a file for all else.
-static int open_target_of(const struct init *init, const struct plan_mount *mount, int tree, struct target *ret, struct err *err) {
+static int open_target_of(const struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
     struct stat status;
     if (fstat(tree, &status) < 0) {
         return err_sys(err, "look at the source");
@@ -178,6 +173,20 @@ static int open_target_of(const struct init *init, const struct plan_mount *moun
     return ret->fd < 0 ? -1 : 0;
 }
 
+int mount_open_target(const struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
+    struct mount_target target = {.fd = -1};
+    int opened = tree >= 0 && mount->kind != PLAN_MOUNT_NEW ? open_target_of(init, mount, tree, &target, err)
+                 : holds_masks(mount)                       ? open_plain_directory(init, mount, &target, err)
+                                                            : open_directory(init, mount, &target, err);
+    AUTO_FD int fd = target.fd;
+    if (opened < 0 || (tree >= 0 && check_over_proc(mount, tree, err) < 0) || (!target.made && check_inside_proc(mount, fd, err) < 0)) {
+        return -1;
+    }
+    target.fd = fd_take(&fd);
+    *ret = target;
+    return 0;
+}
+
 // --- both together ---
 
 static int attach(const struct plan_mount *mount, int tree, int target, struct err *err) {
@@ -190,17 +199,23 @@ static int attach(const struct plan_mount *mount, int tree, int target, struct e
     return 0;
 }
 
-// A tmpfs without a mode of its own has that of the directory it is mounted on, so that /tmp stays what it is (as runc does).
-static int keep_mode(struct init *init, struct plan_mount *mount, const struct target *target, struct err *err) {
+bool mount_keeps_mode(const struct plan_mount *mount, const struct mount_target *target) {
     if (mount->kind != PLAN_MOUNT_NEW || strcmp(mount->fstype, "tmpfs") != 0 || !target->found || mount->copy_up) {
-        return 0;
+        return false;
     }
     for (size_t i = 0; i < mount->option_count; i++) {
         if (strstr(mount->options[i], "mode=")) {
-            return 0;
+            return false;
         }
     }
+    return true;
+}
+
+static int keep_mode(struct init *init, struct plan_mount *mount, const struct mount_target *target, struct err *err) {
     struct stat status;
+    if (!mount_keeps_mode(mount, target)) {
+        return 0;
+    }
     if (fstat(target->fd, &status) < 0) {
         return err_sys(err, "look at the target");
     }
@@ -241,11 +256,12 @@ static int make_filesystem(struct init *init, const struct plan_mount *wanted, s
     if (!is_free_of_network(&mount) && init_take_network(init, err) < 0) {
         return -1;
     }
-    struct target target = {.fd = -1};
-    int opened = holds_masks(&mount) ? open_plain_directory(init, &mount, &target, err)
-                                     : open_directory(init, &mount, &target, err);
+    struct mount_target target;
+    if (mount_open_target(init, &mount, -1, &target, err) < 0) {
+        return -1;
+    }
     AUTO_FD int target_fd = target.fd;
-    if (opened < 0 || (!target.made && check_inside_proc(&mount, target_fd, err) < 0) || keep_mode(init, &mount, &target, err) < 0) {
+    if (keep_mode(init, &mount, &target, err) < 0) {
         return -1;
     }
     if (mount.kind == PLAN_MOUNT_CGROUPS) {
@@ -254,8 +270,8 @@ static int make_filesystem(struct init *init, const struct plan_mount *wanted, s
     if (!mount.seal && filesystem_mount_on(&mount, target_fd) == 0) {
         return 0;
     }
-    AUTO_FD int tree = make_tree(init, &mount, err);
-    if (tree < 0 || set_attributes(&mount, tree, err) < 0 || attach(&mount, tree, target_fd, err) < 0) {
+    AUTO_FD int tree = mount_make(init, &mount, err);
+    if (tree < 0 || mount_set_attributes(&mount, tree, err) < 0 || attach(&mount, tree, target_fd, err) < 0) {
         return -1;
     }
     return mount.seal ? remember_seal(init, tree, err) : 0;
@@ -283,7 +299,7 @@ static int copy_symlink(const struct init *init, const struct plan_mount *mount,
 }
 
 static int attach_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int tree = make_tree(init, mount, err);
+    AUTO_FD int tree = mount_make(init, mount, err);
     if (tree < 0) {
         return -1;
     }
@@ -291,20 +307,17 @@ static int attach_tree(struct init *init, const struct plan_mount *mount, struct
     if (copied != 0) {
         return copied < 0 ? -1 : 0;
     }
-    struct target target = {.fd = -1};
-    if (set_attributes(mount, tree, err) < 0 || open_target_of(init, mount, tree, &target, err) < 0) {
+    struct mount_target target;
+    if (mount_set_attributes(mount, tree, err) < 0 || mount_open_target(init, mount, tree, &target, err) < 0) {
         return -1;
     }
     AUTO_FD int target_fd = target.fd;
-    if (check_over_proc(mount, tree, err) < 0 || (!target.made && check_inside_proc(mount, target_fd, err) < 0)) {
-        return -1;
-    }
     return attach(mount, tree, target_fd, err);
 }
 
 static int change_mount(const struct init *init, const struct plan_mount *mount, struct err *err) {
     AUTO_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
-    if (target < 0 || set_attributes(mount, target, err) < 0) {
+    if (target < 0 || mount_set_attributes(mount, target, err) < 0) {
         return -1;
     }
     return mount->option_count > 0 ? filesystem_reconfigure(mount, target, err) : 0;

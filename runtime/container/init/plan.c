@@ -126,6 +126,7 @@ static const struct wire_field process_fields[] = {
 static const struct wire_record process_record = WIRE_TABLE(struct plan_process, process_fields);
 
 static const struct wire_field init_plan_fields[] = {
+    WIRE(struct init_plan, U32, change),
     WIRE_COUNTED(struct init_plan, BYTES, cgroup_fds_bytes, cgroup_fds_size),
     WIRE_COUNTED(struct init_plan, BYTES, affinity, affinity_size),
     WIRE(struct init_plan, BOOL, new_cgroup_namespace),

@@ -106,6 +106,13 @@ struct plan_hook {
     uint32_t timeout_s; // 0: none
 };
 
+// In a container that is there already: nothing but its mounts is changed (hot_mounts.c).
+enum plan_change {
+    PLAN_CHANGE_NONE, // a new container, or a new process in one
+    PLAN_CHANGE_ADD,
+    PLAN_CHANGE_REMOVE,
+};
+
 enum plan_root_kind {
     PLAN_ROOT_PATH,    // a directory of the host, bound onto itself
     PLAN_ROOT_TREE,    // a ready detached mount: root_fd
@@ -152,6 +159,9 @@ struct plan_process {
 };
 
 struct init_plan {
+    uint32_t change; // enum plan_change: of what follows only joins, mount_namespace (a new one to open sources in), mounts and the
+                     // masked and read-only paths count then
+
     // Before anything else.
     const int32_t *cgroup_fds_bytes; // v1 "tasks" files to write "0" to: places in the message
     size_t cgroup_fds_size;          // in bytes

@@ -7,8 +7,7 @@
 
 #include <errno.h>
 
-// The copy of the host's mount tree must not send our mounts back to the host (MS_SLAVE or MS_PRIVATE).
-static int detach_from_host(const struct init_plan *plan, struct err *err) {
+int init_leave_host(const struct init_plan *plan, struct err *err) {
     struct mount_attr attr = {.propagation = plan->root_propagation};
     if (sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr) < 0) {
         return err_sys(err, "cut the mounts off from the host's");
@@ -51,7 +50,7 @@ static int open_root(struct init *init, struct err *err) {
 }
 
 int init_make_root(struct init *init, struct err *err) {
-    if (detach_from_host(init->plan, err) < 0) {
+    if (init_leave_host(init->plan, err) < 0) {
         return -1;
     }
     AUTO_FD int tree = open_root(init, err);
