@@ -252,3 +252,15 @@ run_with_submount() {
     [ "$status" -eq 1 ]
     [[ "$output" == *"mount /link"* ]]
 }
+
+@test "without pivot_root the root file system is the root all the same" {
+    configure_script 'cat /m/file; ls -d /../../etc/passwd; stat -c %d:%i / /..; ls /proc/1/root/bin/busybox' "$BIND" \
+        --arg source "$BUNDLE/source" --argjson options '["bind"]'
+    run oci run --no-pivot "$ID"
+    [ "$status" -eq 0 ]
+    [ "${lines[0]} ${lines[1]}" = "outside /../../etc/passwd" ]
+    [ "${lines[2]}" = "${lines[3]}" ]
+    [ "${lines[2]}" = "$(stat -c %d:%i "$ROOTFS")" ]
+    [ "${lines[4]}" = /proc/1/root/bin/busybox ]
+    nothing_left
+}

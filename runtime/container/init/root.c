@@ -80,19 +80,17 @@ static int pivot(struct err *err) {
     return 0;
 }
 
-// Where the root is a ramfs, pivot_root cannot work (runc's --no-pivot): the new root is moved over it.
-static int move_root(struct err *err) {
-    if (sys_mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0) {
-        return err_sys(err, "move the root file system to /");
-    }
-    return 0;
+// Where the root is a ramfs, pivot_root cannot work (runc's --no-pivot). The new root lies on top of "/" already, where others move it to: so
+// ".." never leads below it.
+static int step_into_root(struct err *err) {
+    return chroot(".") < 0 ? err_sys(err, "make the root file system the root") : 0;
 }
 
 int init_enter_root(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     struct mount_attr attr = {.propagation = plan->final_propagation & ~(uint64_t)MS_REC,
                               .attr_set = plan->root_readonly ? MOUNT_ATTR_RDONLY : 0};
-    if ((plan->no_pivot ? move_root(err) : pivot(err)) < 0) {
+    if ((plan->no_pivot ? step_into_root(err) : pivot(err)) < 0) {
         return -1;
     }
     if (chdir("/") < 0) {
