@@ -158,6 +158,18 @@ table_same() {
     [ "$output" = text ]
 }
 
+@test "a container without pivot_root has them in its own root file system" {
+    configure '.process.args = ["sleep", "1000"]'
+    oci run --detach --no-pivot "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    add '[{"destination": "/m", "source": "source", "options": ["bind"]}]'
+    well
+    inside 'cat /m/file'
+    [ "$output" = text ]
+    remove '[{"destination": "/m"}]'
+    well
+    [ -d "$ROOTFS/m" ] && [ ! -e /m ]
+}
+
 @test "propagation is the container's own business unless it is asked for" {
     running
     add '[{"destination": "/a", "source": "source", "options": ["bind"]}, {"destination": "/b", "source": "source", "options": ["rbind", "shared"]},

@@ -232,3 +232,49 @@ FILTER='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name
     oci delete --force "$ID"
     wait_for nothing_left
 }
+
+# --- mounts of a container that is there ---
+
+hot_table() {
+    cut -d' ' -f1,2,4,5,6 "/proc/$(pid_of)/mountinfo"
+}
+
+@test "mounts add: whatever system call fails, all mounts are there or none" {
+    configure '.process.args = ["sleep", "1000"] | .root.readonly = false'
+    mkdir source
+    touch source/file
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    echo '[{"destination": "/a", "source": "source", "options": ["bind", "ro"]}, {"destination": "/b", "type": "tmpfs", "source": "t"},
+        {"destination": "/c", "source": "source/file", "options": ["bind"]}]' > mounts.json
+    oci mounts add "$ID" mounts.json
+    oci mounts remove "$ID" mounts.json
+    hot_table > before
+    local call when failed=0
+    for call in move_mount open_tree fsopen fsconfig fsmount mount_setattr setns statx openat2 fchmodat fstatfs sendmsg recvmsg clone3 execveat; do
+        for when in 1 2 3 4 5; do
+            run timeout -k 1 20 strace -f -o /dev/null -e trace="$call" -e inject="$call:error=EIO:when=$when" \
+                "$COFFER_OCI" --root "$(coffer_root)/oci" mounts add "$ID" mounts.json
+            if [ "$status" -eq 0 ]; then # so often it was not called, or there is another way
+                [ "$(hot_table | wc -l)" -eq "$(($(wc -l < before) + 3))" ]
+                oci mounts remove "$ID" mounts.json
+            else
+                echo "$call $when: $output"
+                [ "$status" -eq 1 ]
+                [[ "$output" == "coffer: add mounts to container \"$ID\": "* ]]
+                failed=$((failed + 1))
+            fi
+            diff before <(hot_table)
+        done
+    done
+    echo "$failed calls failed"
+    [ "$failed" -gt 20 ]
+}
+
+@test "mounts add: one that was killed half way says so" {
+    configure '.process.args = ["sleep", "1000"] | .root.readonly = false'
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    echo '[{"destination": "/a", "type": "tmpfs"}, {"destination": "/b", "type": "tmpfs"}]' > mounts.json
+    run timeout -k 1 20 strace -f -o /dev/null -e trace=move_mount -e inject=move_mount:signal=KILL:when=2 \
+        "$COFFER_OCI" --root "$(coffer_root)/oci" mounts add "$ID" mounts.json
+    fails_with "add mounts to container \"$ID\": the process that was to do it was killed; some of the mounts may have been changed"
+}

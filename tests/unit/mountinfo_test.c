@@ -1,0 +1,46 @@
+// What is mounted: the table of mounts, and what a descriptor tells.
+#include "tests/unit/check.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/mount_point.h"
+#include "runtime/kernel/mountinfo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+CASE(parents_are_found_by_whole_numbers) {
+    static const char table[] = "28 1 254:0 / / rw - ext4 /dev/root rw\n"
+                                "128 28 0:5 / /dev rw - devtmpfs none rw\n"
+                                "12 128 0:22 / /dev/28\\0401 rw - devpts none rw";
+    CHECK_INT(mountinfo_parent(table, 28), 1);
+    CHECK_INT(mountinfo_parent(table, 128), 28);
+    CHECK_INT(mountinfo_parent(table, 12), 128);
+    CHECK_INT(mountinfo_parent(table, 2), 0);
+    CHECK_INT(mountinfo_parent(table, 8), 0);
+    CHECK_INT(mountinfo_parent("", 1), 0);
+}
+
+CASE(a_descriptor_tells_its_mount) {
+    AUTO_FD int root = open("/proc", O_PATH | O_CLOEXEC);
+    AUTO_FD int below = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct mount_point of_root = {0}, of_below = {0};
+    CHECK_INT(mount_point_look(root, &of_root), 0);
+    CHECK_INT(mount_point_look(below, &of_below), 0);
+    CHECK(of_root.is_root && !of_below.is_root && of_root.id != 0 && of_root.id == of_below.id);
+    char *text = NULL;
+    size_t size;
+    struct err err = {0};
+    CHECK_INT(fd_read_file(AT_FDCWD, "/proc/self/mountinfo", 64 << 20, &text, &size, &err), 0);
+    CHECK(mountinfo_parent(text, of_root.id) != 0);
+    free(text);
+    CHECK_INT(mount_point_look(-1, &of_root), -1);
+    CHECK_INT(errno, EBADF);
+}
+
+int main(void) {
+    RUN(parents_are_found_by_whole_numbers);
+    RUN(a_descriptor_tells_its_mount);
+    return check_done();
+}
