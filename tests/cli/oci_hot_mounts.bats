@@ -369,7 +369,7 @@ table_same() {
         fi
         # Whatever became of it, nothing is mounted twice or left over: both or none.
         [ "$(grep -c ' /e ' "/proc/$(pid_of)/mountinfo")" -eq "$made" ]
-        [ "$(grep -c "$BUNDLE/source " "/proc/$(pid_of)/mountinfo")" -eq "$made" ]
+        [ "$(grep -c "/bundle/source /" "/proc/$(pid_of)/mountinfo")" -eq "$made" ]
     done
     [ -z "$(ls -A outside)" ]
     [ "$(cut -d' ' -f5 /proc/self/mountinfo)" = "$host" ]

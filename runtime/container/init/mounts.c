@@ -179,7 +179,9 @@ int mount_open_target(const struct init *init, const struct plan_mount *mount, i
                  : holds_masks(mount)                       ? open_plain_directory(init, mount, &target, err)
                                                             : open_directory(init, mount, &target, err);
     AUTO_FD int fd = target.fd;
-    if (opened < 0 || (tree >= 0 && check_over_proc(mount, tree, err) < 0) || (!target.made && check_inside_proc(mount, fd, err) < 0)) {
+    // Where a container runs, what was just made may have been exchanged already.
+    bool is_ours = target.made && init->plan->change == PLAN_CHANGE_NONE;
+    if (opened < 0 || (tree >= 0 && check_over_proc(mount, tree, err) < 0) || (!is_ours && check_inside_proc(mount, fd, err) < 0)) {
         return -1;
     }
     target.fd = fd_take(&fd);
