@@ -33,6 +33,7 @@ const struct command command_oci_run = {
     .name = "run",
     .usage = "ID",
     .summary = "Create a container from a bundle, start it, and remove it when it has ended",
+    .description = "What config.json may hold beside the runtime specification is told by coffer-oci create --help.",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -14,6 +14,7 @@
 
 static const char *const changing_annotations[] = {
     "org.systemd.property.", // systemd_annotations.c
+    "run.coffer.landlock.",  // plan_landlock.c
 };
 
 // Each claim is held against the runtime by tests/cli/oci_features.bats: whoever makes one of these true sees it tried.

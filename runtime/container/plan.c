@@ -148,7 +148,7 @@ int container_plan_process(const struct container_options *options, struct conta
     plan->set_oom_score = from->oom_score_adj.set;
     plan->oom_score = from->oom_score_adj.value;
     to->new_keyring = !options->no_new_keyring;
-    if (container_plan_label(from, to, err) < 0) {
+    if (container_plan_label(from, to, err) < 0 || container_plan_landlock(options->config, &plan->arena, &to->landlock, err) < 0) {
         return -1;
     }
     return container_plan_attributes(&options->config->os, from, &plan->arena, to, err);

@@ -101,6 +101,11 @@ int container_plan_attributes(const struct oci_linux *os, const struct oci_proce
                               struct err *err) MUST_CHECK;
 int container_plan_label(const struct oci_process *from, struct plan_process *to, struct err *err) MUST_CHECK;
 
+// plan_landlock.c: Landlock by annotations. The second as it is where the kernel has a version of Landlock, 0 for none.
+int container_plan_landlock(const struct oci_config *config, struct arena *arena, struct plan_landlock *to, struct err *err) MUST_CHECK;
+int container_plan_landlock_rules(const struct oci_config *config, int version, struct arena *arena, struct plan_landlock *to,
+                                  struct err *err) MUST_CHECK;
+
 // plan_mounts.c, plan_limits.c, ...: parts of the building.
 struct idmap container_plan_map(struct arena *arena, const struct oci_id_mapping *mappings, size_t count);
 int container_plan_mounts(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;

@@ -230,7 +230,9 @@ int init_take_identity(struct init *init, struct err *err) {
     }
     default_signals(process->unignored_signals);
     setsid(); // fails only where init leads a session already
-    if (init_take_terminal(init, err) < 0 || set_limits(process, err) < 0 || init_set_attributes(init, err) < 0) {
+    // While init is still root of its user namespace, which may do so without no_new_privs and reaches paths that the command's user may
+    // not; and before its limits, as descriptors are needed.
+    if (init_restrict(init, err) < 0 || init_take_terminal(init, err) < 0 || set_limits(process, err) < 0 || init_set_attributes(init, err) < 0) {
         return -1;
     }
     umask(process->set_umask ? process->umask : init->umask);

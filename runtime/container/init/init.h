@@ -98,6 +98,9 @@ int init_name_host(struct init *init, struct err *err) MUST_CHECK;
 int init_take_terminal(struct init *init, struct err *err) MUST_CHECK; // makes it the standard descriptors, where there is one
 int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
 
+// landlock.c: the last look at paths from outside; what comes later opens none but the command.
+int init_restrict(const struct init *init, struct err *err) MUST_CHECK;
+
 // filter.c
 int init_load_filter(const struct init *init, struct err *err) MUST_CHECK;
 

@@ -74,6 +74,21 @@ static const struct wire_field memory_fields[] = {
 };
 static const struct wire_record memory_record = WIRE_TABLE(struct plan_memory, memory_fields);
 
+static const struct wire_field landlock_rule_fields[] = {
+    WIRE(struct plan_landlock_rule, STRING, annotation),
+    WIRE(struct plan_landlock_rule, STRING, path),
+    WIRE(struct plan_landlock_rule, U64, port),
+    WIRE(struct plan_landlock_rule, U64, rights),
+};
+static const struct wire_record landlock_rule_record = WIRE_TABLE(struct plan_landlock_rule, landlock_rule_fields);
+
+static const struct wire_field landlock_fields[] = {
+    WIRE(struct plan_landlock, U64, file_rights),
+    WIRE(struct plan_landlock, U64, tcp_rights),
+    WIRE_ARRAY(struct plan_landlock, rules, rule_count, landlock_rule_record),
+};
+static const struct wire_record landlock_record = WIRE_TABLE(struct plan_landlock, landlock_fields);
+
 static const struct wire_field setting_fields[] = {
     WIRE(struct plan_setting, STRING, path),
     WIRE(struct plan_setting, STRING, value),
@@ -116,6 +131,7 @@ static const struct wire_field process_fields[] = {
     WIRE(struct plan_process, BOOL, seccomp_listener),
     WIRE(struct plan_process, U32, lsm),
     WIRE(struct plan_process, STRING, lsm_label),
+    WIRE_SUB(struct plan_process, landlock, landlock_record),
     WIRE(struct plan_process, BOOL, terminal),
     WIRE(struct plan_process, U32, console_rows),
     WIRE(struct plan_process, U32, console_columns),

@@ -92,6 +92,20 @@ struct plan_memory { // set_mempolicy(2)
     size_t nodes_size;       // in bytes
 };
 
+struct plan_landlock_rule { // a path, or a port where that is NULL
+    const char *annotation; // that it stands in, for errors
+    const char *path;       // in the container
+    uint64_t port;
+    uint64_t rights; // LANDLOCK_*; those that the ruleset does not handle do not count
+};
+
+struct plan_landlock {
+    uint64_t file_rights; // handled: denied but for the rules; both 0: no ruleset
+    uint64_t tcp_rights;
+    struct plan_landlock_rule *rules;
+    size_t rule_count;
+};
+
 struct plan_setting { // a sysctl: path below /proc/sys and its value
     const char *path;
     const char *value;
@@ -151,6 +165,7 @@ struct plan_process {
     bool seccomp_listener; // the filter asks: its listener goes to the parent
     uint32_t lsm;          // enum lsm: whose label the command gets
     const char *lsm_label;
+    struct plan_landlock landlock;
     bool terminal;
     uint32_t console_rows, console_columns;
     bool listen_pid;     // LISTEN_PID is set, to its process id
