@@ -91,8 +91,6 @@ static void become_init(void *argument) {
     const struct child *child = argument;
     const struct launch *launch = &child->launch;
     int channel = child->channel;
-    // Else the end of the parent would not end the channel: we would wait on it for ourselves.
-    close(child->parents_end);
     if (launch->die_with_parent) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
     }
@@ -100,6 +98,7 @@ static void become_init(void *argument) {
         set_own_oom_score(launch, channel);
     } else {
         char mapped;
+        close(child->parents_end); // else its end would not end the channel: we would wait on it for ourselves
         if (fd_read_full(channel, &mapped, 1) != 1) {
             _exit(125); // the parent went away or failed to write the maps
         }

@@ -21,7 +21,9 @@ union control {
 };
 
 void channel_message_finish(struct channel_message *message) {
-    free(message->body);
+    if (message->body != message->room) {
+        free(message->body);
+    }
     for (size_t i = 0; i < message->fd_count; i++) {
         fd_close(&message->fds[i]);
     }
@@ -115,7 +117,8 @@ int channel_receive(int socket, struct channel_message *ret_message, struct err 
         return err_set(err, ERR_INPUT, "listen to the container's init: a message with a bad header");
     }
     if (header.size > 0) {
-        ret_message->body = mem_alloc((size_t)header.size + 1);
+        ret_message->body = header.size < CHANNEL_BODY_ROOM ? ret_message->room : mem_alloc((size_t)header.size + 1);
+        ret_message->body[header.size] = '\0';
         ssize_t body = fd_read_full(socket, ret_message->body, header.size);
         if (body != (ssize_t)header.size) {
             channel_message_finish(ret_message);

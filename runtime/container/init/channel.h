@@ -26,11 +26,13 @@ enum channel_type {
     CHANNEL_END,        // never sent: the other side closed the socket
 };
 
-enum { CHANNEL_MAX_FDS = 240, CHANNEL_MAX_BODY = 8 << 20 };
+enum { CHANNEL_MAX_FDS = 240, CHANNEL_MAX_BODY = 8 << 20, CHANNEL_BODY_ROOM = 4096 };
 
+// Stays where it was received: a body that is not large lies inside, since memory would be init's first and cost it four system calls.
 struct channel_message {
     enum channel_type type;
-    char *body; // malloc'd, NULL when empty
+    char *body; // in room, or malloc'd; NULL when empty
+    char room[CHANNEL_BODY_ROOM];
     size_t size;
     int fds[CHANNEL_MAX_FDS]; // owned
     size_t fd_count;

@@ -73,7 +73,7 @@ static int make_node(int parent, const char *name, const struct plan_device *dev
 
 static int open_node(const struct init *init, const struct plan_device *device, struct err *err) {
     int given = init_fd(init, device->tree_fd);
-    AUTO_FD int tree = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3) : sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    LEFT_FD int tree = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 3) : sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     struct stat status;
     if (tree < 0 || fstat(tree, &status) < 0) {
         return err_sys(err, "open the host's device");
@@ -88,14 +88,14 @@ static int open_node(const struct init *init, const struct plan_device *device, 
 // In a user namespace mknod(2) is not allowed: the host's node is bound to an empty file of its name. What is there already is never
 // opened but as a place: it could be a device.
 static int bind_node(const struct init *init, int parent, const char *name, const struct plan_device *device, struct err *err) {
-    AUTO_FD int tree = open_node(init, device, err);
+    LEFT_FD int tree = open_node(init, device, err);
     if (tree < 0) {
         return -1;
     }
     if (mknodat(parent, name, S_IFREG | 0666, 0) < 0 && errno != EEXIST) {
         return err_sys(err, "make a file for it");
     }
-    AUTO_FD int target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    LEFT_FD int target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;
     if (target < 0 || fstat(target, &status) < 0) {
         return err_sys(err, "open the file for it");
@@ -110,7 +110,7 @@ static int bind_node(const struct init *init, int parent, const char *name, cons
 }
 
 static int make_device(const struct init *init, int dev_fd, const struct plan_device *device, struct err *err) {
-    AUTO_FD int opened = -1;
+    LEFT_FD int opened = -1;
     int parent = dev_fd;
     const char *name = device->path + strlen("/dev/");
     if (strncmp(device->path, "/dev/", 5) != 0 || strchr(name, '/') || *name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
@@ -126,15 +126,13 @@ static int make_device(const struct init *init, int dev_fd, const struct plan_de
 int init_make_devices(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     // /dev is opened safely once; a link in its place is followed inside the root only (CVE-2026-41579, CVE-2026-47766).
-    AUTO_FD int dev_fd = root_make_dir(init->root_fd, "/dev", 0755, err);
+    LEFT_FD int dev_fd = root_make_dir(init->root_fd, "/dev", 0755, err);
     if (dev_fd < 0) {
         return -1;
     }
-    mode_t umask_before = umask(0);
     int result = 0;
     for (size_t i = 0; i < plan->device_count && result == 0; i++) {
         result = make_device(init, dev_fd, &plan->devices[i], err) < 0 ? in_device(&plan->devices[i], err) : 0;
     }
-    umask(umask_before);
     return result < 0 ? -1 : make_links(dev_fd, err);
 }

@@ -2,17 +2,22 @@
 #include "runtime/container/init/plan.h"
 #include "runtime/kernel/hook.h"
 
-int init_run_hooks(const struct plan_hook *hooks, size_t count, const char *state, struct err *err) {
-    for (size_t i = 0; i < count; i++) {
+#include <sys/stat.h>
+
+int init_run_hooks(const struct init *init, const struct plan_hook *hooks, size_t count, const char *state, struct err *err) {
+    int result = 0;
+    mode_t ours = count > 0 ? umask(init->umask) : 0;
+    for (size_t i = 0; i < count && result == 0; i++) {
         const struct hook hook = {
             .path = hooks[i].path,
             .args = hooks[i].args,
             .env = hooks[i].env,
             .timeout_s = hooks[i].timeout_s,
         };
-        if (hook_run(&hook, state, err) < 0) {
-            return -1;
-        }
+        result = hook_run(&hook, state, err);
     }
-    return 0;
+    if (count > 0) {
+        umask(ours);
+    }
+    return result;
 }

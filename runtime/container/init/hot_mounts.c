@@ -34,7 +34,7 @@ struct change {
     uint64_t *hidden; // which mount lies at the plan's masked paths, and then at its read-only ones; 0 for a path that is not there
 };
 
-static int join(const struct init *init, bool mounts, struct err *err) {
+static int join(struct init *init, bool mounts, struct err *err) {
     const struct init_plan *plan = init->plan;
     for (size_t i = 0; i < plan->join_count; i++) {
         if ((plan->joins[i].type == CLONE_NEWNS) == mounts && setns(init_fd(init, plan->joins[i].fd), (int)plan->joins[i].type) < 0) {
@@ -67,7 +67,7 @@ static const char *hidden_by(const struct init_plan *plan, size_t i) {
     return i < plan->masked_count ? "linux.maskedPaths" : "linux.readonlyPaths";
 }
 
-static int look_at_hidden(const struct init *init, size_t i, uint64_t *ret_id, struct err *err) {
+static int look_at_hidden(struct init *init, size_t i, uint64_t *ret_id, struct err *err) {
     const char *path = hidden_path(init->plan, i);
     struct mount_point point;
     AUTO_FD int fd = root_try_open(init->root_fd, path, O_PATH);
@@ -122,7 +122,7 @@ static int open_all(struct change *change, struct err *err) {
     return 0;
 }
 
-static int attach(const struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
+static int attach(struct init *init, const struct plan_mount *mount, int tree, struct err *err) {
     struct mount_target target;
     if (mount_open_target(init, mount, tree, &target, err) < 0) {
         return -1;
@@ -167,7 +167,7 @@ static int attach_all(struct change *change, struct err *err) {
 }
 
 static int add(struct change *change, struct err *err) {
-    const struct init *init = change->init;
+    struct init *init = change->init;
     if ((init->plan->mount_namespace && init_leave_host(init->plan, err) < 0) || join(init, false, err) < 0 || open_all(change, err) < 0) {
         return -1;
     }
@@ -183,7 +183,7 @@ static int add(struct change *change, struct err *err) {
 
 // --- remove ---
 
-static int read_table(const struct init *init, char **ret, struct err *err) {
+static int read_table(struct init *init, char **ret, struct err *err) {
     size_t size;
     AUTO_FD int fd = procfs_try_open_own(init->proc_fd, "mountinfo", O_RDONLY);
     if (fd < 0) {
@@ -193,7 +193,7 @@ static int read_table(const struct init *init, char **ret, struct err *err) {
 }
 
 static int find_target(struct change *change, size_t i, uint64_t root, struct err *err) {
-    const struct init *init = change->init;
+    struct init *init = change->init;
     const struct plan_mount *mount = &init->plan->mounts[i];
     struct mount_point point;
     change->fds[i] = root_open(init->root_fd, mount->target, O_PATH, err);
@@ -237,7 +237,7 @@ static int check_hides_nothing(const struct change *change, size_t i, const char
 }
 
 static int find_all(struct change *change, struct err *err) {
-    const struct init *init = change->init;
+    struct init *init = change->init;
     const struct init_plan *plan = init->plan;
     struct mount_point root;
     AUTO_FREE char *table = NULL;
@@ -257,7 +257,7 @@ static int find_all(struct change *change, struct err *err) {
 
 // What was mounted on one that is gone by now went with it. A mount that came from a more privileged user namespace is locked.
 static int detach(const struct change *change, size_t i, struct err *err) {
-    const struct init *init = change->init;
+    struct init *init = change->init;
     bool detached;
     if (mount_point_detach(init->proc_fd, change->fds[i], &detached, err) < 0) {
         return -1;

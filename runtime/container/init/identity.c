@@ -33,7 +33,7 @@ static int join_cgroups(const struct init *init, struct err *err) {
 }
 
 static int bring_up_loopback(struct err *err) {
-    AUTO_FD int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    LEFT_FD int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     if (socket_fd < 0 || ioctl(socket_fd, SIOCSIFFLAGS, &request) < 0) {
         return err_sys(err, "bring up the loopback interface");
@@ -75,7 +75,9 @@ int init_take_network(struct init *init, struct err *err) {
     } else if (setns(message.fds[0], CLONE_NEWNET) < 0) {
         result = err_sys(err, "join the network namespace");
     }
-    channel_message_finish(&message);
+    for (size_t i = 0; i < message.fd_count; i++) {
+        init_leave_fd(&message.fds[i]);
+    }
     init->has_network = result == 0;
     return result < 0 ? -1 : bring_up_loopback(err);
 }

@@ -85,7 +85,7 @@ static int set_up(struct init *init, struct err *err) {
     if (plan->wait_for_go && init_wait_for_go(init, err) < 0) {
         return -1;
     }
-    if (init_run_hooks(plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {
+    if (init_run_hooks(init, plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {
         return err_in(err, "createContainer");
     }
     if (plan->mount_namespace && init_enter_root(init, err) < 0) {
@@ -121,27 +121,14 @@ static int await_start(struct init *init, struct err *err) {
     }
 }
 
-// What the mounts needed is not needed any more: nothing of it is there for a working directory or a command to reach by
-// /proc/self/fd (CVE-2024-21626).
-static void close_used(struct init *init) {
-    fd_close(&init->root_fd);
-    fd_close(&init->proc_fd);
-    for (size_t i = 0; i < init->fd_count; i++) {
-        if ((int32_t)i != init->plan->start_socket && (int32_t)i != init->plan->created_lock) {
-            close(init->fds[i]);
-        }
-    }
-}
-
 static int carry_out(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     char program[PATH_MAX];
-    // What the container is made of does not depend on the caller's mask; its command gets that back.
-    init->umask = umask(022);
-    if (set_up(init, err) < 0) {
+    // What the container is made of does not depend on the caller's mask, which hooks and command get back: each mode is told in full.
+    init->umask = umask(0);
+    if (set_up(init, err) < 0 || init_close_used(init, err) < 0) {
         return -1;
     }
-    close_used(init);
     bool has_process = plan->process.arg_count > 0;
     // Looked up before the wait, so that a missing command is an error of `create` already.
     if (has_process && (init_resolve_user(init, err) < 0 || init_find_program(init, program, sizeof(program), err) < 0)) {
@@ -159,7 +146,7 @@ static int carry_out(struct init *init, struct err *err) {
     if (!has_process) {
         return err_set(err, ERR_STATE, "the configuration has no process to start");
     }
-    if (init_run_hooks(plan->start_hooks, plan->start_hook_count, plan->state_created, err) < 0) {
+    if (init_run_hooks(init, plan->start_hooks, plan->start_hook_count, plan->state_created, err) < 0) {
         return err_in(err, "startContainer");
     }
     if (init_take_identity(init, err) < 0) {
@@ -168,28 +155,33 @@ static int carry_out(struct init *init, struct err *err) {
     return plan->process.reaper ? init_reap(init, program, err) : init_exec(init, program, err);
 }
 
+static int started_by_hand(void) {
+    static const char message[] = "coffer-init is started by coffer, never by hand\n";
+    ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
+    (void)written;
+    return 125;
+}
+
 // argv[1] is the number of the channel's descriptor; behind it stands what init_join() is to do first.
 int main(int argc, char **argv) {
     char *end = NULL;
     long channel = argc == 2 || argc == 2 + INIT_JOIN_WORDS ? strtol(argv[1], &end, 10) : -1;
-    if (channel < 3 || channel > INT_MAX || *end != '\0' || fcntl((int)channel, F_SETFD, FD_CLOEXEC) < 0) {
-        static const char message[] = "coffer-init is started by coffer, never by hand\n";
-        ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
-        (void)written;
-        return 125;
+    if (channel < 3 || channel > INT_MAX || *end != '\0') {
+        return started_by_hand();
     }
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_NAME, "coffer-init");
     struct err err = {0};
     struct channel_message message;
-    struct init init = {.channel = (int)channel, .root_fd = -1, .console_fd = -1, .proc_fd = -1, .label_fd = -1};
+    struct init init = {.channel = (int)channel, .root_fd = -1, .fresh_fd = -1, .console_fd = -1, .proc_fd = -1, .label_fd = -1};
     if (argc > 2 && init_join(&init, argv + 2, &err) < 0) {
         init_send_error(&init, &err);
         return 125;
     }
+    // Hooks and the command do not get the channel: both close what they are not to have (hook_run(), init_take_identity()).
     if (channel_receive(init.channel, &message, &err) < 0) {
         init_send_error(&init, &err);
-        return 125;
+        return err.errnum == EBADF || err.errnum == ENOTSOCK ? started_by_hand() : 125;
     }
     if (message.type != CHANNEL_PLAN) {
         return 125; // the parent went away, or refused before there was a plan

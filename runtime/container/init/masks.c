@@ -17,16 +17,16 @@ static int clone_readonly(int at) {
     if (tree >= 0) {
         return tree;
     }
-    AUTO_FD int plain = sys_open_tree(at, "", flags);
+    LEFT_FD int plain = sys_open_tree(at, "", flags);
     return plain < 0 || sys_mount_setattr(plain, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ? -1 : fd_take(&plain);
 }
 
 static int make_readonly(const struct init *init, const char *path, struct err *err) {
-    AUTO_FD int at = root_try_open(init->root_fd, path, O_PATH);
+    LEFT_FD int at = root_try_open(init->root_fd, path, O_PATH);
     if (at < 0) {
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "open read-only path %s", path);
     }
-    AUTO_FD int tree = clone_readonly(at);
+    LEFT_FD int tree = clone_readonly(at);
     if (tree < 0 || sys_move_mount(tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
         return err_sys(err, "make path %s read-only", path);
     }
@@ -43,7 +43,7 @@ struct mask {
 // The null device comes from the host, before the pivot, and is looked at: an image that lays its own /dev/null in the way must not
 // choose what hides /proc/kcore (CVE-2025-31133).
 static int make_null(struct err *err) {
-    AUTO_FD int null = sys_open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    LEFT_FD int null = sys_open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
     struct stat status;
     if (null < 0 || fstat(null, &status) < 0) {
         return err_sys(err, "open the host's /dev/null");
@@ -55,7 +55,7 @@ static int make_null(struct err *err) {
 }
 
 static int make_empty(struct err *err) {
-    AUTO_FD int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
+    LEFT_FD int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
     // One inode, the root's: whatever becomes of "read-only", nothing can be put in it.
     if (fs < 0 || sys_fsconfig(fs, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
         sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
@@ -71,12 +71,12 @@ static int lay_over(struct mask *mask, int at) {
         mask->attached = true;
         return sys_move_mount(mask->fd, "", at, "", empty_paths);
     }
-    AUTO_FD int tree = sys_open_tree(mask->fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    LEFT_FD int tree = sys_open_tree(mask->fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     return tree < 0 ? -1 : sys_move_mount(tree, "", at, "", empty_paths);
 }
 
 static int hide(const struct init *init, const char *path, struct mask *null, struct mask *empty, struct err *err) {
-    AUTO_FD int at = root_try_open(init->root_fd, path, O_PATH);
+    LEFT_FD int at = root_try_open(init->root_fd, path, O_PATH);
     if (at < 0) {
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "open masked path %s", path);
     }
@@ -103,11 +103,12 @@ int init_hide_paths(struct init *init, struct err *err) {
         }
     }
     struct mask null = {.fd = -1}, empty = {.fd = -1};
-    int result = 0;
-    for (size_t i = 0; i < plan->masked_count && result == 0; i++) {
-        result = hide(init, plan->masked_paths[i], &null, &empty, err);
+    for (size_t i = 0; i < plan->masked_count; i++) {
+        if (hide(init, plan->masked_paths[i], &null, &empty, err) < 0) {
+            return -1;
+        }
     }
-    fd_close(&null.fd);
-    fd_close(&empty.fd);
-    return result;
+    init_leave_fd(&null.fd);
+    init_leave_fd(&empty.fd);
+    return 0;
 }

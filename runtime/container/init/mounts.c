@@ -128,7 +128,7 @@ static int open_plain(const struct init *init, const struct plan_mount *mount) {
 static int open_plain_directory(const struct init *init, const struct plan_mount *mount, struct mount_target *ret, struct err *err) {
     ret->fd = open_plain(init, mount);
     if (ret->fd < 0 && errno == ENOENT) {
-        AUTO_FD int made = root_make_missing_dir(init->root_fd, mount->target, 0755, &ret->made, err);
+        LEFT_FD int made = root_make_missing_dir(init->root_fd, mount->target, 0755, &ret->made, err);
         if (made < 0) {
             return -1;
         }
@@ -141,7 +141,42 @@ static int open_plain_directory(const struct init *init, const struct plan_mount
     return ret->fd < 0 ? err_sys(err, "open %s in the root file system", mount->target) : 0;
 }
 
-static int open_directory(const struct init *init, const struct plan_mount *mount, struct mount_target *ret, struct err *err) {
+// The name of a path directly below the fresh tmpfs, NULL for others.
+static const char *name_in_fresh(const struct init *init, const char *path) {
+    size_t length = init->fresh_path ? strlen(init->fresh_path) : 0;
+    bool below = length > 0 && strncmp(path, init->fresh_path, length) == 0 && path[length] == '/';
+    return below && !strchr(path + length + 1, '/') ? path + length + 1 : NULL;
+}
+
+// Nobody but us can have put anything there, nor anything over it: what is not there is made without looking for it first.
+static int make_in_fresh(struct init *init, const char *path) {
+    const char *name = name_in_fresh(init, path);
+    if (name && init->fresh_fd < 0) {
+        init->fresh_fd = root_try_open(init->root_fd, init->fresh_path, O_PATH | O_DIRECTORY);
+    }
+    if (!name || init->fresh_fd < 0 || mkdirat(init->fresh_fd, name, 0755) < 0) {
+        return -1;
+    }
+    return openat(init->fresh_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+// A mount elsewhere may hide it, by whatever links lead there.
+static void note_fresh(struct init *init, const struct plan_mount *mount) {
+    if (name_in_fresh(init, mount->target)) {
+        return;
+    }
+    init_leave_fd(&init->fresh_fd);
+    init->fresh_fd = -1;
+    bool fresh = mount->kind == PLAN_MOUNT_NEW && strcmp(mount->fstype, "tmpfs") == 0 && !mount->copy_up;
+    init->fresh_path = fresh ? mount->target : NULL;
+}
+
+static int open_directory(struct init *init, const struct plan_mount *mount, struct mount_target *ret, struct err *err) {
+    ret->fd = make_in_fresh(init, mount->target);
+    if (ret->fd >= 0) {
+        ret->made = true;
+        return 0;
+    }
     ret->fd = root_try_open(init->root_fd, mount->target, O_PATH | (mount->nofollow ? O_NOFOLLOW : O_DIRECTORY));
     if (ret->fd >= 0) {
         ret->found = true;
@@ -155,7 +190,7 @@ static int open_directory(const struct init *init, const struct plan_mount *moun
 }
 
 // For a tree that is there: a directory for a directory, a file for all else.
-static int open_target_of(const struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
+static int open_target_of(struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
     struct stat status;
     if (fstat(tree, &status) < 0) {
         return err_sys(err, "look at the source");
@@ -173,7 +208,7 @@ static int open_target_of(const struct init *init, const struct plan_mount *moun
     return ret->fd < 0 ? -1 : 0;
 }
 
-int mount_open_target(const struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
+int mount_open_target(struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret, struct err *err) {
     struct mount_target target = {.fd = -1};
     int opened = tree >= 0 && mount->kind != PLAN_MOUNT_NEW ? open_target_of(init, mount, tree, &target, err)
                  : holds_masks(mount)                       ? open_plain_directory(init, mount, &target, err)
@@ -262,7 +297,7 @@ static int make_filesystem(struct init *init, const struct plan_mount *wanted, s
     if (mount_open_target(init, &mount, -1, &target, err) < 0) {
         return -1;
     }
-    AUTO_FD int target_fd = target.fd;
+    LEFT_FD int target_fd = target.fd;
     if (keep_mode(init, &mount, &target, err) < 0) {
         return -1;
     }
@@ -272,7 +307,7 @@ static int make_filesystem(struct init *init, const struct plan_mount *wanted, s
     if (!mount.seal && filesystem_mount_on(&mount, target_fd) == 0) {
         return 0;
     }
-    AUTO_FD int tree = mount_make(init, &mount, err);
+    LEFT_FD int tree = mount_make(init, &mount, err);
     if (tree < 0 || mount_set_attributes(&mount, tree, err) < 0 || attach(&mount, tree, target_fd, err) < 0) {
         return -1;
     }
@@ -288,7 +323,7 @@ static int copy_symlink(const struct init *init, const struct plan_mount *mount,
     }
     leads_to[length] = '\0';
     const char *name;
-    AUTO_FD int parent = root_open_parent(init->root_fd, mount->target, &name, err);
+    LEFT_FD int parent = root_open_parent(init->root_fd, mount->target, &name, err);
     if (parent < 0) {
         return -1;
     }
@@ -301,7 +336,7 @@ static int copy_symlink(const struct init *init, const struct plan_mount *mount,
 }
 
 static int attach_tree(struct init *init, const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int tree = mount_make(init, mount, err);
+    LEFT_FD int tree = mount_make(init, mount, err);
     if (tree < 0) {
         return -1;
     }
@@ -313,12 +348,12 @@ static int attach_tree(struct init *init, const struct plan_mount *mount, struct
     if (mount_set_attributes(mount, tree, err) < 0 || mount_open_target(init, mount, tree, &target, err) < 0) {
         return -1;
     }
-    AUTO_FD int target_fd = target.fd;
+    LEFT_FD int target_fd = target.fd;
     return attach(mount, tree, target_fd, err);
 }
 
 static int change_mount(const struct init *init, const struct plan_mount *mount, struct err *err) {
-    AUTO_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
+    LEFT_FD int target = root_open(init->root_fd, mount->target, O_PATH, err);
     if (target < 0 || mount_set_attributes(mount, target, err) < 0) {
         return -1;
     }
@@ -343,6 +378,7 @@ int init_make_mounts(struct init *init, struct err *err) {
         if (make_mount(init, &plan->mounts[i], err) < 0) {
             return err_in(err, "mount %s", plan->mounts[i].target);
         }
+        note_fresh(init, &plan->mounts[i]);
     }
     // Hooks begin in the container's root.
     return plan->mount_count > 0 && fchdir(init->root_fd) < 0 ? err_sys(err, "enter the root file system") : 0;

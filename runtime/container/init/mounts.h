@@ -23,7 +23,7 @@ struct mount_target {
 
 // Finds or makes, below init's root_fd, where it is mounted: a place where that may be done. tree: what is, -1 where that is made
 // afterwards.
-int mount_open_target(const struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret,
+int mount_open_target(struct init *init, const struct plan_mount *mount, int tree, struct mount_target *ret,
                       struct err *err) MUST_CHECK;
 
 // A tmpfs without a mode of its own has that of the directory it is mounted on, so that /tmp stays what it is (as runc does).

@@ -53,7 +53,7 @@ int init_make_root(struct init *init, struct err *err) {
     if (init_leave_host(init->plan, err) < 0) {
         return -1;
     }
-    AUTO_FD int tree = open_root(init, err);
+    LEFT_FD int tree = open_root(init, err);
     if (tree < 0) {
         return -1;
     }
