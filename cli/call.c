@@ -162,7 +162,7 @@ static int find_and_run(struct call *call, struct option_words *words, struct er
         }
     }
     const struct command *command = call->context->command;
-    AUTO_FREE void *request = mem_alloc(command->request_size ? command->request_size : 1);
+    void *request = arena_alloc(&call->context->arena, command->request_size);
     if (command->request_defaults) {
         memcpy(request, command->request_defaults, command->request_size);
     }

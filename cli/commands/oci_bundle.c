@@ -74,17 +74,14 @@ int oci_bundle_read(struct context *context, const struct oci_make_options *make
         return err_sys(err, "bundle %s", make->bundle ? make->bundle : ".");
     }
     const char *path = make->config ? make->config : arena_format(&context->arena, "%s/config.json", bundle);
-    AUTO_FREE char *text = NULL;
+    const char *snapshot;
     size_t size;
-    if (fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, &text, &size, err) < 0) {
+    if (fd_read_file_into(&context->arena, path, JSON_MAX_BYTES, &snapshot, &size, err) < 0) {
         if (err->errnum == ENOENT && !make->config) {
             return err_set(err, ERR_NOT_FOUND, "%s does not exist; coffer-oci spec writes one to start from", path);
         }
         return -1;
     }
-    const char *snapshot = arena_copy(&context->arena, text, size);
-    mem_cleanup(&text); // a large one need not be there twice while it is decoded
-    text = NULL;
     const struct json_document document = {.name = "config.json", .text = snapshot, .size = size};
     struct oci_config *config;
     if (oci_config_decode(&document, &context->arena, &config, err) < 0) {

@@ -19,6 +19,7 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     options.keep = request->keep;
+    options.last_act = !request->detach;
     return container_run(&options, request->detach, &status, err) < 0 ? err_in(err, "run container \"%s\"", options.id) : status;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/base/fd.h"
 
+#include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 
@@ -121,6 +122,38 @@ int fd_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_data
         return err_sys(err, "open %s", path);
     }
     return fd_read_rest(fd, max_bytes, path, ret_data, ret_size, err);
+}
+
+int fd_read_file_into(struct arena *arena, const char *path, size_t max_bytes, const char **ret_text, size_t *ret_size, struct err *err) {
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0) {
+        return err_sys(err, "open %s", path);
+    }
+    // A regular file that has a size is read in one call; one that grows meanwhile, from the start again.
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 && (uintmax_t)status.st_size <= max_bytes) {
+        size_t room = (size_t)status.st_size + 1;
+        char *text = arena_alloc(arena, room);
+        ssize_t got = read_once(fd, text, room);
+        if (got < 0) {
+            return err_sys(err, "read %s", path);
+        }
+        if ((size_t)got < room) {
+            text[got] = '\0';
+            *ret_text = text;
+            *ret_size = (size_t)got;
+            return 0;
+        }
+        if (lseek(fd, 0, SEEK_SET) < 0) {
+            return err_sys(err, "read %s", path);
+        }
+    }
+    AUTO_FREE char *data = NULL;
+    if (fd_read_rest(fd, max_bytes, path, &data, ret_size, err) < 0) {
+        return -1;
+    }
+    *ret_text = arena_copy(arena, data, *ret_size);
+    return 0;
 }
 
 int fd_write_file(int dir_fd, const char *path, const char *text, struct err *err) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct arena;
 struct err;
 
 void fd_cleanup(int *fd);
@@ -35,6 +36,10 @@ int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, si
 // Opens the path below dir_fd (AT_FDCWD allowed) and reads all of it as above. For trusted paths only: the kernel's and our own
 // state's; what a container, image or bundle can name goes through root_open().
 int fd_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct err *err) MUST_CHECK;
+
+// The same of a file into an arena, with a NUL behind it.
+int fd_read_file_into(struct arena *arena, const char *path, size_t max_bytes, const char **ret_text, size_t *ret_size,
+                      struct err *err) MUST_CHECK;
 
 // Opens an existing trusted file for writing and writes all of it in ONE write(2), as the kernel's control files want it.
 int fd_write_file(int dir_fd, const char *path, const char *text, struct err *err) MUST_CHECK;

@@ -164,7 +164,11 @@ static int run_attached(const struct container_options *options, int *ret_status
         creation_remove(&creation, options);
         return -1;
     }
-    return creation_attend(&creation, options, ret_status, err);
+    int result = creation_attend(&creation, options, ret_status, err);
+    if (options->last_act && result == 0) {
+        creation = (struct creation)CREATION_NONE;
+    }
+    return result;
 }
 
 // A container that did not come to run is of no use to who asked for a running one.
@@ -189,7 +193,9 @@ int container_run(const struct container_options *options, bool detached, int *r
         return -1;
     }
     int result = run_attached(options, ret_status, err);
-    foreground_unblock(&before);
+    if (!options->last_act) {
+        foreground_unblock(&before);
+    }
     return result;
 }
 

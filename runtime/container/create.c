@@ -41,7 +41,6 @@ void creation_finish(struct creation *creation) {
     netdev_move_finish(&creation->net_devices);
     rdt_close(&creation->rdt);
     cgroup_finish(&creation->cgroup);
-    cgroup_host_finish(&creation->cgroup_host);
     container_plan_finish(&creation->plan);
     state_dir_finish(&creation->dir);
     arena_finish(&creation->arena);
@@ -53,8 +52,8 @@ void creation_finish(struct creation *creation) {
 // one of a hybrid host, which starts, kills and guards devices better than version 1 can.
 static uint32_t v1_controllers(const struct creation *creation, const struct container_options *options) {
     uint32_t unified = CGROUP_MASK(CGROUP_UNIFIED);
-    for (size_t i = 0; i < creation->cgroup_host.count && options->few_hierarchies; i++) {
-        if (creation->cgroup_host.hierarchies[i].controllers & unified) {
+    for (size_t i = 0; i < creation->plan.cgroup_host.count && options->few_hierarchies; i++) {
+        if (creation->plan.cgroup_host.hierarchies[i].controllers & unified) {
             return (cgroup_limits_controllers(&creation->plan.limits) & ~CGROUP_MASK(CGROUP_DEVICES)) | unified;
         }
     }
@@ -97,23 +96,23 @@ static int make_cgroup(struct creation *creation, const struct container_options
     if (!plan->cgroup_path) {
         return 0;
     }
-    if (cgroup_detect(&creation->cgroup_host, err) < 0) {
+    if (container_plan_cgroup_host(plan, err) < 0) {
         return -1;
     }
-    if (creation->cgroup_host.version == CGROUP_NONE && !plan->cgroup_required) {
+    if (creation->plan.cgroup_host.version == CGROUP_NONE && !plan->cgroup_required) {
         return 0;
     }
     const struct cgroup_wish wish = {
         .id = options->id,
         .path = plan->cgroup_path,
         .privileged = plan->privileged,
-        .controllers = creation->cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0,
+        .controllers = creation->plan.cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0,
         .limits = &plan->limits,
         .annotations = options->config->annotations,
         .annotations_count = options->config->annotations_count,
         .pid = plan->cgroup_manager->needs_process ? creation->launched.pid : 0,
     };
-    if (plan->cgroup_manager->make(&creation->cgroup_host, &wish, &creation->cgroup, err) < 0) {
+    if (plan->cgroup_manager->make(&creation->plan.cgroup_host, &wish, &creation->cgroup, err) < 0) {
         return judge_cgroup(creation, err);
     }
     // A service that put our process into the group has made it for this container.
@@ -127,7 +126,7 @@ static int delegate_cgroup(const struct creation *creation, const struct contain
     const struct container_plan *plan = &creation->plan;
     uint32_t owner, user = options->config->process ? options->config->process->user.uid : 0;
     if (!plan->cgroup_writable || !plan->init.new_cgroup_namespace || !(plan->namespaces & CLONE_NEWUSER) || !plan->opens_trees ||
-        creation->cgroup_host.version != CGROUP_V2 || creation->cgroup.count == 0 || cgroup_was_there(&creation->cgroup)) {
+        creation->plan.cgroup_host.version != CGROUP_V2 || creation->cgroup.count == 0 || cgroup_was_there(&creation->cgroup)) {
         return 0;
     }
     return idmap_outside(&plan->uids, user, &owner) ? cgroup_delegate(&creation->cgroup, owner, (gid_t)-1, err) : 0;
@@ -137,7 +136,7 @@ static int delegate_cgroup(const struct creation *creation, const struct contain
 // are set before init has its plan; in version 2, where the rules change at once, while it works.
 int creation_set_limits(struct creation *creation, bool before_plan, struct err *err) {
     const struct container_plan *plan = &creation->plan;
-    if (creation->cgroup.count == 0 || before_plan != (creation->cgroup_host.version == CGROUP_V1) ||
+    if (creation->cgroup.count == 0 || before_plan != (creation->plan.cgroup_host.version == CGROUP_V1) ||
         plan->cgroup_manager->apply(plan->cgroup_path, &creation->cgroup, &plan->limits, err) == 0) {
         return 0;
     }
@@ -168,7 +167,7 @@ int creation_note(struct creation *creation, const struct container_options *opt
         .bundle = options->bundle,
         .rootfs = creation->plan.init.root_path,
         .created = now(&creation->arena),
-        .owner = geteuid(),
+        .owner = creation->plan.opens_trees ? 0 : geteuid(),
         .own_pids = creation->plan.namespaces & CLONE_NEWPID,
         .attached = true,
         .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
@@ -407,12 +406,22 @@ int creation_enter_class(struct creation *creation, const struct container_optio
     return 0;
 }
 
+// Whether nothing is left to do for us but to wait and to remove: no hook to run, no service to talk to, no device to move.
+static bool needs_host_network(const struct creation *creation, const struct container_options *options) {
+    for (size_t i = 0; i < OCI_HOOK_KIND_COUNT; i++) {
+        if (options->config->hooks[i].items_count > 0) {
+            return true;
+        }
+    }
+    return creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
+}
+
 // Made by us, beside init, which mounts meanwhile: they are the two longest parts of a start.
-static int make_network(struct creation *creation, struct err *err) {
+static int make_network(struct creation *creation, const struct container_options *options, struct err *err) {
     if (!creation->plan.init.late_network) {
         return 0;
     }
-    creation->network = netns_create(err);
+    creation->network = netns_create(!needs_host_network(creation, options), err);
     if (creation->network < 0) {
         return -1;
     }
@@ -459,7 +468,7 @@ static int create(struct creation *creation, const struct container_options *opt
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
         launch(creation, options, attached, err) < 0 || creation_enter_class(creation, options, err) < 0 ||
         creation_place(creation, options, true, err) < 0 || hand_plan(creation, options, true, err) < 0 ||
-        make_network(creation, err) < 0 || move_net_devices(creation, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
+        make_network(creation, options, err) < 0 || move_net_devices(creation, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
         release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }

@@ -19,7 +19,6 @@ struct creation {
     struct state_dir dir;
     bool dir_made;
     struct container_plan plan;
-    struct cgroup_host cgroup_host;
     struct cgroup cgroup;
     struct launch_ready ready;
     struct launched launched;

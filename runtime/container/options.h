@@ -40,6 +40,7 @@ struct container_options {
 
     bool no_pivot;
     bool no_new_keyring; // the session keyring stays the caller's
+    bool last_act; // run: the process ends right after, so that what is still open then is left to the kernel
     bool keep; // run: the container stays when it has ended, until it is deleted
     const char *pid_file;
     const char *console_socket; // where to send the pty's master (create, detached run)

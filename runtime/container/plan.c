@@ -26,7 +26,16 @@ void container_plan_finish(struct container_plan *plan) {
         fd_close(&plan->fds[i]);
     }
     plan->fd_count = 0;
+    cgroup_host_finish(&plan->cgroup_host);
     arena_finish(&plan->arena);
+}
+
+int container_plan_cgroup_host(struct container_plan *plan, struct err *err) {
+    if (plan->knows_cgroup_host) {
+        return 0;
+    }
+    plan->knows_cgroup_host = true;
+    return cgroup_detect(&plan->cgroup_host, err);
 }
 
 int container_plan_add_fd(struct container_plan *plan, int give_fd, int32_t *ret_place, struct err *err) {

@@ -9,6 +9,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/container/init/channel.h"
 #include "runtime/container/init/plan.h"
+#include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/cgroup_limits.h"
 #include "runtime/kernel/userns.h"
 
@@ -60,6 +61,8 @@ struct container_plan {
     struct plan_tree *trees;
     size_t tree_count;
 
+    struct cgroup_host cgroup_host; // container_plan_cgroup_host() has looked at it
+    bool knows_cgroup_host;
     const struct cgroup_manager *cgroup_manager;
     const char *cgroup_path; // as the manager has it; NULL: none is made
     bool cgroup_writable; // the container sees it by a mount that is not read-only
@@ -75,6 +78,9 @@ struct container_plan {
 
 // Fills the zeroed plan. The configuration must outlive it.
 int container_plan_build(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;
+
+// Looks what the host has of cgroups, once.
+int container_plan_cgroup_host(struct container_plan *plan, struct err *err) MUST_CHECK;
 
 // A part of it that `exec` needs alone: fills init.process from the configuration's.
 int container_plan_process(const struct container_options *options, struct container_plan *plan, struct err *err) MUST_CHECK;

@@ -323,18 +323,18 @@ static int plan_cgroups(const struct wish *wish, const struct oci_config *config
     if (strcmp(wish->type, "cgroup2") == 0) {
         return plan_unified(wish, config, plan);
     }
-    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
-    if (cgroup_detect(&host, err) < 0) {
+    if (container_plan_cgroup_host(plan, err) < 0) {
         return -1;
     }
-    if (host.version == CGROUP_V2) {
+    const struct cgroup_host *host = &plan->cgroup_host;
+    if (host->version == CGROUP_V2) {
         return plan_unified(wish, config, plan);
     }
-    if (host.version == CGROUP_V1 && plan->init.hierarchies) {
+    if (host->version == CGROUP_V1 && plan->init.hierarchies) {
         return refuse(wish, "type", "a second mount of type cgroup", err);
     }
-    if (host.version == CGROUP_V1) {
-        plan_hierarchies(wish, &host, plan->init.new_cgroup_namespace, plan);
+    if (host->version == CGROUP_V1) {
+        plan_hierarchies(wish, host, plan->init.new_cgroup_namespace, plan);
     }
     return 0;
 }

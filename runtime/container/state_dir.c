@@ -26,6 +26,10 @@
 void state_dir_finish(struct state_dir *dir) {
     fd_close(&dir->fd);
     fd_close(&dir->root_fd);
+    if (dir->state_fd > 0) {
+        fd_close(&dir->state_fd);
+    }
+    dir->state_fd = 0;
 }
 
 int container_id_check(const char *id, struct err *err) {
@@ -137,7 +141,7 @@ int state_dir_create(const char *root, const char *id, struct state_dir *ret, st
         return -1;
     }
     *ret = dir;
-    dir.fd = dir.root_fd = -1;
+    dir = (struct state_dir){.root_fd = -1, .fd = -1};
     return 0;
 }
 
@@ -156,7 +160,7 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
         return errno == ENOENT ? not_found(id, err) : err_sys(err, "open directory %s/%s", root, id);
     }
     *ret = dir;
-    dir.fd = dir.root_fd = -1;
+    dir = (struct state_dir){.root_fd = -1, .fd = -1};
     return 0;
 }
 
@@ -203,7 +207,7 @@ static void pad_line(struct buf *line, size_t size) {
     buf_add_char(line, '\n');
 }
 
-int state_dir_write(const struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
+int state_dir_write(struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
                     struct err *err) {
     char room[STATE_USUAL_BYTES];
     AUTO_BUF struct buf text = BUF_IN(room);
@@ -216,6 +220,7 @@ int state_dir_write(const struct state_dir *dir, const struct container_record *
     if (fd < 0 || fd_write_all(fd, text.data, text.size) < 0) {
         return err_sys(err, "write the state of container \"%s\"", dir->id);
     }
+    dir->state_fd = fd_take(&fd);
     return 0;
 }
 
@@ -236,7 +241,8 @@ int state_dir_complete(const struct state_dir *dir, const struct container_recor
         return err_set(err, ERR_INPUT, "the state of container \"%s\" is too long", dir->id);
     }
     pad_line(&line, size);
-    AUTO_FD int fd = openat(dir->fd, "state.json", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD int opened = dir->state_fd > 0 ? -1 : openat(dir->fd, "state.json", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = dir->state_fd > 0 ? dir->state_fd : opened;
     if (fd < 0 || pwrite(fd, line.data, line.size, 0) != (ssize_t)line.size) {
         return err_sys(err, "write the state of container \"%s\"", dir->id);
     }

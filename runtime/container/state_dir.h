@@ -28,6 +28,7 @@ struct state_dir {
     int root_fd; // the run-time root
     int fd;      // the container's folder; its lock
     char id[CONTAINER_ID_MAX + 1];
+    int state_fd; // state.json since state_dir_write(), for what is to be filled in; 0 for none
     char pending[PENDING_NAME_SIZE]; // our note that we are at work on it; empty: none
 };
 
@@ -64,7 +65,7 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) MUST_CHECK
 
 // Writes state.json with the record and the snapshot of the configuration (NULL: none); then, in place and in one system call, the
 // record as it has become. A reader who comes while the first is written takes the container as being created.
-int state_dir_write(const struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
+int state_dir_write(struct state_dir *dir, const struct container_record *record, const char *config, size_t config_size,
                     struct err *err) MUST_CHECK;
 int state_dir_complete(const struct state_dir *dir, const struct container_record *record, struct err *err) MUST_CHECK;
 

@@ -53,7 +53,7 @@ int cgroup_check_path(const char *path, struct err *err) {
 
 // The group of the caller in a hierarchy, as a path below its mount without slashes at the ends. `text` is /proc/self/cgroup: lines
 // "4:memory:/a/b" for version 1 and "0::/a/b" for version 2. Not found, or outside of what is mounted, is "".
-static char *own_group(const struct cgroup_hierarchy *hierarchy, const char *text) {
+static char *own_group(struct arena *arena, const struct cgroup_hierarchy *hierarchy, const char *text) {
     size_t root = strcmp(hierarchy->root, "/") == 0 ? 0 : strlen(hierarchy->root);
     for (const char *line = text; line && *line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -62,7 +62,7 @@ static char *own_group(const struct cgroup_hierarchy *hierarchy, const char *tex
         if (!path) {
             break;
         }
-        AUTO_FREE char *controllers = mem_format("%.*s", (int)(path - list - 1), list + 1);
+        char *controllers = arena_copy(arena, list + 1, (size_t)(path - list - 1));
         uint32_t mask = *controllers ? 0 : CGROUP_MASK(CGROUP_UNIFIED);
         char *state = NULL;
         for (char *name = strtok_r(controllers, ",", &state); name; name = strtok_r(NULL, ",", &state)) {
@@ -79,29 +79,28 @@ static char *own_group(const struct cgroup_hierarchy *hierarchy, const char *tex
         path += root;
         size -= root;
         bool outside = size >= 3 && strncmp(path, "/..", 3) == 0;
-        return size > 1 && !outside ? mem_format("%.*s", (int)(size - 1), path + 1) : mem_copy_string("");
+        return arena_copy(arena, path + 1, size > 1 && !outside ? size - 1 : 0);
     }
-    return mem_copy_string("");
+    return arena_copy_string(arena, "");
 }
 
 // Joins what is not empty with slashes.
-static char *join(const char *name, const char *parent, const char *path) {
-    return mem_format("%s%s%s%s%s", name, *name ? "/" : "", parent, *parent ? "/" : "", path);
+static char *join(struct arena *arena, const char *name, const char *parent, const char *path) {
+    return arena_format(arena, "%s%s%s%s%s", name, *name ? "/" : "", parent, *parent ? "/" : "", path);
 }
 
 // Where the group lies below /sys/fs/cgroup in this hierarchy. `own` is /proc/self/cgroup, needed for relative paths.
-static char *full_path(const struct cgroup_host *host, const struct cgroup_hierarchy *hierarchy, const char *path,
-                       const char *own) {
-    if (*path == '/') {
-        return join(hierarchy->name, "", path + 1);
+static char *full_path(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, const char *own) {
+    if (*cgroup->path == '/') {
+        return join(&cgroup->arena, hierarchy->name, "", cgroup->path + 1);
     }
-    AUTO_FREE char *parent = own_group(hierarchy, own);
-    if (host->version == CGROUP_V2) {
+    char *parent = own_group(&cgroup->arena, hierarchy, own);
+    if (cgroup->host->version == CGROUP_V2) {
         // The caller's own group has a process, the caller, so its children could not have controllers: take the group beside it.
         char *slash = strrchr(parent, '/');
         *(slash ? slash : parent) = '\0';
     }
-    return join(hierarchy->name, parent, path);
+    return join(&cgroup->arena, hierarchy->name, parent, cgroup->path);
 }
 
 // Makes the directories of `path` that are missing below `base` bytes of it, which exist. Returns how many at its end are new.
@@ -144,14 +143,12 @@ static int make_failed(const char *path, struct err *err) {
 }
 
 // Takes path into the handle, opened. 0 also when it is missing and that is `allowed_missing`.
-static int take_dir(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, char *give_path, int made, struct err *err) {
-    AUTO_FREE char *path = give_path;
+static int take_dir(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, const char *path, int made, struct err *err) {
     AUTO_FD int fd = cgroup_open_below(cgroup->host->fd, path, O_PATH | O_DIRECTORY);
     if (fd < 0) {
         return err_sys(err, "open cgroup /sys/fs/cgroup/%s", path);
     }
     cgroup->dirs[cgroup->count++] = (struct cgroup_dir){.hierarchy = hierarchy, .fd = fd_take(&fd), .made = made, .path = path};
-    path = NULL;
     return 0;
 }
 
@@ -166,16 +163,13 @@ static void unmake_dirs(int host_fd, char *path, int made) {
 }
 
 static int make_in(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, const char *own, struct err *err) {
-    char *path = full_path(cgroup->host, hierarchy, cgroup->path, own);
+    char *path = full_path(cgroup, hierarchy, own);
     int made = make_dirs(cgroup->host->fd, path, strlen(hierarchy->name));
     if (made < 0) {
-        make_failed(path, err);
-        free(path);
-        return -1;
+        return make_failed(path, err);
     }
-    AUTO_FREE char *copy = mem_copy_string(path);
     if (take_dir(cgroup, hierarchy, path, made, err) < 0) {
-        unmake_dirs(cgroup->host->fd, copy, made);
+        unmake_dirs(cgroup->host->fd, path, made);
         return -1;
     }
     cgroup->dirs[cgroup->count - 1].fresh = made > 0;
@@ -203,7 +197,8 @@ int cgroup_create(const struct cgroup_host *host, const char *path, uint32_t con
     if (need_host(host, err) < 0 || cgroup_check_path(path, err) < 0 || read_own(path, &own, err) < 0) {
         return -1;
     }
-    AUTO_CGROUP struct cgroup cgroup = {.host = host, .path = mem_copy_string(path)};
+    AUTO_CGROUP struct cgroup cgroup = {.host = host};
+    cgroup.path = arena_copy_string(&cgroup.arena, path);
     int result = 0;
     for (size_t i = 0; i < host->count && result == 0; i++) {
         if ((host->hierarchies[i].controllers & controllers) != 0 || host->version == CGROUP_V2) {
@@ -232,12 +227,13 @@ int cgroup_open(const struct cgroup_host *host, const char *path, uint32_t contr
     if (need_host(host, err) < 0 || cgroup_check_path(path, err) < 0 || read_own(path, &own, err) < 0) {
         return -1;
     }
-    AUTO_CGROUP struct cgroup cgroup = {.host = host, .path = mem_copy_string(path)};
+    AUTO_CGROUP struct cgroup cgroup = {.host = host};
+    cgroup.path = arena_copy_string(&cgroup.arena, path);
     for (size_t i = 0; i < host->count; i++) {
         if ((host->hierarchies[i].controllers & controllers) == 0 && host->version != CGROUP_V2) {
             continue;
         }
-        if (take_dir(&cgroup, &host->hierarchies[i], full_path(host, &host->hierarchies[i], path, own), 0, err) < 0 &&
+        if (take_dir(&cgroup, &host->hierarchies[i], full_path(&cgroup, &host->hierarchies[i], own), 0, err) < 0 &&
             err->errnum != ENOENT) {
             return -1;
         }
@@ -279,9 +275,9 @@ static int take_record_line(struct cgroup *cgroup, const char *line, struct err 
     }
     if (!cgroup->path) {
         size_t prefix = strlen(hierarchy->name);
-        cgroup->path = mem_format("/%s", end + 1 + prefix + (prefix > 0));
+        cgroup->path = arena_format(&cgroup->arena, "/%s", end + 1 + prefix + (prefix > 0));
     }
-    if (take_dir(cgroup, hierarchy, mem_copy_string(end + 1), (int)made, err) < 0 && err->errnum != ENOENT &&
+    if (take_dir(cgroup, hierarchy, arena_copy_string(&cgroup->arena, end + 1), (int)made, err) < 0 && err->errnum != ENOENT &&
         err->errnum != ENODEV) {
         return -1;
     }
@@ -305,9 +301,8 @@ int cgroup_open_record(const struct cgroup_host *host, const char *record, struc
 void cgroup_finish(struct cgroup *cgroup) {
     for (size_t i = 0; i < cgroup->count; i++) {
         fd_close(&cgroup->dirs[i].fd);
-        free(cgroup->dirs[i].path);
     }
-    free(cgroup->path);
+    arena_finish(&cgroup->arena);
     *cgroup = (struct cgroup){0};
 }
 
@@ -405,9 +400,7 @@ int cgroup_descend(struct cgroup *cgroup, uint32_t controllers, const char *path
         }
         fd_close(&dir->fd);
         dir->fd = fd;
-        char *below = mem_format("%s/%s", dir->path, path);
-        free(dir->path);
-        dir->path = below;
+        dir->path = arena_format(&cgroup->arena, "%s/%s", dir->path, path);
         dir->made = 0;
         found = true;
     }

@@ -17,6 +17,7 @@
 #ifndef COFFER_KERNEL_CGROUP_H
 #define COFFER_KERNEL_CGROUP_H
 
+#include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
 
 #include <stdbool.h>
@@ -66,13 +67,14 @@ uint32_t cgroup_controller_mask(const char *name);
 
 struct cgroup_hierarchy {
     uint32_t controllers; // in version 1; the unified one has CGROUP_UNIFIED only
-    char *name;           // of the mount below /sys/fs/cgroup: "cpu,cpuacct"; "" on version 2
-    char *root;           // which directory of the hierarchy is mounted there: "/" but in a container without a cgroup namespace
+    const char *name;     // of the mount below /sys/fs/cgroup: "cpu,cpuacct"; "" on version 2
+    const char *root;     // which directory of the hierarchy is mounted there: "/" but in a container without a cgroup namespace
 };
 
 struct cgroup_host {
     enum cgroup_version version;
     int fd; // O_PATH of /sys/fs/cgroup, for all work below it; -1 with CGROUP_NONE
+    char *mounts; // the text that the names of version 1 lie in
     size_t count;
     struct cgroup_hierarchy hierarchies[CGROUP_MAX_HIERARCHIES];
 };
@@ -92,12 +94,13 @@ struct cgroup_dir {
     int fd;     // O_PATH of the group's directory
     int made;   // how many directories at the end of path cgroup_create() made here; 0: the group was there
     bool fresh; // made by this very handle: no program can be attached to it yet
-    char *path; // below /sys/fs/cgroup: "memory/coffer/4f1a", or "coffer/4f1a" on version 2
+    const char *path; // below /sys/fs/cgroup: "memory/coffer/4f1a", or "coffer/4f1a" on version 2
 };
 
 struct cgroup {
     const struct cgroup_host *host;
-    char *path; // as it was asked for
+    struct arena arena; // what the paths lie in
+    const char *path;   // as it was asked for
     size_t count;
     struct cgroup_dir dirs[CGROUP_MAX_HIERARCHIES];
 };

@@ -2,7 +2,6 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup_file.h"
 #include "runtime/kernel/mountinfo.h"
 
@@ -78,8 +77,8 @@ static void add_hierarchy(struct cgroup_host *host, uint32_t controllers, char *
     mountinfo_unescape(root);
     host->hierarchies[host->count++] = (struct cgroup_hierarchy){
         .controllers = controllers,
-        .name = mem_copy_string(name),
-        .root = mem_copy_string(root),
+        .name = name,
+        .root = root,
     };
 }
 
@@ -111,13 +110,12 @@ static void take_mount(struct cgroup_host *host, char *line) {
 }
 
 static int detect_v1(struct cgroup_host *host, struct err *err) {
-    AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &text, &size, err) < 0) {
+    if (fd_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, &host->mounts, &size, err) < 0) {
         return err_in(err, "find the cgroup mounts");
     }
     char *state = NULL;
-    for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+    for (char *line = strtok_r(host->mounts, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
         take_mount(host, line);
     }
     host->version = host->count > 0 ? CGROUP_V1 : CGROUP_NONE;
@@ -139,8 +137,8 @@ int cgroup_detect(struct cgroup_host *ret_host, struct err *err) {
         host.count = 1;
         host.hierarchies[0] = (struct cgroup_hierarchy){
             .controllers = CGROUP_MASK(CGROUP_UNIFIED),
-            .name = mem_copy_string(""),
-            .root = mem_copy_string("/"),
+            .name = "",
+            .root = "/",
         };
     } else if (fd >= 0 && detect_v1(&host, err) < 0) {
         return -1;
@@ -158,10 +156,7 @@ void cgroup_host_finish(struct cgroup_host *host) {
     if (host->version != CGROUP_NONE) {
         fd_close(&host->fd);
     }
-    for (size_t i = 0; i < host->count; i++) {
-        free(host->hierarchies[i].name);
-        free(host->hierarchies[i].root);
-    }
+    free(host->mounts);
     *host = (struct cgroup_host){.fd = -1};
 }
 

@@ -11,6 +11,7 @@
 // rules that it cannot express would be taken in silence and not enforced; such rules are refused here.
 #include "runtime/kernel/cgroup_plan.h"
 
+#include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -251,7 +252,8 @@ int cgroup_set_devices_v2(int dir_fd, bool fresh, const struct cgroup_device_rul
         return -1;
     }
     // As large as these rules need: the largest possible one on the stack would cost each start twelve page faults.
-    AUTO_FREE struct bpf_insn *insns = mem_array(CGROUP_DEVICE_INSNS(count), sizeof(*insns));
+    AUTO_ARENA struct arena arena = {0};
+    struct bpf_insn *insns = arena_array(&arena, CGROUP_DEVICE_INSNS(count), sizeof(*insns));
     union bpf_attr attr;
     memset(&attr, 0, sizeof(attr));
     attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;

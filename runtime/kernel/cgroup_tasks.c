@@ -455,7 +455,7 @@ int cgroup_remove(struct cgroup *cgroup, int timeout_ms, struct err *err) {
             result = -1;
             continue;
         }
-        AUTO_FREE char *path = mem_copy_string(dir->path);
+        char *path = arena_copy_string(&cgroup->arena, dir->path);
         for (int level = 1; level < dir->made; level++) {
             char *slash = strrchr(path, '/');
             if (!slash) {

@@ -83,6 +83,10 @@ static inline int sys_close_range(unsigned first, unsigned last, unsigned flags)
     return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+static inline ssize_t sys_getdents64(int dir_fd, void *entries, size_t size) {
+    return syscall(SYS_getdents64, dir_fd, entries, size);
+}
+
 static inline int sys_pidfd_open(pid_t pid, unsigned flags) {
     return (int)syscall(SYS_pidfd_open, pid, flags);
 }
