@@ -20,6 +20,13 @@ struct err;
 struct init_plan;
 struct plan_hook;
 
+// What masks: an empty read-only tmpfs over directories, the null device over files. Each is made once; the first path gets it, the
+// others clones of it (kernels before 6.15 clone only what is attached).
+struct mask {
+    int fd;
+    bool attached;
+};
+
 struct init {
     struct init_plan *plan;
     struct arena *arena; // what the plan lives in
@@ -36,6 +43,8 @@ struct init {
     int fresh_fd;           // its root, -1 before it is needed
     mode_t umask;   // the caller's, for the command
     bool has_network; // a late one has come
+    size_t mounts_made;
+    struct mask null_mask, empty_mask;
 };
 
 // The descriptor at a place of the plan; -1 when the place is empty or a lie.
@@ -76,7 +85,9 @@ int init_make_root(struct init *init, struct err *err) MUST_CHECK;  // bind or m
 int init_enter_root(struct init *init, struct err *err) MUST_CHECK; // pivot_root(2), so that nothing of the host is left
 
 // mounts.c
-int init_make_mounts(struct init *init, struct err *err) MUST_CHECK;
+// How many come before those that wait for the network namespace and may be made behind all else, as nothing tells the difference.
+size_t init_early_mounts(const struct init *init) MUST_CHECK;
+int init_make_mounts(struct init *init, size_t end, struct err *err) MUST_CHECK; // those that are not made yet, up to this one
 int init_seal_mounts(struct init *init, struct err *err) MUST_CHECK; // what is read-only in the end, behind devices and console
 
 // hot_mounts.c: in place of all else, where the plan is to change the mounts of a container that is there. Says that it has done so.
@@ -94,7 +105,8 @@ int init_set_label(struct init *init, struct err *err) MUST_CHECK;            //
 int init_set_attributes(const struct init *init, struct err *err) MUST_CHECK;
 
 // masks.c
-int init_hide_paths(struct init *init, struct err *err) MUST_CHECK;
+enum hide { HIDE_ALL, HIDE_IN_PROC, HIDE_ELSEWHERE };
+int init_hide_paths(struct init *init, enum hide which, struct err *err) MUST_CHECK;
 
 // console.c
 int init_open_console(struct init *init, struct err *err) MUST_CHECK; // makes the pty, binds /dev/console, sends the master

@@ -40,18 +40,26 @@ static void ask_groups(struct init *init) {
     }
 }
 
+// What waits for the network namespace, which the parent makes meanwhile, comes last where it can.
 static int set_up_mounts(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
-    if (init_make_root(init, err) < 0 || init_make_mounts(init, err) < 0) {
+    size_t early = init_early_mounts(init);
+    if (init_make_root(init, err) < 0 || init_make_mounts(init, early, err) < 0) {
         return -1;
     }
     if (plan->make_devices && init_make_devices(init, err) < 0) {
         return -1;
     }
-    if ((plan->process.terminal && init_open_console(init, err) < 0) || init_seal_mounts(init, err) < 0) {
+    if (plan->process.terminal && init_open_console(init, err) < 0) {
         return -1;
     }
-    return init_hide_paths(init, err);
+    if (early == plan->mount_count) {
+        return init_seal_mounts(init, err) < 0 ? -1 : init_hide_paths(init, HIDE_ALL, err);
+    }
+    if (init_hide_paths(init, HIDE_IN_PROC, err) < 0 || init_make_mounts(init, plan->mount_count, err) < 0) {
+        return -1;
+    }
+    return init_seal_mounts(init, err) < 0 ? -1 : init_hide_paths(init, HIDE_ELSEWHERE, err);
 }
 
 // In a container that is there already; with mounts to make, the terminal is one of them.
@@ -173,7 +181,7 @@ int main(int argc, char **argv) {
     prctl(PR_SET_NAME, "coffer-init");
     struct err err = {0};
     struct channel_message message;
-    struct init init = {.channel = (int)channel, .root_fd = -1, .fresh_fd = -1, .console_fd = -1, .proc_fd = -1, .label_fd = -1};
+    struct init init = {.channel = (int)channel, .root_fd = -1, .fresh_fd = -1, .null_mask = {.fd = -1}, .empty_mask = {.fd = -1}, .console_fd = -1, .proc_fd = -1, .label_fd = -1};
     if (argc > 2 && init_join(&init, argv + 2, &err) < 0) {
         init_send_error(&init, &err);
         return 125;

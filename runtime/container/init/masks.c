@@ -6,6 +6,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -32,13 +33,6 @@ static int make_readonly(const struct init *init, const char *path, struct err *
     }
     return 0;
 }
-
-// What masks: an empty read-only tmpfs over directories, the null device over files. Each is made once; the first path gets it, the
-// others clones of it (kernels before 6.15 clone only what is attached).
-struct mask {
-    int fd;
-    bool attached;
-};
 
 // The null device comes from the host, before the pivot, and is looked at: an image that lays its own /dev/null in the way must not
 // choose what hides /proc/kcore (CVE-2025-31133).
@@ -75,7 +69,7 @@ static int lay_over(struct mask *mask, int at) {
     return tree < 0 ? -1 : sys_move_mount(tree, "", at, "", empty_paths);
 }
 
-static int hide(const struct init *init, const char *path, struct mask *null, struct mask *empty, struct err *err) {
+static int hide(struct init *init, const char *path, struct err *err) {
     LEFT_FD int at = root_try_open(init->root_fd, path, O_PATH);
     if (at < 0) {
         return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "open masked path %s", path);
@@ -85,7 +79,7 @@ static int hide(const struct init *init, const char *path, struct mask *null, st
         return err_sys(err, "look at masked path %s", path);
     }
     bool directory = S_ISDIR(status.st_mode);
-    struct mask *mask = directory ? empty : null;
+    struct mask *mask = directory ? &init->empty_mask : &init->null_mask;
     if (mask->fd < 0) {
         mask->fd = directory ? make_empty(err) : make_null(err);
         if (mask->fd < 0) {
@@ -95,20 +89,21 @@ static int hide(const struct init *init, const char *path, struct mask *null, st
     return lay_over(mask, at) < 0 ? err_sys(err, "mask path %s", path) : 0;
 }
 
-int init_hide_paths(struct init *init, struct err *err) {
+static bool is_meant(const char *path, enum hide which) {
+    return which == HIDE_ALL || (strncmp(path, "/proc/", 6) == 0) == (which == HIDE_IN_PROC);
+}
+
+int init_hide_paths(struct init *init, enum hide which, struct err *err) {
     const struct init_plan *plan = init->plan;
     for (size_t i = 0; i < plan->readonly_count; i++) {
-        if (make_readonly(init, plan->readonly_paths[i], err) < 0) {
+        if (is_meant(plan->readonly_paths[i], which) && make_readonly(init, plan->readonly_paths[i], err) < 0) {
             return -1;
         }
     }
-    struct mask null = {.fd = -1}, empty = {.fd = -1};
     for (size_t i = 0; i < plan->masked_count; i++) {
-        if (hide(init, plan->masked_paths[i], &null, &empty, err) < 0) {
+        if (is_meant(plan->masked_paths[i], which) && hide(init, plan->masked_paths[i], err) < 0) {
             return -1;
         }
     }
-    init_leave_fd(&null.fd);
-    init_leave_fd(&empty.fd);
     return 0;
 }

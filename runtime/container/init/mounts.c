@@ -281,7 +281,7 @@ static int remember_seal(struct init *init, int tree, struct err *err) {
 static bool is_free_of_network(const struct plan_mount *mount) {
     static const char *const names[] = {"proc", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (mount->kind == PLAN_MOUNT_CGROUPS || strcmp(mount->fstype, names[i]) == 0) {
+        if (mount->kind != PLAN_MOUNT_NEW || strcmp(mount->fstype, names[i]) == 0) {
             return true;
         }
     }
@@ -372,14 +372,31 @@ static int make_mount(struct init *init, const struct plan_mount *mount, struct 
     }
 }
 
-int init_make_mounts(struct init *init, struct err *err) {
+// Only what lies in /sys may wait: sysfs is never mounted through a link, and no link of its own leads out of it.
+size_t init_early_mounts(const struct init *init) {
     const struct init_plan *plan = init->plan;
-    for (size_t i = 0; i < plan->mount_count; i++) {
+    size_t first = 0;
+    while (first < plan->mount_count && is_free_of_network(&plan->mounts[first])) {
+        first++;
+    }
+    for (size_t i = first; i < plan->mount_count; i++) {
+        const char *target = plan->mounts[i].target;
+        if (!plan->late_network || (strcmp(target, "/sys") != 0 && strncmp(target, "/sys/", 5) != 0) || !holds_masks(&plan->mounts[first])) {
+            return plan->mount_count;
+        }
+    }
+    return first;
+}
+
+int init_make_mounts(struct init *init, size_t end, struct err *err) {
+    const struct init_plan *plan = init->plan;
+    for (size_t i = init->mounts_made; i < end; i++) {
         if (make_mount(init, &plan->mounts[i], err) < 0) {
             return err_in(err, "mount %s", plan->mounts[i].target);
         }
         note_fresh(init, &plan->mounts[i]);
     }
+    init->mounts_made = end;
     // Hooks begin in the container's root.
     return plan->mount_count > 0 && fchdir(init->root_fd) < 0 ? err_sys(err, "enter the root file system") : 0;
 }
