@@ -148,6 +148,7 @@ static int make_plan(struct hot *hot, struct err *err) {
     plan->uids = container_plan_map(&plan->arena, os->uid_mappings, os->uid_mappings_count);
     plan->gids = container_plan_map(&plan->arena, os->gid_mappings, os->gid_mappings_count);
     plan->init.change = hot->change;
+    plan->init.die_with_parent = true;
     plan->init.start_socket = plan->init.created_lock = plan->init.root_fd = -1;
     // A user namespace makes its own file systems and opens the host's trees from a mount namespace of its own only.
     plan->init.mount_namespace = hot->change == PLAN_CHANGE_ADD && ((hot->differing & CLONE_NEWUSER) || !plan->privileged);

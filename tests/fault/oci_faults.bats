@@ -278,3 +278,28 @@ hot_table() {
         "$COFFER_OCI" --root "$(coffer_root)/oci" mounts add "$ID" mounts.json
     fails_with "add mounts to container \"$ID\": the process that was to do it was killed; some of the mounts may have been changed"
 }
+
+@test "mounts add: when the runtime is killed, so is who mounts for it" {
+    configure '.process.args = ["sleep", "1000"] | .root.readonly = false | .linux.namespaces += [{"type": "user"}]
+        | .linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 65536}] | .linux.gidMappings = .linux.uidMappings'
+    chown -R 100000:100000 "$ROOTFS"
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    echo '[{"destination": "/tmp", "type": "tmpfs"}]' > mounts.json
+    hot_table > before
+    timeout -k 1 30 strace -f -o /dev/null -e trace=move_mount -e inject=move_mount:signal=STOP:when=1 \
+        "$COFFER_OCI" --root "$(coffer_root)/oci" mounts add "$ID" mounts.json > /dev/null 2>&1 < /dev/null 3>&- &
+    JOB=$!
+    wait_for eval 'pgrep -P "$(pgrep -P "$JOB")" coffer'
+    runtime=$(pgrep -P "$(pgrep -P "$JOB")" coffer)
+    wait_for pgrep -P "$runtime" coffer-init
+    inside=$(pgrep -P "$runtime" coffer-init)
+    # It has joined the container's mounts, and made one. What keeps it there could as well be a file system of the container's.
+    wait_for eval '! diff before <(hot_table)'
+    kill -9 "$runtime"
+    local i
+    for ((i = 0; i < 50; i++)); do
+        kill -0 "$inside" 2> /dev/null || break
+        sleep 0.05
+    done
+    [ "$i" -lt 50 ]
+}

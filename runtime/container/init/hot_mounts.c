@@ -22,6 +22,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 enum { MOUNTINFO_MAX_BYTES = 64 << 20, MAX_ANCESTORS = 4096 };
@@ -292,6 +294,10 @@ int init_change_mounts(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
     struct change change = {.init = init, .fds = arena_array(init->arena, plan->mount_count, sizeof(*change.fds))};
     umask(022); // as when a container is made
+    // The kernel forgets it with the change of ids that came after it (PR_SET_PDEATHSIG, prctl(2)).
+    if (plan->die_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        return err_sys(err, "ask to be told when the runtime ends");
+    }
     // While the host's is in reach.
     if (init_proc(init, err) < 0) {
         return -1;

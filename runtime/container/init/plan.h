@@ -174,8 +174,8 @@ struct plan_process {
 };
 
 struct init_plan {
-    uint32_t change; // enum plan_change: of what follows only joins, mount_namespace (a new one to open sources in), mounts and the
-                     // masked and read-only paths count then
+    uint32_t change; // enum plan_change: of what follows only die_with_parent, joins, mount_namespace (a new one to open sources in),
+                     // mounts and the masked and read-only paths count then
 
     // Before anything else.
     const int32_t *cgroup_fds_bytes; // v1 "tasks" files to write "0" to: places in the message
