@@ -92,3 +92,30 @@ podman_run() {
     podman_run built
     [ "$output" = built ]
 }
+
+@test "podman's annotations restrict a container, and its exec, by Landlock" {
+    [ -x "$BUILD/unit/landlock_test" ] || skip "needs $BUILD/unit/landlock_test (make unit)"
+    "$BUILD/unit/landlock_test" | grep -q '^# Landlock [1-9]' || skip "this kernel has no Landlock"
+    podman_run --annotation run.coffer.landlock.rx=/bin --annotation run.coffer.landlock.rw=/tmp:/dev tiny \
+        sh -c 'cat /etc/passwd; echo written > /tmp/file && cat /tmp/file'
+    [ "$output" = $'cat: can\'t open \'/etc/passwd\': Permission denied\nwritten' ]
+    podman_run --annotation run.coffer.landlock.ro=/ tiny true
+    [ "$status" -eq 126 ]
+    podman_with run --detach --name restricted "${RUN_OPTIONS[@]}" --annotation run.coffer.landlock.rx=/bin tiny sleep 100
+    run podman_with exec restricted cat /etc/passwd
+    [ "$output" = "cat: can't open '/etc/passwd': Permission denied" ]
+    podman_with rm --force --time 0 restricted
+}
+
+@test "podman's AppArmor profile is that of a container and its exec" {
+    [ "$(cat /sys/module/apparmor/parameters/enabled 2> /dev/null)" = Y ] || skip "needs AppArmor (make lab)"
+    needs apparmor_parser
+    podman_run tiny cat /proc/self/attr/current
+    [[ "$output" == "containers-default-"*" (enforce)" ]]
+    podman_run --security-opt apparmor=unconfined tiny cat /proc/self/attr/current
+    [ "$output" = unconfined ]
+    podman_with run --detach --name profiled "${RUN_OPTIONS[@]}" tiny sleep 100
+    run podman_with exec profiled cat /proc/self/attr/current
+    [[ "$output" == "containers-default-"*" (enforce)" ]]
+    podman_with rm --force --time 0 profiled
+}
