@@ -225,7 +225,11 @@ static int kill_attached(struct state_dir *dir, const struct container_record *r
 static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     struct container_record record;
-    if (state_dir_read(dir, &arena, &record, err) < 0 || record.pid == 0) {
+    int result = state_dir_read(dir, &arena, &record, err);
+    if (result < 0 && err->kind == ERR_SYSTEM) {
+        return err_in(err, "delete");
+    }
+    if (result < 0 || record.pid == 0) {
         // No process in the state, and the lock is ours: its maker died.
         removal_unfinished(dir);
         return 0;

@@ -195,6 +195,10 @@ int creation_complete(struct creation *creation, struct err *err) {
         creation->record.cgroup = arena_copy_string(&creation->arena, buf_string(&cgroup));
     }
     creation->record.start_time = process_start_time(creation->launched.pid);
+    // Without it every later command would take the container for a stopped one.
+    if (creation->record.start_time == 0 && errno != ESRCH) {
+        return err_sys(err, "ask when the container's process has started");
+    }
     return state_dir_complete(&creation->dir, &creation->record, err);
 }
 

@@ -77,9 +77,11 @@ static int find_container(struct execution *execution, struct err *err) {
         return -1;
     }
     execution->config = config;
-    struct err gone;
-    execution->init = execution->record.pid > 0 ? removal_open_process(&execution->record, &gone) : -1;
+    execution->init = execution->record.pid > 0 ? removal_open_process(&execution->record, err) : -1;
     if (execution->record.pid > 0 && execution->init < 0) {
+        if (err->kind != ERR_STATE) {
+            return -1;
+        }
         return err_set(err, ERR_STATE, "cannot exec in a stopped container");
     }
     // Before its first process is in its root file system, whoever joined it would find himself in the host's.
@@ -422,7 +424,11 @@ static int run(struct execution *execution, int *ret_status, struct err *err) {
         .pipes = {-1, -1, -1},
         .pass_signals = true,
     };
-    return foreground_wait(&foreground, ret_status, err);
+    if (foreground_wait(&foreground, ret_status, err) < 0) {
+        launch_abort(&execution->launched); // nobody would know of it
+        return -1;
+    }
+    return 0;
 }
 
 static int launch_and_run(struct execution *execution, int *ret_status, struct err *err) {

@@ -207,7 +207,11 @@ static pid_t clone_joined(const struct launch *launch, int image, int channel, i
     // Our child, not reaped yet: the number cannot have been used again.
     int pidfd = sys_pidfd_open(answer[0], 0);
     if (pidfd < 0) {
-        return err_sys(err, "open a descriptor of init");
+        err_sys(err, "open a descriptor of init");
+        kill(answer[0], SIGKILL); // its plan may be there already
+        while (waitpid(answer[0], NULL, 0) < 0 && errno == EINTR) {
+        }
+        return -1;
     }
     *ret_pidfd = pidfd;
     return answer[0];

@@ -49,7 +49,7 @@ void pending_drop(int root_fd, char name[PENDING_NAME_SIZE]) {
 static bool is_gone(const char *number) {
     char *end;
     long pid = strtol(number, &end, 10);
-    return *end != '\0' || pid <= 0 || pid > INT32_MAX || process_start_time((pid_t)pid) == 0;
+    return *end != '\0' || pid <= 0 || pid > INT32_MAX || (process_start_time((pid_t)pid) == 0 && errno == ESRCH);
 }
 
 static void look_at(const char *root, int folder_fd, const char *name, void (*look)(const char *root, const char *id)) {

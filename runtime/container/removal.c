@@ -19,7 +19,11 @@ enum { REMOVE_TIMEOUT_MS = 10000 };
 
 int removal_open_process(const struct container_record *record, struct err *err) {
     AUTO_FD int pidfd = sys_pidfd_open((pid_t)record->pid, 0);
-    if (pidfd < 0 || process_start_time((pid_t)record->pid) != record->start_time) {
+    uint64_t started = pidfd < 0 ? 0 : process_start_time((pid_t)record->pid);
+    if (started == 0 && errno != ESRCH) {
+        return err_sys(err, "look for its process");
+    }
+    if (started != record->start_time) {
         return err_set(err, ERR_STATE, "its process is not running any more");
     }
     return fd_take(&pidfd);
@@ -30,8 +34,10 @@ int removal_open_cgroup(const struct container_record *record, struct cgroup_hos
 }
 
 static int kill_processes(const struct container_record *record, struct err *err) {
-    struct err gone;
-    AUTO_FD int pidfd = record->pid > 0 ? removal_open_process(record, &gone) : -1;
+    AUTO_FD int pidfd = record->pid > 0 ? removal_open_process(record, err) : -1;
+    if (record->pid > 0 && pidfd < 0 && err->kind != ERR_STATE) {
+        return -1;
+    }
     if (pidfd >= 0 && sys_pidfd_send_signal(pidfd, SIGKILL) < 0 && errno != ESRCH) {
         return err_sys(err, "kill the container's process");
     }
@@ -75,6 +81,10 @@ void removal_unfinished(struct state_dir *dir) {
     struct container_record record;
     struct err err;
     bool noted = state_dir_read(dir, &arena, &record, &err) == 0;
+    if (!noted && err.kind == ERR_SYSTEM) {
+        log_warn("%s; the next command tries again", err.text);
+        return; // else what it tells of would never be found
+    }
     if (noted && record.cgroup_path) {
         remove_noted_cgroup(dir, &record);
     }

@@ -173,12 +173,12 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
         return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "container \"%s\" is in use by another command", dir->id)
                                     : err_sys(err, "lock container \"%s\"", dir->id);
     }
-    // Whoever held the lock may have removed the folder.
     struct stat status;
-    if (fstat(dir->fd, &status) < 0 || status.st_nlink == 0) {
-        return not_found(dir->id, err);
+    if (fstat(dir->fd, &status) < 0) {
+        return err_sys(err, "look at the directory of container \"%s\"", dir->id);
     }
-    return 0;
+    // Whoever held the lock may have removed the folder.
+    return status.st_nlink == 0 ? not_found(dir->id, err) : 0;
 }
 
 // Line 1 has room to grow: what is not known at first (the process, the cgroup) is filled in without moving the rest.
@@ -400,7 +400,9 @@ enum oci_status state_dir_status(const struct state_dir *dir, const struct conta
     if (record->pid == 0) {
         return state_dir_is_locked(dir) ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED;
     }
-    if (record->pid < 0 || process_start_time((pid_t)record->pid) != record->start_time || record->start_time == 0) {
+    uint64_t started = record->pid < 0 ? 0 : process_start_time((pid_t)record->pid);
+    // What cannot be asked for is taken to live: nothing is lost by that.
+    if (record->pid < 0 || record->start_time == 0 || (started != record->start_time && (started != 0 || errno == ESRCH))) {
         return OCI_STATUS_STOPPED;
     }
     AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

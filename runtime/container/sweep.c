@@ -17,7 +17,10 @@ static void sweep_one(const char *root, const char *id) {
     }
     // Whoever holds the lock is alive and cares for it.
     if (state_dir_lock(&dir, false, &err) == 0) {
-        if (state_dir_read(&dir, &arena, &record, &err) < 0 || record.pid == 0) {
+        int result = state_dir_read(&dir, &arena, &record, &err);
+        if (result < 0 && err.kind == ERR_SYSTEM) {
+            log_warn("%s", err.text);
+        } else if (result < 0 || record.pid == 0) {
             removal_unfinished(&dir);
         } else if (record.attached) {
             state_dir_finish(&dir); // delete takes the lock itself

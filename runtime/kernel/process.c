@@ -160,13 +160,15 @@ uint64_t process_start_time(pid_t pid) {
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
+        errno = errno == ENOENT ? ESRCH : errno;
         return 0;
     }
     ssize_t size = read(fd, text, sizeof(text) - 1); // the kernel gives it whole
-    if (size <= 0) {
+    if (size < 0) {
         return 0;
     }
     text[size] = '\0';
+    errno = ESRCH;
     // The command's name may hold anything, brackets too: the fields begin behind the last one.
     char *fields = strrchr(text, ')');
     char state = '\0';

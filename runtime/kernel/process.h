@@ -33,7 +33,8 @@ enum { PROCESS_NAME_SIZE = 16 };
 int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) MUST_CHECK;
 
 // The start time of a process in clock ticks since boot (field 22 of /proc/PID/stat, proc_pid_stat(5)): with the boot id it tells a
-// process from a later one of the same number. 0 when there is no such process, or it is a zombie.
+// process from a later one of the same number. 0 when there is no such process, or it is a zombie (errno is
+// ESRCH), and when it cannot be asked for.
 uint64_t process_start_time(pid_t pid);
 
 #endif

@@ -58,7 +58,11 @@ int procfs_try_open(int proc_fd, const char *path, int flags) {
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
     };
     AUTO_FD int fd = sys_openat2(proc_fd, path, &how);
-    if (fd >= 0 && !is_on_procfs(fd)) {
+    struct statfs status;
+    if (fd < 0 || fstatfs(fd, &status) < 0) {
+        return -1;
+    }
+    if (status.f_type != PROC_SUPER_MAGIC) {
         errno = EXDEV;
         return -1;
     }

@@ -118,13 +118,17 @@ static int await_start(struct init *init, struct err *err) {
             return err_sys(err, "wait for start");
         }
         struct channel_message message;
-        if (channel_receive(peer, &message, err) == 0) {
-            bool go = message.type == CHANNEL_GO;
-            channel_message_finish(&message);
-            if (go) {
-                init->channel = fd_take(&peer);
-                return 0;
-            }
+        if (channel_receive(peer, &message, err) < 0) {
+            // Else `start` would take the end of the connection for the command's beginning.
+            struct err ignored;
+            (void)!channel_send(peer, CHANNEL_ERROR, err, sizeof(*err), NULL, 0, &ignored);
+            continue;
+        }
+        bool go = message.type == CHANNEL_GO;
+        channel_message_finish(&message);
+        if (go) {
+            init->channel = fd_take(&peer);
+            return 0;
         }
     }
 }
