@@ -426,6 +426,42 @@ static int check_annotations(const struct oci_config *config, const struct oci_p
 }
 
 // uts_namespaces(7), sethostname(2).
+// Digits without a zero in front, as Semantic Versioning 2.0.0 (item 2) has them.
+static bool skip_number(const char **at) {
+    size_t digits = strspn(*at, "0123456789");
+    bool good = digits == 1 || (digits > 1 && **at != '0');
+    *at += digits;
+    return good;
+}
+
+// "-rc.1+build": parts of letters, digits and hyphens, with points between them.
+static bool skip_suffix(const char **at, char mark) {
+    if (**at != mark) {
+        return true;
+    }
+    do {
+        ++*at;
+        size_t length = strspn(*at, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-");
+        if (length == 0) {
+            return false;
+        }
+        *at += length;
+    } while (**at == '.');
+    return true;
+}
+
+static int check_version(const struct oci_place *place, const char *version) {
+    const char *at = version;
+    bool good = true;
+    for (int i = 0; good && i < 3; i++) {
+        good = (i == 0 || *at++ == '.') && skip_number(&at);
+    }
+    if (!good || !skip_suffix(&at, '-') || !skip_suffix(&at, '+') || *at != '\0') {
+        return oci_fail(place, "ociVersion: expected a version like 1.2.0, found \"%.32s\"", version);
+    }
+    return version[0] == '1' && version[1] == '.' ? 0 : oci_fail(place, "ociVersion: expected version 1.x, found \"%.32s\"", version);
+}
+
 static int check_host_name(const struct oci_config *config, const struct oci_place *place, const char *field, const char *name) {
     enum { MAX_BYTES = 64 };
     if (!name) {
@@ -440,9 +476,8 @@ static int check_host_name(const struct oci_config *config, const struct oci_pla
 int oci_config_check(const struct oci_config *config, const char *name, struct err *err) {
     const struct oci_place place = {.document = name, .part = "", .err = err};
     const struct oci_place process = {.document = name, .part = "process.", .err = err};
-    if (!config->oci_version || strncmp(config->oci_version, "1.", 2) != 0) {
-        return oci_fail(&place, "ociVersion: expected version 1.x, found \"%.32s\"",
-                        config->oci_version ? config->oci_version : "");
+    if (check_version(&place, config->oci_version ? config->oci_version : "") < 0) {
+        return -1;
     }
     if (!config->root.path || config->root.path[0] == '\0') {
         return oci_fail(&place, "root.path: must not be empty");

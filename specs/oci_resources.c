@@ -183,6 +183,9 @@ static int check_block_io(const struct oci_block_io *block_io, const struct oci_
     }
     for (size_t i = 0; i < block_io->weight_devices_count; i++) {
         char field[64];
+        if (!block_io->weight_devices[i].weight.set && !block_io->weight_devices[i].leaf_weight.set) {
+            return oci_fail(place, "blockIO.weightDevice[%zu]: expected weight, leafWeight or both", i);
+        }
         snprintf(field, sizeof(field), "weightDevice[%zu].weight", i);
         if (check_weight(place, field, block_io->weight_devices[i].weight) < 0) {
             return -1;
@@ -229,10 +232,20 @@ static int check_unified(const struct oci_resources *resources, const struct oci
     return 0;
 }
 
+static int check_rdma(const struct oci_resources *resources, const struct oci_place *place) {
+    for (size_t i = 0; i < resources->rdma_count; i++) {
+        const struct oci_rdma *rdma = &resources->rdma[i];
+        if (!rdma->hca_handles.set && !rdma->hca_objects.set) {
+            return oci_fail(place, "rdma.%s: expected hcaHandles, hcaObjects or both", rdma->name);
+        }
+    }
+    return 0;
+}
+
 int oci_resources_check(const struct oci_resources *resources, const struct oci_place *place) {
     if (check_devices(resources, place) < 0 || check_memory(&resources->memory, place) < 0 ||
         check_cpu(&resources->cpu, place) < 0 || check_block_io(&resources->block_io, place) < 0 ||
-        check_hugepages(resources, place) < 0 || check_unified(resources, place) < 0) {
+        check_hugepages(resources, place) < 0 || check_rdma(resources, place) < 0 || check_unified(resources, place) < 0) {
         return -1;
     }
     return 0;

@@ -124,7 +124,7 @@ void limits_take(const struct oci_resources *from, struct arena *arena, struct c
         .cpuset_mems = from->cpu.mems,
         .pids = VALUE(from->pids_limit),
     };
-    if (limits->pids.set && limits->pids.value <= 0) {
+    if (limits->pids.set && limits->pids.value < 0) {
         limits->pids.value = -1;
     }
     take_io(&from->block_io, arena, limits);

@@ -21,6 +21,7 @@ enum option_kind {
     IDMAP,
     IDMAP_TREE,
     SUPERBLOCK, // a flag of the file system, given to it by this name
+    SUPERBLOCK_OFF, // takes such a flag back; its name is what stands behind so many letters
     NOTHING,    // a default, or a word for mount(8) only
 };
 
@@ -49,8 +50,8 @@ static const struct option_row rows[] = {
     {"dest-nofollow", NOFOLLOW_TARGET, 0, false}, {"src-nofollow",    NOFOLLOW_SOURCE, 0, false},
     {"idmap",         IDMAP,           0, false}, {"ridmap",          IDMAP_TREE,      0, false},
     {"sync",          SUPERBLOCK,      0, false}, {"dirsync",         SUPERBLOCK,      0, false}, {"lazytime",  SUPERBLOCK, 0, false},
-    {"mand",          SUPERBLOCK,      0, false}, {"async",           NOTHING,         0, false}, {"nomand",    NOTHING,    0, false},
-    {"nolazytime",    NOTHING,         0, false}, {"loud",            NOTHING,         0, false}, {"silent",    NOTHING,    0, false},
+    {"mand",          SUPERBLOCK,      0, false}, {"async",           SUPERBLOCK_OFF,  1, false}, {"nomand", SUPERBLOCK_OFF, 2, false},
+    {"nolazytime",    SUPERBLOCK_OFF,  2, false}, {"loud",            NOTHING,         0, false}, {"silent",    NOTHING,    0, false},
     {"defaults",      NOTHING,         0, false},
     // Since Linux 6.6 every file system that counts versions always does, and none can be told by fsconfig(2).
     {"iversion",      NOTHING,         0, false}, {"noiversion",      NOTHING,         0, false},
@@ -97,6 +98,16 @@ static void set_time(uint64_t value, bool clears, uint64_t *set, uint64_t *clear
     *clear |= MOUNT_ATTR__ATIME;
 }
 
+static void take_back(const char *flag, struct mount_options *options) {
+    size_t kept = 0;
+    for (size_t i = 0; i < options->flag_count; i++) {
+        if (strcmp(options->flags[i], flag) != 0) {
+            options->flags[kept++] = options->flags[i];
+        }
+    }
+    options->flag_count = kept;
+}
+
 static void apply(const struct option_row *row, bool tree, struct mount_options *options) {
     uint64_t *set = tree ? &options->tree_set : &options->set;
     uint64_t *clear = tree ? &options->tree_clear : &options->clear;
@@ -139,6 +150,9 @@ static void apply(const struct option_row *row, bool tree, struct mount_options 
         break;
     case SUPERBLOCK:
         options->flags[options->flag_count++] = row->name;
+        break;
+    case SUPERBLOCK_OFF:
+        take_back(row->name + row->value, options);
         break;
     case NOTHING:
         break;

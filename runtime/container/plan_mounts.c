@@ -395,7 +395,11 @@ static int plan_entry(const struct container_options *options, const struct oci_
     if (wish.options.remount) {
         return plan_change(&wish, plan, err);
     }
-    if (wish.options.bind || strcmp(wish.type, "bind") == 0) {
+    // The options tell it, and not the type (runtime-spec, "mounts"): who forgot them is not given a mount that he may not have meant.
+    if (!wish.options.bind && strcmp(wish.type, "bind") == 0) {
+        return refuse(&wish, "options", "a bind mount needs bind or rbind among them, whatever its type", err);
+    }
+    if (wish.options.bind) {
         return plan_bind(options, &wish, plan, err);
     }
     if (strcmp(wish.type, "cgroup") == 0 || strcmp(wish.type, "cgroup2") == 0) {

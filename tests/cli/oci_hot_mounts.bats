@@ -114,7 +114,7 @@ table_same() {
     running
     add '{"mounts": [{"destination": "a/b", "type": "tmpfs", "source": "t"}, {"destination": "/a/b/c", "source": "source", "options": ["bind"]},
           {"destination": "/a/b/c/file", "source": "second", "options": ["bind", "ro"]},
-          {"destination": "/etc/new/file", "source": "'"$BUNDLE"'/second", "type": "bind"}]}'
+          {"destination": "/etc/new/file", "source": "'"$BUNDLE"'/second", "type": "bind", "options": ["bind"]}]}'
     well
     inside 'cat /a/b/c/file /etc/new/file; stat -f -c %T /a/b'
     [ "$output" = $'second\nsecond\ntmpfs' ]

@@ -138,7 +138,7 @@ run_with_submount() {
     [[ "$output" == "coffer: run container \"$ID\": mount /t: file system type nofs is unknown to this kernel"* ]]
     run_script true '.mounts[-1] = {"destination": "/t", "source": "t"}'
     fails_with "run container \"$ID\": config.json: mounts[7].type: expected a type of file system, or the option bind"
-    run_script true '.mounts[-1] = {"destination": "/t", "type": "bind"}'
+    run_script true '.mounts[-1] = {"destination": "/t", "type": "bind", "options": ["bind"]}'
     fails_with "run container \"$ID\": config.json: mounts[7].source: a bind mount needs one"
     run_script true '.mounts[-1] = {"destination": "/t", "type": "bind", "source": "/nowhere", "options": ["bind"]}'
     fails_with "run container \"$ID\": mount /t: mounts[7].source: open /nowhere: No such file or directory"

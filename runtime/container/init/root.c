@@ -6,6 +6,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 int init_leave_host(const struct init_plan *plan, struct err *err) {
     struct mount_attr attr = {.propagation = plan->root_propagation};
@@ -59,6 +60,10 @@ int init_make_root(struct init *init, struct err *err) {
     }
     // On top of "/": no directory of the host has to be a mount point, and the old root is found below by pivot_root.
     if (sys_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+        struct stat status;
+        if (init->plan->root_path && fstat(tree, &status) == 0 && !S_ISDIR(status.st_mode)) {
+            return err_set(err, ERR_INPUT, "config.json: root.path: %s is not a directory", init->plan->root_path);
+        }
         return err_sys(err, "attach the root file system");
     }
     if (fchdir(tree) < 0) {
