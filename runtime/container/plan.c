@@ -80,6 +80,7 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
         } else if (wanted->path && wanted->type == CLONE_NEWPID) {
             plan->join_pid = wanted->path;
         } else if (wanted->path) {
+            plan->joins_mounts = plan->joins_mounts || wanted->type == CLONE_NEWNS;
             plan->join_paths[plan->init.join_count] = wanted->path;
             plan->init.joins[plan->init.join_count++] = (struct plan_namespace){.fd = -1, .type = wanted->type};
         } else if (wanted->type == CLONE_NEWCGROUP) {
@@ -90,7 +91,7 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
             plan->namespaces |= wanted->type;
         }
     }
-    plan->init.mount_namespace = plan->namespaces & CLONE_NEWNS;
+    plan->init.mount_namespace = (plan->namespaces & CLONE_NEWNS) || plan->joins_mounts;
     plan->init.new_network = plan->namespaces & CLONE_NEWNET;
     // A network namespace is what takes longest to make, and most of init's work does not need it. It belongs to the user namespace of
     // its maker: where that is to be the container's, the clone makes it.
@@ -103,7 +104,14 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     if ((plan->namespaces & CLONE_NEWUSER) && (plan->uids.count == 0 || plan->gids.count == 0)) {
         return err_set(err, ERR_INPUT, "config.json: linux.uidMappings and linux.gidMappings: a new user namespace needs both");
     }
-    if (!plan->init.mount_namespace && !oci_config_namespace(config, CLONE_NEWNS)) {
+    if (plan->joins_mounts && !plan->opens_trees) {
+        return err_set(err, ERR_UNSUPPORTED, "config.json: linux.namespaces: only root can join a mount namespace by its path");
+    }
+    if (plan->joins_mounts && config->hooks[OCI_HOOK_CREATE_CONTAINER].items_count > 0) {
+        return err_set(err, ERR_INPUT, "config.json: hooks.createContainer: cannot be found in the mount namespace of linux.namespaces, "
+                       "whose files are others; use createRuntime");
+    }
+    if (!plan->init.mount_namespace) {
         return err_set(err, ERR_INPUT, "config.json: linux.namespaces: a mount namespace is needed; without one the container's mounts "
                        "would be the host's");
     }
@@ -208,7 +216,7 @@ static void plan_root(const struct container_options *options, struct container_
     const struct container_layers *layers = options->layers;
     if (!layers) {
         bool other_user = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
-        init->root_kind = plan->opens_trees && other_user ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
+        init->root_kind = plan->opens_trees && (other_user || plan->joins_mounts) ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
     } else if (plan->privileged) {
         init->root_kind = PLAN_ROOT_TREE;
         plan->needs_userns = plan->namespaces & CLONE_NEWUSER;
@@ -270,7 +278,10 @@ int container_plan_open_namespace(const char *path, uint32_t type, struct err *e
 }
 
 static bool is_own(int fd, uint32_t type) {
-    const char *own = type == CLONE_NEWNET ? "/proc/self/ns/net" : type == CLONE_NEWIPC ? "/proc/self/ns/ipc" : "/proc/self/ns/uts";
+    const char *own = type == CLONE_NEWNET   ? "/proc/self/ns/net"
+                      : type == CLONE_NEWIPC ? "/proc/self/ns/ipc"
+                      : type == CLONE_NEWNS  ? "/proc/self/ns/mnt"
+                                             : "/proc/self/ns/uts";
     struct stat status, own_status;
     return fstat(fd, &status) == 0 && stat(own, &own_status) == 0 && status.st_dev == own_status.st_dev &&
            status.st_ino == own_status.st_ino;
@@ -288,6 +299,10 @@ static int check_not_own(const struct container_plan *plan, size_t join, int fd,
     }
     if (type == CLONE_NEWNET && plan->net_device_count > 0) {
         setting = "linux.netDevices";
+    }
+    // The root and the mounts are made in the namespace, as in a new one: whoever is in it has them, too.
+    if (type == CLONE_NEWNS) {
+        setting = "root.path";
     }
     if (setting && is_own(fd, type)) {
         return err_set(err, ERR_INPUT, "namespace %s: is the host's own, which %s of the configuration would change",

@@ -53,6 +53,7 @@ struct container_plan {
     bool privileged;         // the parent is the host's root: device nodes and rules, a cgroup in any case
     bool opens_trees;        // the parent is uid 0 of some user namespace: it opens what init is to mount, as far as it may
     bool running;            // the container is there: init is only sent inside to change its mounts
+    bool joins_mounts;       // the mount namespace is joined by its path: there, sources would be other files, so the parent opens them
     bool needs_userns;       // some tree is id-mapped through the container's user namespace
 
     bool set_oom_score;

@@ -163,7 +163,7 @@ static int plan_bind(const struct container_options *options, const struct wish 
         holds_cgroups(mount->source)) {
         mount->tree_attr_set |= MOUNT_ATTR_RDONLY;
     }
-    if (!plan->opens_trees || (!has_other_user(plan) && !idmap && !plan->running)) {
+    if (!plan->opens_trees || (!has_other_user(plan) && !idmap && !plan->running && !plan->joins_mounts)) {
         return 0; // init can open it as well as we can
     }
     mount->kind = PLAN_MOUNT_TREE;

@@ -91,7 +91,7 @@ static int open_root(const struct container_options *options, struct container_p
         .propagation = plan->init.root_propagation,
     };
     int fd = options->layers ? open_layers(options->layers, plan->needs_userns ? userns_fd : -1, err) : open_tree(&tree, -1, err);
-    if (fd < 0 && err->errnum == EPERM && !options->layers) {
+    if (fd < 0 && err->errnum == EPERM && !options->layers && !plan->joins_mounts) {
         plan->init.root_kind = PLAN_ROOT_PATH; // init opens it itself: see leave_to_init()
         return 0;
     }
@@ -100,7 +100,7 @@ static int open_root(const struct container_options *options, struct container_p
 
 // What a namespace of mounts that is not the caller's own does not let him clone, init opens itself.
 static bool leave_to_init(const struct plan_tree *tree, struct container_plan *plan, const struct err *err) {
-    if (err->errnum != EPERM || tree->idmap) {
+    if (err->errnum != EPERM || tree->idmap || plan->joins_mounts) {
         return false;
     }
     if (!tree->is_device) {

@@ -71,6 +71,37 @@ refuses() {
     oci delete --force "$first"
 }
 
+@test "config-linux.md namespaces: mount by path: root and mounts are applied in it" {
+    mkdir source
+    echo bound > source/file
+    # What the namespace has at the same paths is not what the configuration means: those are the runtime's.
+    # shellcheck disable=SC2016 # the inner shell's
+    unshare --mount --propagation private sh -c 'mount -t tmpfs other source && echo other > source/file && touch ready && exec sleep 60' 3>&- &
+    JOB=$!
+    wait_for test -e ready
+    by_path='(.linux.namespaces[] | select(.type == "mount")).path = $path'
+    mkdir -p "$ROOTFS/mnt"
+    run_script 'readlink /proc/self/ns/mnt; cat /mnt/file; ls -d /bin/busybox /root/.. | head -1; grep -c "/ready" /proc/self/mountinfo; touch /x; echo x > /mnt/file' \
+        "$by_path"' | .mounts += [{"destination": "/mnt", "type": "bind", "source": "source", "options": ["bind", "ro"]}]' --arg path "/proc/$JOB/ns/mnt"
+    [ "${lines[0]}" = "$(readlink "/proc/$JOB/ns/mnt")" ]
+    [ "${lines[1]}" = bound ]
+    [ "${lines[2]}" = /bin/busybox ]
+    [[ "$output" == *"touch: /x: Read-only file system"* ]]
+    [[ "$output" == *"/mnt/file: Read-only file system"* ]]
+    # The host's mounts are not in it any more.
+    run ! nsenter --mount="/proc/$JOB/ns/mnt" /bin/busybox test -e /etc/shadow
+    wait_for nothing_left
+}
+
+@test "config-linux.md namespaces: mount by path: never the runtime's own" {
+    by_path='(.linux.namespaces[] | select(.type == "mount")).path = '
+    refuses "$by_path\"/proc/self/ns/mnt\"" "run container \"$ID\": namespace /proc/self/ns/mnt: is the host's own, which root.path of the configuration would change"
+    refuses 'del(.linux.namespaces[] | select(.type == "mount"))' \
+        "run container \"$ID\": config.json: linux.namespaces: a mount namespace is needed; without one the container's mounts would be the host's"
+    refuses "$by_path\"/proc/1/ns/mnt\" | .hooks.createContainer = [{\"path\": \"/bin/true\"}]" \
+        "run container \"$ID\": config.json: hooks.createContainer: cannot be found in the mount namespace of linux.namespaces, whose files are others; use createRuntime"
+}
+
 @test "config-linux.md devices: what is there already as asked is taken, another one is an error" {
     mkdir -p "$ROOTFS/dev"
     mknod -m 600 "$ROOTFS/dev/there" c 1 3

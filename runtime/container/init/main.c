@@ -70,11 +70,11 @@ static int open_joined_console(struct init *init, struct err *err) {
 
 static int set_up(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
-    if (init_join_namespaces(init, err) < 0) {
-        return -1;
-    }
     if (plan->ask_groups) {
         ask_groups(init); // while the host's procfs is in reach; the container's may be masked or missing
+    }
+    if (init_join_namespaces(init, err) < 0) {
+        return -1;
     }
     if (plan->mount_namespace && set_up_mounts(init, err) < 0) {
         return -1;
