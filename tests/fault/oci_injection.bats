@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The low level when the kernel says no: each system call of a run, a create, a start, an exec and a delete fails in turn, with EIO,
+# The low level when the kernel says no: each system call of a run, a create, a start, an exec, a pause and a delete fails in turn, with EIO,
 # ENOMEM and EPERM. The command either runs behind exactly the walls of its configuration or not at all; the message names the step;
 # nothing stays behind the next command. Which calls there are is asked of a trace, so that a new one is failed without being listed here.
 #
@@ -139,7 +139,7 @@ sums_up() {
 
 # inject_faults ARGS...: each fault into one call of the low level. before_fault and after_fault are the test's own.
 inject_faults() {
-    local call count error code where
+    local call count error code=0 where
     before_fault
     "${CALL[@]}" strace -f -q -o trace "${OCI[@]}" "$@" < /dev/null > out
     diff reference out
@@ -279,4 +279,26 @@ create_traced() { # LINE OF list
     : > reference
     FAULT_STRIDE=${FAULT_STRIDE:-6}
     inject_faults delete --force "$ID"
+}
+
+@test "a system call that fails in a pause leaves a container that runs, or is paused and can be resumed" {
+    ticks() {
+        local before
+        before=$(stat -c %s "$ROOTFS/tmp/ticks")
+        wait_for eval '[ "$(stat -c %s "$ROOTFS/tmp/ticks")" -gt '"$before"' ]'
+    }
+    after_fault() {
+        if [ "$code" -eq 0 ]; then
+            has_status paused && oci resume "$ID" || return 1
+        fi
+        has_status running && ticks
+    }
+    configure_script 'while :; do echo tick >> /tmp/ticks; sleep 0.02; done' '.root.readonly = false'
+    oci run --detach "$ID" < /dev/null > /dev/null 2>&1 3>&-
+    wait_for test -s "$ROOTFS/tmp/ticks"
+    : > reference
+    FAULT_STRIDE=${FAULT_STRIDE:-6}
+    inject_faults pause "$ID"
+    oci delete --force "$ID"
+    wait_for nothing_left
 }
