@@ -29,6 +29,11 @@ static _Noreturn void become(const struct hook *hook, int input, int failure) {
         memcpy(&args, &hook->args, sizeof(args));
         memcpy(&env, &hook->env, sizeof(env));
         sys_close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+        struct err err;
+        if (hook->prepare && hook->prepare(hook->context, &err) < 0) {
+            (void)!write(failure, &err, sizeof(err)); // no more than a pipe takes at once
+            _exit(127);
+        }
         execve(path, args && args[0] ? args : own_args, env ? env : own_env);
     }
     int saved = errno;
@@ -115,8 +120,13 @@ int hook_run(const struct hook *hook, const char *state, struct err *err) {
     }
     fd_close(&input_theirs);
     fd_close(&failure_theirs);
-    int errnum = 0;
-    bool started = fd_read_full(failure_ours, &errnum, sizeof(errnum)) == 0;
+    // One of the two: why it could not be executed, or be prepared.
+    union {
+        int errnum;
+        struct err err;
+    } reason = {0};
+    ssize_t said = fd_read_full(failure_ours, &reason, sizeof(reason));
+    bool started = said == 0;
     if (!state || !*state) {
         fd_close(&input_ours);
     }
@@ -127,8 +137,12 @@ int hook_run(const struct hook *hook, const char *state, struct err *err) {
     siginfo_t end = {0};
     while (waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0 && errno == EINTR) {
     }
+    if (said == (ssize_t)sizeof(reason.err)) {
+        *err = reason.err;
+        return err_in(err, "start hook %s", hook->path);
+    }
     if (!started) {
-        return err_num(err, errnum, "start hook %s", hook->path);
+        return err_num(err, reason.errnum, "start hook %s", hook->path);
     }
     if (!in_time) {
         return err_set(err, ERR_SYSTEM, "hook %s did not end within %u seconds and was killed", hook->path, hook->timeout_s);

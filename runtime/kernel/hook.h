@@ -14,6 +14,9 @@ struct hook {
     const char **args; // with the name first, NULL-terminated; NULL: the path alone
     const char **env;  // NULL-terminated; NULL: empty
     uint32_t timeout_s; // 0: none
+    // What the hook's process does right before it executes it, to be less than its maker. NULL: nothing.
+    int (*prepare)(void *context, struct err *err);
+    void *context;
 };
 
 // Success is exit code 0 in time. A hook that does not read its input does no harm; one that is late is killed.

@@ -121,6 +121,29 @@ kinds() {
     nothing_left
 }
 
+@test "startContainer hooks, programs of the image, have the rights of the command and no more" {
+    local rights='grep -E "^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp):" /proc/self/status; ulimit -n; mkdir /tmp/made 2>&1; true'
+    hook='.hooks.startContainer = [{"path": "/bin/sh", "args": ["sh", "-c", "{ " + $rights + "; } > /tmp/hook"], "env": ["PATH=/bin"]}]'
+    chmod 1777 "$ROOTFS/tmp"
+    for user in 0 1000; do
+        for privileges in true false; do
+            rm -f "$ROOTFS/tmp/hook"
+            configure_script "$rights" '.root.readonly = false | .process.user = {"uid": $user, "gid": $user, "additionalGids": [7]}
+                | .process.noNewPrivileges = $privileges | .process.rlimits[0].soft = 77
+                | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28}]}
+                | '"$hook" --argjson user "$user" --argjson privileges "$privileges" --arg rights "$rights"
+            oci run "$ID" > shown
+            grep -q 'No space left on device' shown
+            diff shown "$ROOTFS/tmp/hook"
+        done
+    done
+    # And what they cannot be given is an error of theirs.
+    run_script true '.process.rlimits = [{"type": "RLIMIT_NOFILE", "soft": 1048577, "hard": 2147483584}]'
+    [ "$status" -eq 1 ]
+    [[ "$output" == "coffer: run container \"$ID\": startContainer: start hook /bin/sh: set rlimit RLIMIT_NOFILE to 1048577:2147483584"* ]]
+    nothing_left
+}
+
 @test "a failing poststart hook stops the container and removes it" {
     all_hooks
     configure '.process.args = ["sleep", "60"] | .hooks.poststart[0].args += ["5"]'

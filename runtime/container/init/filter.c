@@ -70,6 +70,12 @@ static int load_with_listener(const struct init *init, struct err *err) {
     return 0;
 }
 
+int init_load_filter_alone(const struct init *init, struct err *err) {
+    const struct plan_process *process = &init->plan->process;
+    uint32_t flags = process->seccomp_flags & (uint32_t)~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV; // is of a listener
+    return process->seccomp_size == 0 ? 0 : seccomp_load_program(process->seccomp, process->seccomp_size, flags, err);
+}
+
 int init_load_filter(const struct init *init, struct err *err) {
     const struct plan_process *process = &init->plan->process;
     if (process->seccomp_size == 0) {

@@ -185,7 +185,9 @@ static void give_pipes(const struct plan_process *process) {
 
 // The filter is the container's own: it may deny whatever init still has to do. So it is loaded last, with nothing behind it but what
 // cannot come earlier: with no_new_privs only execve(2); else CAP_SYS_ADMIN is needed to load it, and capset(2) follows.
-static int become_user(struct init *init, struct err *err) {
+// A hook of the command's side is a program of the image, like the command: it has no more rights (of its calls, those to be asked about are
+// missing: the listener is for the command).
+static int become_user(struct init *init, bool is_hook, struct err *err) {
     const struct plan_process *process = &init->plan->process;
     const struct caps caps = {
         .bounding = process->caps.bounding,
@@ -194,7 +196,10 @@ static int become_user(struct init *init, struct err *err) {
         .inheritable = process->caps.inheritable,
         .ambient = process->caps.ambient,
     };
-    give_pipes(process);
+    if (!is_hook) {
+        give_pipes(process);
+    }
+    int (*load_filter)(const struct init *, struct err *) = is_hook ? init_load_filter_alone : init_load_filter;
     bool filters_first = process->seccomp_size > 0 && !process->no_new_privileges;
     bool keep = process->uid != 0 && (filters_first || caps.permitted != 0);
     if (caps_before_ids(&caps, keep, err) < 0 || set_ids(process, err) < 0) {
@@ -204,24 +209,29 @@ static int become_user(struct init *init, struct err *err) {
     if (init->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, 9) < 0) {
         return err_sys(err, "ask for the parent's death signal");
     }
-    if (init_enter_directory(init, err) < 0) {
+    if (!is_hook && init_enter_directory(init, err) < 0) {
         return -1;
     }
     unblock_signals();
-    if (filters_first && ((keep && caps_raise_kept(err) < 0) || init_load_filter(init, err) < 0)) {
+    if (filters_first && ((keep && caps_raise_kept(err) < 0) || load_filter(init, err) < 0)) {
         return -1;
     }
     uint64_t ungranted = 0;
     if (caps_after_ids(&caps, &ungranted, err) < 0) {
         return -1;
     }
-    if (ungranted) {
+    if (ungranted && !is_hook) {
         warn_ungranted(init, ungranted);
     }
     if (process->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         return err_sys(err, "set no_new_privs");
     }
-    return filters_first ? 0 : init_load_filter(init, err);
+    return filters_first ? 0 : load_filter(init, err);
+}
+
+int init_become_hook(void *context, struct err *err) {
+    struct init *init = context;
+    return init_restrict(init, err) < 0 || set_limits(&init->plan->process, err) < 0 ? -1 : become_user(init, true, err);
 }
 
 int init_take_identity(struct init *init, struct err *err) {
@@ -238,5 +248,5 @@ int init_take_identity(struct init *init, struct err *err) {
         return -1;
     }
     umask(process->set_umask ? process->umask : init->umask);
-    return become_user(init, err);
+    return become_user(init, false, err);
 }

@@ -111,8 +111,9 @@ int init_hide_paths(struct init *init, enum hide which, struct err *err) MUST_CH
 // console.c
 int init_open_console(struct init *init, struct err *err) MUST_CHECK; // makes the pty, binds /dev/console, sends the master
 
-// hooks.c: runs one after another, the state document on their standard input.
-int init_run_hooks(const struct init *init, const struct plan_hook *hooks, size_t count, const char *state, struct err *err) MUST_CHECK;
+// hooks.c: those of createContainer and of startContainer, one after another, the state document on their standard input.
+int init_run_create_hooks(struct init *init, struct err *err) MUST_CHECK;
+int init_run_start_hooks(struct init *init, struct err *err) MUST_CHECK;
 
 // identity.c
 int init_join_namespaces(struct init *init, struct err *err) MUST_CHECK;
@@ -120,12 +121,14 @@ int init_take_network(struct init *init, struct err *err) MUST_CHECK; // waits f
 int init_name_host(struct init *init, struct err *err) MUST_CHECK;
 int init_take_terminal(struct init *init, struct err *err) MUST_CHECK; // makes it the standard descriptors, where there is one
 int init_take_identity(struct init *init, struct err *err) MUST_CHECK; // session, limits, ids, capabilities, filter
+int init_become_hook(void *init, struct err *err) MUST_CHECK;           // the same for a hook's process, without what is the command's alone
 
 // landlock.c: the last look at paths from outside; what comes later opens none but the command.
 int init_restrict(const struct init *init, struct err *err) MUST_CHECK;
 
 // filter.c
 int init_load_filter(const struct init *init, struct err *err) MUST_CHECK;
+int init_load_filter_alone(const struct init *init, struct err *err) MUST_CHECK; // without a listener: what would be asked is missing
 
 // user.c: fills uid, gid, groups and HOME of the plan from the container's own files.
 int init_resolve_user(struct init *init, struct err *err) MUST_CHECK;

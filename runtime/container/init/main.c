@@ -93,8 +93,8 @@ static int set_up(struct init *init, struct err *err) {
     if (plan->wait_for_go && init_wait_for_go(init, err) < 0) {
         return -1;
     }
-    if (init_run_hooks(init, plan->create_hooks, plan->create_hook_count, plan->state_creating, err) < 0) {
-        return err_in(err, "createContainer");
+    if (init_run_create_hooks(init, err) < 0) {
+        return -1;
     }
     if (plan->mount_namespace && init_enter_root(init, err) < 0) {
         return -1;
@@ -158,8 +158,8 @@ static int carry_out(struct init *init, struct err *err) {
     if (!has_process) {
         return err_set(err, ERR_STATE, "the configuration has no process to start");
     }
-    if (init_run_hooks(init, plan->start_hooks, plan->start_hook_count, plan->state_created, err) < 0) {
-        return err_in(err, "startContainer");
+    if (init_run_start_hooks(init, err) < 0) {
+        return -1;
     }
     if (init_take_identity(init, err) < 0) {
         return -1;
