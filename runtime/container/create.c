@@ -116,7 +116,13 @@ static int make_cgroup(struct creation *creation, const struct container_options
         return judge_cgroup(creation, err);
     }
     // A service that put our process into the group has made it for this container.
-    return wish.pid == 0 ? check_cgroup_is_free(creation, err) : 0;
+    if (wish.pid == 0 && check_cgroup_is_free(creation, err) < 0) {
+        return -1;
+    }
+    if (wish.pid == 0 && cgroup_was_there(&creation->cgroup)) {
+        cgroup_probe_birth(&creation->cgroup);
+    }
+    return 0;
 }
 
 // A container that has its own user and cgroup namespaces and may write to its cgroup manages what is below it (runtime-spec, "Container
@@ -321,7 +327,7 @@ static int launch(struct creation *creation, const struct container_options *opt
         .namespaces = plan->namespaces,
         .uids = plan->uids,
         .gids = plan->gids,
-        .cgroup_fd = creation->cgroup.count > 0 ? cgroup_v2_fd(&creation->cgroup) : -1,
+        .cgroup_fd = creation->cgroup.count > 0 ? cgroup_birth_fd(&creation->cgroup) : -1,
         .stdio = {stdio_of(options, 0), stdio_of(options, 1), stdio_of(options, 2)},
         .join_user = join_user,
         .join_pid = join_pid,

@@ -6,6 +6,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/cgroup_manager.h"
 #include "runtime/container/dialogue.h"
 #include "runtime/container/document.h"
 #include "runtime/container/foreground.h"
@@ -289,7 +290,7 @@ static int make_plan(struct execution *execution, struct err *err) {
 // where it is held in a paused cgroup: if we are tired of waiting, nothing shall run when that is resumed.
 static int launch_once(struct execution *execution, struct err *err) {
     const struct launch launch = {
-        .cgroup_fd = execution->cgroup.count > 0 ? cgroup_v2_fd(&execution->cgroup) : -1,
+        .cgroup_fd = execution->cgroup.count > 0 ? cgroup_birth_fd(&execution->cgroup) : -1,
         .stdio = {-1, -1, -1},
         .join_user = -1,
         .join_pid = -1,
@@ -445,6 +446,10 @@ static int launch_and_run(struct execution *execution, int *ret_status, struct e
     return result;
 }
 
+static bool is_units(const struct container_record *record) {
+    return record->cgroup_manager && strcmp(record->cgroup_manager, cgroup_manager_systemd.name) == 0;
+}
+
 int container_exec(const struct exec_options *options, int *ret_status, struct err *err) {
     AUTO_EXECUTION struct execution execution = {
         .options = options,
@@ -456,6 +461,10 @@ int container_exec(const struct exec_options *options, int *ret_status, struct e
     if (handover_check_kept(options->kept_fds, err) < 0 || find_container(&execution, err) < 0 || find_namespaces(&execution, err) < 0 ||
         find_cgroup(&execution, err) < 0 || make_plan(&execution, err) < 0) {
         return -1;
+    }
+    // Below a unit it is systemd that kills, process by process.
+    if (cgroup_was_there(&execution.cgroup) && !is_units(&execution.record)) {
+        cgroup_probe_birth(&execution.cgroup);
     }
     if (execution.cgroup.count > 0 && container_plan_join_cgroup(&execution.plan, &execution.cgroup, err) < 0) {
         return -1;

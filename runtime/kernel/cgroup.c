@@ -7,14 +7,17 @@
 #include "runtime/base/mem.h"
 #include "runtime/kernel/cgroup_file.h"
 #include "runtime/kernel/cgroup_plan.h"
+#include "runtime/kernel/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OWN_GROUPS_MAX_BYTES = 1 << 20, MAKE_RETRIES = 8 };
@@ -328,13 +331,43 @@ int cgroup_v2_fd(const struct cgroup *cgroup) {
     return cgroup_dir_fd(cgroup, CGROUP_UNIFIED);
 }
 
+int cgroup_birth_fd(const struct cgroup *cgroup) {
+    for (size_t i = 0; i < cgroup->count; i++) {
+        if (has(cgroup->dirs[i].hierarchy, CGROUP_UNIFIED)) {
+            return cgroup->dirs[i].kills_births ? -1 : cgroup->dirs[i].fd;
+        }
+    }
+    return -1;
+}
+
+void cgroup_probe_birth(struct cgroup *cgroup) {
+    for (size_t i = 0; i < cgroup->count; i++) {
+        struct cgroup_dir *dir = &cgroup->dirs[i];
+        if (!has(dir->hierarchy, CGROUP_UNIFIED)) {
+            continue;
+        }
+        int pidfd = -1;
+        pid_t child = process_clone(0, dir->fd, &pidfd);
+        if (child == 0) {
+            _exit(0);
+        }
+        siginfo_t end = {0};
+        while (child > 0 && waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0 && errno == EINTR) {
+        }
+        dir->kills_births = child > 0 && end.si_code == CLD_KILLED; // what else is wrong is told by the birth itself
+        fd_close(&pidfd);
+    }
+}
+
 int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct err *err) {
     size_t count = 0;
     for (size_t i = 0; i < cgroup->count; i++) {
-        if (has(cgroup->dirs[i].hierarchy, CGROUP_UNIFIED)) {
+        bool unified = has(cgroup->dirs[i].hierarchy, CGROUP_UNIFIED);
+        if (unified && !cgroup->dirs[i].kills_births) {
             continue;
         }
-        int fd = count < max ? openat(cgroup->dirs[i].fd, "tasks", O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        const char *file = unified ? "cgroup.procs" : "tasks";
+        int fd = count < max ? openat(cgroup->dirs[i].fd, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
         if (fd < 0) {
             if (count == max) {
                 errno = EMFILE;
@@ -343,7 +376,7 @@ int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct e
             while (count > 0) {
                 fd_close(&fds[--count]);
             }
-            return err_num(err, saved, "open /sys/fs/cgroup/%s/tasks to join it", cgroup->dirs[i].path);
+            return err_num(err, saved, "open /sys/fs/cgroup/%s/%s to join it", cgroup->dirs[i].path, file);
         }
         fds[count++] = fd;
     }

@@ -11,7 +11,7 @@
 // Ownership: a cgroup borrows the cgroup_host it was made with, and holds one descriptor for each hierarchy. Finishing it closes
 // those and removes nothing; cgroup_remove() removes directories, and never one that cgroup_create() did not make.
 //
-// Joining: on version 2 give cgroup_v2_fd() to process_clone(), which starts the child inside. On version 1 the child itself writes
+// Joining: on version 2 give cgroup_birth_fd() to process_clone(), which starts the child inside. On version 1 the child itself writes
 // "0" to the descriptors of cgroup_join_fds(): moving one's own thread takes no lock over all threads of the host and waits for no
 // RCU grace period (Linux 5.17), where moving another process takes milliseconds.
 #ifndef COFFER_KERNEL_CGROUP_H
@@ -93,6 +93,7 @@ struct cgroup_dir {
     const struct cgroup_hierarchy *hierarchy;
     int fd;     // O_PATH of the group's directory
     int made;   // how many directories at the end of path cgroup_create() made here; 0: the group was there
+    bool kills_births; // cgroup_probe_birth() has seen it
     bool fresh; // made by this very handle: no program can be attached to it yet
     const char *path; // below /sys/fs/cgroup: "memory/coffer/4f1a", or "coffer/4f1a" on version 2
 };
@@ -143,8 +144,15 @@ int cgroup_dir_fd(const struct cgroup *cgroup, enum cgroup_controller controller
 // The directory to give to process_clone(): version 2, or the unified hierarchy of a hybrid host. -1 when there is none. Borrowed.
 int cgroup_v2_fd(const struct cgroup *cgroup);
 
-// Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, none on
-// version 2. Returns how many, at most CGROUP_MAX_HIERARCHIES; they are the caller's.
+// The same where a process can be born in the group, else -1: then cgroup_join_fds() is the way.
+int cgroup_birth_fd(const struct cgroup *cgroup);
+
+// Tries whether a process can be born in a group of version 2 that was there before us. Where somebody has once used its cgroup.kill,
+// newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process; not needed for a group that was just made.
+void cgroup_probe_birth(struct cgroup *cgroup);
+
+// Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, and one for that
+// of version 2 where it cannot be born there. Returns how many, at most CGROUP_MAX_HIERARCHIES; they are the caller's.
 int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct err *err) MUST_CHECK;
 
 // Moves a process into the group in all hierarchies: slow, for processes that cannot do it themselves.

@@ -148,6 +148,23 @@ sets() {
     nothing_left
 }
 
+@test "a group that was there, and once was killed, takes a container and who enters it" {
+    local unified=/sys/fs/cgroup
+    $V2 || unified=/sys/fs/cgroup/unified
+    [ -e "$unified/cgroup.procs" ] || skip "this host has no hierarchy of version 2"
+    mkdir "$unified/$EXTRA"
+    echo 1 > "$unified/$EXTRA/cgroup.kill"
+    configure_script 'grep -c "^0::.*/$0$" /proc/self/cgroup; sleep 60' ".linux.cgroupsPath = \"/$EXTRA\" | del(.linux.namespaces[] | select(.type == \"cgroup\"))
+        | .process.args += [\"$EXTRA\"]"
+    oci run --detach "$ID" > out 3>&-
+    [ "$(cat out)" = 1 ]
+    # Of version 1 the hierarchies with a controller are made, and go; this one stays.
+    [ "$(oci exec "$ID" grep -c "^0::.*/$EXTRA$" /proc/self/cgroup)" = 1 ]
+    oci delete --force "$ID"
+    [ -d "$unified/$EXTRA" ]
+    rmdir "$unified/$EXTRA"
+}
+
 @test "of version 1 a container without a cgroup namespace sees its own groups only" {
     needs_v1
     configure 'del(.linux.namespaces[] | select(.type == "cgroup"))'
