@@ -50,6 +50,7 @@ static int kill_processes(const struct container_record *record, struct err *err
     if (!manager || removal_open_cgroup(record, &host, &cgroup, err) < 0 || (cgroup.count > 0 && cgroup_kill(&cgroup, err) < 0)) {
         return -1;
     }
+    cgroup_remove_left_parents(&host, record->cgroup);
     return manager->unmake(record->cgroup_path, &cgroup, REMOVE_TIMEOUT_MS, err);
 }
 

@@ -301,6 +301,29 @@ int cgroup_open_record(const struct cgroup_host *host, const char *record, struc
     return 0;
 }
 
+// "3 memory/a/b/4f1a": of a/b/4f1a all three were made.
+static void remove_parents_of_gone(int host_fd, char *line) {
+    char *path = NULL;
+    long made = strtol(line, &path, 10);
+    if (made < 2 || made > CGROUP_MAX_DEPTH || *path++ != ' ' || faccessat(host_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT) {
+        return;
+    }
+    for (char *slash = strrchr(path, '/'); slash && --made > 0; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (unlinkat(host_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+            return; // others are in it by now
+        }
+    }
+}
+
+void cgroup_remove_left_parents(const struct cgroup_host *host, const char *record) {
+    AUTO_FREE char *text = mem_copy_string(record);
+    char *state = NULL;
+    for (char *line = strtok_r(text, "\n", &state); line; line = strtok_r(NULL, "\n", &state)) {
+        remove_parents_of_gone(host->fd, line);
+    }
+}
+
 void cgroup_finish(struct cgroup *cgroup) {
     for (size_t i = 0; i < cgroup->count; i++) {
         fd_close(&cgroup->dirs[i].fd);

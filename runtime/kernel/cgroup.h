@@ -132,6 +132,10 @@ int cgroup_descend(struct cgroup *cgroup, uint32_t controllers, const char *path
 void cgroup_record(const struct cgroup *cgroup, struct buf *record);
 int cgroup_open_record(const struct cgroup_host *host, const char *record, struct cgroup *ret_cgroup, struct err *err) MUST_CHECK;
 
+// A removal that was cut off may have taken the group and left the parents that were made for it: nothing of the group is there to be
+// opened any more, but its record.
+void cgroup_remove_left_parents(const struct cgroup_host *host, const char *record);
+
 void cgroup_finish(struct cgroup *cgroup);
 #define AUTO_CGROUP AUTO(cgroup_finish)
 
