@@ -4,6 +4,7 @@
 #include "runtime/container/init/channel.h"
 #include "runtime/container/init/init.h"
 #include "runtime/container/init/plan.h"
+#include "runtime/container/init/wait.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
@@ -110,11 +111,8 @@ static int await_start(struct init *init, struct err *err) {
     }
     fd_close(&init->channel);
     for (;;) {
-        AUTO_FD int peer = accept4(init_fd(init, init->plan->start_socket), NULL, NULL, SOCK_CLOEXEC);
+        AUTO_FD int peer = wait_small(init_fd(init, init->plan->start_socket));
         if (peer < 0) {
-            if (errno == EINTR || errno == ECONNABORTED) {
-                continue;
-            }
             return err_sys(err, "wait for start");
         }
         struct channel_message message;
