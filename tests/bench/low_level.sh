@@ -1,7 +1,7 @@
 #!/bin/bash
-# tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration, and `exec` of one in a
-# container that is there: coffer-oci against its peers and the bare system calls, all on one bundle below FOLDER. BENCH_RUNS: rounds;
-# BENCH_JSON: file for the figures. --syscalls: count the system calls of each whole path instead.
+# tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration, `exec` of one in a container
+# that is there, and create, start and delete of one: coffer-oci against its peers and the bare system calls, all on one bundle below
+# FOLDER. BENCH_RUNS: rounds; BENCH_JSON: file for the figures. --syscalls: count the system calls of each whole path instead.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
@@ -147,3 +147,12 @@ for name in coffer-oci crun runc; do
 done
 [ ! "${pids[coffer-oci]:-}" ] || add nsenter "nsenter --target ${pids[coffer-oci]} --all /bin/true" 42
 measure "exec of a static true in a running container" exec
+
+write_config '["/bin/true"]'
+names=() commands=()
+for name in coffer-oci crun runc; do
+    runtime=$name
+    [ "$name" != coffer-oci ] || runtime=$build/coffer-oci
+    add "$name" "$here/life.sh $bundle $id-life-% $runtime --root $state/${name%-oci}" ""
+done
+measure "create, start and delete of a static true, by three commands" life
