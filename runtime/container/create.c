@@ -169,6 +169,17 @@ static const char *now(struct arena *arena) {
 // What is known before anything is made: whoever finds only this knows what to look for. Until it is whole every container is
 // attached to its maker: should that be killed, the next command removes what there is.
 int creation_note(struct creation *creation, const struct container_options *options, struct err *err) {
+    struct container_plan *plan = &creation->plan;
+    // By the default path everybody sees whose the group is. A path that was asked for may be there, in part or whole, and stays so.
+    bool asked = options->config->os.cgroups_path && plan->cgroup_path && *plan->cgroup_path == '/' && !plan->cgroup_manager->needs_process;
+    char room[CGROUP_USUAL_BYTES];
+    AUTO_BUF struct buf there = BUF_IN(room);
+    if (asked && container_plan_cgroup_host(plan, err) < 0) {
+        return -1;
+    }
+    if (asked) {
+        cgroup_depths(&plan->cgroup_host, plan->cgroup_path, &there);
+    }
     creation->record = (struct container_record){
         .bundle = options->bundle,
         .rootfs = creation->plan.init.root_path,
@@ -179,6 +190,7 @@ int creation_note(struct creation *creation, const struct container_options *opt
         .cgroup_manager = creation->plan.cgroup_path ? creation->plan.cgroup_manager->name : NULL,
         .reaper = options->reaper,
         .cgroup_path = creation->plan.cgroup_path,
+        .cgroup_there = asked ? arena_copy_string(&creation->arena, buf_string(&there)) : NULL,
         .rdt = intel_rdt_planned(options->config, options->id, &creation->arena),
     };
     return state_dir_write(&creation->dir, &creation->record, options->config_text, options->config_size, err);

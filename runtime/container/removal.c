@@ -61,6 +61,24 @@ int removal_finish(struct state_dir *dir, const struct container_record *record,
     return state_dir_remove(dir, err);
 }
 
+static void wait_and_remove(const struct container_record *record, const struct cgroup_manager *manager, struct cgroup *cgroup) {
+    struct err err;
+    int state = cgroup_wait_empty(cgroup, REMOVE_TIMEOUT_MS, &err);
+    if (state < 0 || (state == 0 && manager->unmake(record->cgroup_path, cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
+        log_warn("%s", err.text);
+    }
+}
+
+// What was not there before, by the note, goes as far as it is empty.
+static void remove_deeper(const struct cgroup_host *host, const struct container_record *record, const struct cgroup_manager *manager) {
+    struct err err;
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    if (cgroup_open(host, record->cgroup_path, CGROUP_ALL, &cgroup, &err) == 0) {
+        wait_and_remove(record, manager, &cgroup); // made by nobody, as far as this handle knows: only the waiting matters
+    }
+    cgroup_remove_deeper(host, record->cgroup_path, record->cgroup_there);
+}
+
 // What stands at the path that was written down is removed only when it is empty. Init, if it came that far, ends by itself: its
 // maker's death closes the channel on which it waits for its plan.
 static void remove_noted_cgroup(const struct state_dir *dir, const struct container_record *record) {
@@ -68,12 +86,13 @@ static void remove_noted_cgroup(const struct state_dir *dir, const struct contai
     AUTO_CGROUP_HOST struct cgroup_host host = {0};
     AUTO_CGROUP struct cgroup cgroup = {0};
     const struct cgroup_manager *manager = cgroup_manager_named(record->cgroup_manager, &err);
-    if (!manager || cgroup_detect(&host, &err) < 0 || manager->find(&host, record->cgroup_path, dir->id, &cgroup, &err) < 0) {
+    if (!manager || cgroup_detect(&host, &err) < 0) {
         return;
     }
-    int state = cgroup_wait_empty(&cgroup, REMOVE_TIMEOUT_MS, &err);
-    if (state < 0 || (state == 0 && manager->unmake(record->cgroup_path, &cgroup, REMOVE_TIMEOUT_MS, &err) < 0)) {
-        log_warn("%s", err.text);
+    if (record->cgroup_there) {
+        remove_deeper(&host, record, manager);
+    } else if (manager->find(&host, record->cgroup_path, dir->id, &cgroup, &err) == 0) {
+        wait_and_remove(record, manager, &cgroup);
     }
 }
 

@@ -185,11 +185,11 @@ int state_dir_lock(struct state_dir *dir, bool wait, struct err *err) {
 enum { LINE_ROOM = 768, LINE_USUAL_BYTES = 2048, STATE_USUAL_BYTES = 8192, STATE_MAX_BYTES = 5 << 20 };
 
 static int format_record(const struct state_dir *dir, const struct container_record *record, struct buf *line, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s?, s:s*}", "id", dir->id, "bundle",
+    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:I, s:I, s:i, s:b, s:b, s:b, s:s?, s:s?, s:s*, s:s?, s:s*}", "id", dir->id, "bundle",
                                record->bundle, "rootfs", record->rootfs, "created", record->created, "pid", (json_int_t)record->pid,
                                "startTime", (json_int_t)record->start_time, "owner", (int)record->owner, "ownPids", record->own_pids,
                                "attached", record->attached, "reaper", record->reaper, "cgroupManager", record->cgroup_manager,
-                               "cgroupPath", record->cgroup_path, "cgroup", record->cgroup, "rdt", record->rdt);
+                               "cgroupPath", record->cgroup_path, "cgroupThere", record->cgroup_there, "cgroup", record->cgroup, "rdt", record->rdt);
     int printed = object ? json_print(object, JSON_COMPACT, line) : -1;
     json_decref(object);
     return printed < 0 ? err_set(err, ERR_INPUT, "container \"%s\": a path of it is not valid UTF-8", dir->id) : 0;
@@ -296,6 +296,7 @@ bool container_record_decode(const char *text, size_t size, struct arena *arena,
         .cgroup_manager = copy_member(arena, object, "cgroupManager"),
         .reaper = json_is_true(json_object_get(object, "reaper")),
         .cgroup_path = copy_member(arena, object, "cgroupPath"),
+        .cgroup_there = copy_member(arena, object, "cgroupThere"),
         .cgroup = copy_member(arena, object, "cgroup"),
         .rdt = copy_member(arena, object, "rdt"),
     };

@@ -44,6 +44,7 @@ struct container_record {
     const char *cgroup_manager; // its name (cgroup_manager.h)
     bool reaper;    // its first process stays our init, in front of the command
     const char *cgroup_path; // where a cgroup is going to be made: written down before it is
+    const char *cgroup_there; // how much of the path was there before (cgroup_depths()); NULL: not asked, as the last name has the id
     const char *cgroup;      // what was made (cgroup_record()); NULL before that, and for none
     const char *rdt;         // the class of service (intel_rdt.h), as planned, then as it is; NULL for none
 };

@@ -249,6 +249,53 @@ int cgroup_open(const struct cgroup_host *host, const char *path, uint32_t contr
     return 0;
 }
 
+static int components(const char *path) {
+    int count = 0;
+    for (const char *at = path; *at; at++) {
+        count += *at == '/' && at[1] != '\0' && at[1] != '/';
+    }
+    return count;
+}
+
+// Cuts the last component off; false when it was the only one.
+static bool go_up(char *path) {
+    char *slash = strrchr(path + 1, '/');
+    if (slash) {
+        *slash = '\0';
+    }
+    return slash != NULL;
+}
+
+void cgroup_depths(const struct cgroup_host *host, const char *path, struct buf *depths) {
+    AUTO_ARENA struct arena arena = {0};
+    for (size_t i = 0; i < host->count; i++) {
+        char *at = arena_copy_string(&arena, path);
+        int depth = components(at);
+        while (depth > 0 && faccessat(host->fd, join(&arena, host->hierarchies[i].name, "", at + 1), F_OK, 0) < 0) {
+            depth = go_up(at) ? depth - 1 : 0;
+        }
+        buf_add_format(depths, "%s%d", i ? " " : "", depth);
+    }
+}
+
+void cgroup_remove_deeper(const struct cgroup_host *host, const char *path, const char *depths) {
+    AUTO_ARENA struct arena arena = {0};
+    for (size_t i = 0; i < host->count; i++) {
+        char *end, *at = arena_copy_string(&arena, path);
+        long depth = strtol(depths, &end, 10);
+        if (end == depths) {
+            return; // not of these hierarchies
+        }
+        depths = end;
+        for (long left = components(at); left > depth; left--) {
+            unlinkat(host->fd, join(&arena, host->hierarchies[i].name, "", at + 1), AT_REMOVEDIR);
+            if (!go_up(at)) {
+                break;
+            }
+        }
+    }
+}
+
 void cgroup_record(const struct cgroup *cgroup, struct buf *record) {
     for (size_t i = 0; i < cgroup->count; i++) {
         buf_add_format(record, "%d %s\n", cgroup->dirs[i].made, cgroup->dirs[i].path);

@@ -122,6 +122,12 @@ int cgroup_create(const struct cgroup_host *host, const char *path, uint32_t con
 int cgroup_open(const struct cgroup_host *host, const char *path, uint32_t controllers, struct cgroup *ret_cgroup,
                 struct err *err) MUST_CHECK;
 
+// How many components of an absolute path are there in each hierarchy of the host, as text to keep: "0 2 2".
+void cgroup_depths(const struct cgroup_host *host, const char *path, struct buf *depths);
+
+// Removes what is deeper than that, as far as nobody is in it: what a killed cgroup_create() may have left.
+void cgroup_remove_deeper(const struct cgroup_host *host, const char *path, const char *depths);
+
 // Goes down to an existing group below, in the hierarchies of these controllers: the handle means that one there from then on, and
 // removes nothing of it. On an error the handle is good for nothing but cgroup_finish().
 int cgroup_descend(struct cgroup *cgroup, uint32_t controllers, const char *path, struct err *err) MUST_CHECK;

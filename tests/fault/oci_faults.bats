@@ -66,6 +66,33 @@ kill_at_random() {
     kill_at_random create
 }
 
+@test "a create killed while it makes the parents of its group leaves none of them, and those that were there" {
+    local there n made=0
+    for there in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+        [ ! -e "$there/cgroup.procs" ] || break
+    done
+    mkdir "$there/there-$ID"
+    configure ".process.args = [\"sleep\", \"60\"] | .linux.cgroupsPath = \"/there-$ID/made-$ID/leaf\""
+    cp config.json sleeper.json
+    for ((n = 1; n < 60; n++)); do
+        cp sleeper.json config.json
+        timeout -k 1 20 strace -f -qq -o trace -e trace=mkdirat -e inject=mkdirat:signal=KILL:when="$n" "$COFFER_OCI" --root "$(coffer_root)/oci" \
+            create "$ID" < /dev/null > /dev/null 2>&1 3>&- || true
+        grep -q 'killed by SIGKILL' trace || break
+        [ -z "$(find /sys/fs/cgroup -type d -name "made-$ID")" ] || made=$((made + 1))
+        cp "$BATS_FILE_TMPDIR/bundle/config.json" .
+        configure '.process.args = ["true"]'
+        oci run "$ID.next"
+        wait_for nothing_left "made-$ID"
+        [ -d "$there/there-$ID" ]
+        [ "$(find /sys/fs/cgroup -type d -name "there-$ID" | wc -l)" -eq 1 ]
+    done
+    [ "$made" -gt 0 ]
+    oci delete --force "$ID" || true
+    rmdir "$there/there-$ID"
+    wait_for nothing_left
+}
+
 @test "run and create with a user namespace, killed at any moment" {
     chown -R 100000:100000 "$ROOTFS"
     for verb in run create; do
