@@ -435,7 +435,10 @@ static bool needs_host_network(const struct creation *creation, const struct con
             return true;
         }
     }
-    return creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
+    // Sockets may have abstract names, which are of a network namespace.
+    const struct oci_seccomp *seccomp = options->config->os.seccomp;
+    bool sockets = options->notify_socket || options->console_socket || options->pidfd_socket || (seccomp && seccomp->listener_path);
+    return sockets || creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
 }
 
 // Made by us, beside init, which mounts meanwhile: they are the two longest parts of a start.
