@@ -158,6 +158,20 @@ void json_seed(void) {
     json_object_seed((size_t)(mixed ^ mixed >> 32) | 1);
 }
 
+// What the parser would call something else expected near the end, or near a sign that nobody sees.
+static const char *explain_nothing(const struct json_document *document) {
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    if (document->size >= 3 && memcmp(document->text, byte_order_mark, 3) == 0) {
+        return "begins with a byte order mark (EF BB BF), which JSON has not; remove these three bytes";
+    }
+    for (size_t i = 0; i < document->size; i++) {
+        if (!strchr(" \t\r\n", document->text[i]) || !document->text[i]) {
+            return NULL;
+        }
+    }
+    return document->size > 0 ? "holds nothing but white space; expected JSON" : "is empty; expected JSON";
+}
+
 int json_parse(const struct json_document *document, json_t **ret, struct err *err) {
     size_t max_bytes = document->max_bytes ? document->max_bytes : JSON_MAX_BYTES;
     if (document->size > max_bytes) {
@@ -172,6 +186,10 @@ int json_parse(const struct json_document *document, json_t **ret, struct err *e
     json_t *root = marked.size > 0 ? json_loadb(marked.data, marked.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error)
                                    : json_loadb(document->text, document->size, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
+        const char *nothing = explain_nothing(document);
+        if (nothing) {
+            return err_set(err, ERR_INPUT, "%s: %s", document->name, nothing);
+        }
         // jansson shows the bytes it stumbled over; they must not act on a terminal.
         for (char *at = error.text; *at; at++) {
             *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;

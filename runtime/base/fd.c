@@ -124,14 +124,24 @@ int fd_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_data
     return fd_read_rest(fd, max_bytes, path, ret_data, ret_size, err);
 }
 
-int fd_read_file_into(struct arena *arena, const char *path, size_t max_bytes, const char **ret_text, size_t *ret_size, struct err *err) {
-    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+static const char *kind_of(mode_t mode) {
+    return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
+}
+
+ssize_t fd_read_file_into(struct arena *arena, const char *path, int flags, size_t max_bytes, const char **ret_text, struct err *err) {
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | flags);
     struct stat status;
     if (fd < 0) {
         return err_sys(err, "open %s", path);
     }
+    if (fstat(fd, &status) < 0) {
+        return err_sys(err, "look at %s", path);
+    }
+    if ((flags & O_NONBLOCK) && !S_ISREG(status.st_mode)) {
+        return err_set(err, ERR_INPUT, "%s: expected a regular file, found a %s", path, kind_of(status.st_mode));
+    }
     // A regular file that has a size is read in one call; one that grows meanwhile, from the start again.
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 && (uintmax_t)status.st_size <= max_bytes) {
+    if (S_ISREG(status.st_mode) && status.st_size > 0 && (uintmax_t)status.st_size <= max_bytes) {
         size_t room = (size_t)status.st_size + 1;
         char *text = arena_alloc(arena, room);
         ssize_t got = read_once(fd, text, room);
@@ -141,19 +151,19 @@ int fd_read_file_into(struct arena *arena, const char *path, size_t max_bytes, c
         if ((size_t)got < room) {
             text[got] = '\0';
             *ret_text = text;
-            *ret_size = (size_t)got;
-            return 0;
+            return got;
         }
         if (lseek(fd, 0, SEEK_SET) < 0) {
             return err_sys(err, "read %s", path);
         }
     }
     AUTO_FREE char *data = NULL;
-    if (fd_read_rest(fd, max_bytes, path, &data, ret_size, err) < 0) {
+    size_t size;
+    if (fd_read_rest(fd, max_bytes, path, &data, &size, err) < 0) {
         return -1;
     }
-    *ret_text = arena_copy(arena, data, *ret_size);
-    return 0;
+    *ret_text = arena_copy(arena, data, size);
+    return (ssize_t)size;
 }
 
 int fd_write_file(int dir_fd, const char *path, const char *text, struct err *err) {

@@ -37,9 +37,10 @@ int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, si
 // state's; what a container, image or bundle can name goes through root_open().
 int fd_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret_data, size_t *ret_size, struct err *err) MUST_CHECK;
 
-// The same of a file into an arena, with a NUL behind it.
-int fd_read_file_into(struct arena *arena, const char *path, size_t max_bytes, const char **ret_text, size_t *ret_size,
-                      struct err *err) MUST_CHECK;
+// The same of a file into an arena, with a NUL behind it; returns its size. With O_NONBLOCK in `flags` only a regular file will do: a
+// pipe, whose writer might never come, is an error then.
+ssize_t fd_read_file_into(struct arena *arena, const char *path, int flags, size_t max_bytes, const char **ret_text,
+                          struct err *err) MUST_CHECK;
 
 // Opens an existing trusted file for writing and writes all of it in ONE write(2), as the kernel's control files want it.
 int fd_write_file(int dir_fd, const char *path, const char *text, struct err *err) MUST_CHECK;

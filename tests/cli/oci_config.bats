@@ -30,6 +30,27 @@ refuses() {
     fails_with "bundle /nowhere: No such file or directory"
 }
 
+@test "a configuration that is no file is refused at once; one that is named may be a pipe" {
+    local good
+    good=$(< config.json)
+    rm config.json
+    mkdir config.json
+    run timeout 10 "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID"
+    fails_with "$BUNDLE/config.json: expected a regular file, found a directory"
+    rmdir config.json
+    mkfifo config.json # nobody will ever write to it
+    run timeout 10 "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID"
+    fails_with "$BUNDLE/config.json: expected a regular file, found a pipe"
+    rm config.json
+    ln -s /dev/zero config.json
+    run oci run "$ID"
+    fails_with "$BUNDLE/config.json: expected a regular file, found a device"
+    run oci run --config <(jq '.process.args = ["echo", "by a pipe"]' <<< "$good") "$ID"
+    [ "$status" -eq 0 ]
+    [ "$output" = "by a pipe" ]
+    nothing_left
+}
+
 @test "what is no JSON is told by its line" {
     printf '{\n  "ociVersion": "1.0.2",\n  "root": {"path": }\n}\n' > config.json
     run oci run "$ID"

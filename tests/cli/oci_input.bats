@@ -96,7 +96,7 @@ refuses() {
     attempt "$ID"
     [ "$status" -eq 1 ]
     : > config.json
-    refused "config.json: line 1, column 0: '[' or '{' expected near end of file"
+    refused "config.json: is empty; expected JSON"
     printf '[1]' > config.json
     attempt "$ID"
     [ "$status" -eq 1 ]

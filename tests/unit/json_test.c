@@ -168,7 +168,10 @@ CASE(syntax_errors_name_line_and_column) {
     CHECK_STR(complaint("{\"a\x1b[2J\":1}"), "tree.json: line 1, column 3: control character 0x1b near '\"a'");
     CHECK_STR(complaint("{\x1b[2J}"), "tree.json: line 1, column 2: string or '}' expected near '?'");
     CHECK_STR(complaint("{} x"), "tree.json: line 1, column 4: end of file expected near 'x'");
-    CHECK_STR(complaint(""), "tree.json: line 1, column 0: '[' or '{' expected near end of file");
+    CHECK_STR(complaint(""), "tree.json: is empty; expected JSON");
+    CHECK_STR(complaint(" \t\r\n"), "tree.json: holds nothing but white space; expected JSON");
+    CHECK_STR(complaint("\xef\xbb\xbf{}"),
+              "tree.json: begins with a byte order mark (EF BB BF), which JSON has not; remove these three bytes");
 }
 
 CASE(documents_are_bounded) {
