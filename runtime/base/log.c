@@ -15,6 +15,10 @@ void log_set_sink(log_sink *sink, enum log_level most_detailed) {
     output.most_detailed = most_detailed;
 }
 
+bool log_debugs(void) {
+    return output.sink && output.most_detailed >= LOG_LEVEL_DEBUG;
+}
+
 static void hand_over(enum log_level level, const char *format, va_list args) {
     if (!output.sink || level > output.most_detailed) {
         return;

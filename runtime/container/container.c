@@ -133,6 +133,7 @@ int container_start(const char *root, const char *id, const char *notify_socket,
         release_init(&dir, &record, config, err) < 0 || check_started(&record, config, err) < 0) {
         return err_in(err, "start container \"%s\"", id);
     }
+    log_debug("process %lld of container \"%s\" runs its command", (long long)record.pid, id);
     if (config && run_snapshot_hooks(&dir, &record, config, OCI_HOOK_POSTSTART, OCI_STATUS_RUNNING, err) < 0) {
         // The specification since 1.3: a poststart hook that fails stops the container.
         struct err other;

@@ -19,6 +19,7 @@
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
+#include "runtime/kernel/namespace.h"
 #include "runtime/kernel/netns.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
@@ -89,6 +90,16 @@ static int check_cgroup_is_free(struct creation *creation, struct err *err) {
         cgroup_finish(&creation->cgroup);
     }
     return result;
+}
+
+static void tell_cgroup(const struct creation *creation) {
+    const struct container_plan *plan = &creation->plan;
+    if (creation->cgroup.count == 0) {
+        log_debug("no control group: none is made for this container");
+        return;
+    }
+    log_debug("control group %s of version %d, by %s, %s", creation->cgroup.path, plan->cgroup_host.version == CGROUP_V1 ? 1 : 2,
+              plan->cgroup_manager->name, cgroup_was_there(&creation->cgroup) ? "was there" : "made");
 }
 
 static int make_cgroup(struct creation *creation, const struct container_options *options, struct err *err) {
@@ -351,6 +362,9 @@ static int launch(struct creation *creation, const struct container_options *opt
     };
     int result = launch_ready_init(&launch, &creation->ready, &creation->launched, err);
     creation->record.pid = creation->launched.pid;
+    if (result == 0) {
+        log_debug("init of container \"%s\" is process %d", options->id, (int)creation->launched.pid);
+    }
     for (int i = 0; i < 3 && options->give_stdio; i++) {
         fd_close(&options->give_stdio[i]); // the end of a pipe shows when the container's is closed, so ours must be too
     }
@@ -411,6 +425,7 @@ int creation_place(struct creation *creation, const struct container_options *op
     if (make_cgroup(creation, options, err) < 0 || delegate_cgroup(creation, options, err) < 0) {
         return -1;
     }
+    tell_cgroup(creation);
     if (creation->cgroup.count > 0 && container_plan_join_cgroup(&creation->plan, &creation->cgroup, err) < 0) {
         return -1;
     }
@@ -470,6 +485,20 @@ static int make_notify(struct creation *creation, const struct container_options
     return wait_for_start ? 0 : notify_open(&creation->dir, options->notify_socket, &creation->notify, err);
 }
 
+static void tell_plan(const struct creation *creation, const struct container_options *options) {
+    const struct container_plan *plan = &creation->plan;
+    if (!log_debugs()) {
+        return;
+    }
+    AUTO_BUF struct buf names = {0};
+    // Not all are made by the clone.
+    namespace_add_names(plan->namespaces | (plan->init.late_network ? CLONE_NEWNET : 0) | (plan->init.new_cgroup_namespace ? CLONE_NEWCGROUP : 0),
+                        &names);
+    log_debug("create container \"%s\" of bundle %s: new namespaces %s; %zu joined; %zu mounts, %zu devices, %zu trees of the host to open",
+              options->id, options->bundle, buf_string(&names), plan->init.join_count + (plan->join_pid != NULL) + (plan->join_user != NULL),
+              plan->init.mount_count, plan->init.device_count, plan->tree_count);
+}
+
 static int create(struct creation *creation, const struct container_options *options, bool wait_for_start, bool attached,
                   struct err *err) {
     bool ended = false;
@@ -479,6 +508,7 @@ static int create(struct creation *creation, const struct container_options *opt
         return -1;
     }
     creation->dir_made = true;
+    tell_plan(creation, options);
     if (options->notify_socket && make_notify(creation, options, wait_for_start, err) < 0) {
         return -1;
     }

@@ -407,12 +407,24 @@ static int start(struct execution *execution, struct err *err) {
     return options->pid_file ? handover_pid_file(options->pid_file, launched->pid, err) : 0;
 }
 
+static void tell(const struct execution *execution) {
+    if (!log_debugs()) {
+        return;
+    }
+    AUTO_BUF struct buf names = {0};
+    namespace_add_names(execution->joined, &names);
+    log_debug("exec in container \"%s\" of process %lld: process %d joined namespaces %s, control group %s", execution->options->id,
+              (long long)execution->record.pid, (int)execution->launched.pid, buf_string(&names),
+              execution->cgroup.count > 0 ? execution->cgroup.path : "as its caller");
+}
+
 static int run(struct execution *execution, int *ret_status, struct err *err) {
     const struct exec_options *options = execution->options;
     if (start(execution, err) < 0) {
         launch_abort(&execution->launched);
         return -1;
     }
+    tell(execution);
     if (options->detach) {
         *ret_status = 0;
         return 0;

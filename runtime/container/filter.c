@@ -1,4 +1,5 @@
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 #include "runtime/container/listener.h"
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
@@ -17,5 +18,10 @@ int container_plan_filter(const struct container_options *options, struct contai
     if (!process->seccomp_listener) {
         process->seccomp_flags &= ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     }
-    return seccomp_filter_make(seccomp, &plan->arena, &process->seccomp, &process->seccomp_size, err);
+    if (seccomp_filter_make(seccomp, &plan->arena, &process->seccomp, &process->seccomp_size, err) < 0) {
+        return -1;
+    }
+    log_debug("linux.seccomp: %zu rules made a filter of %zu bytes%s", seccomp->syscalls_count, process->seccomp_size,
+              process->seccomp_listener ? ", for a listener" : "");
+    return 0;
 }

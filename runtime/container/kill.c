@@ -1,6 +1,7 @@
 // kill, and the list of a container's processes.
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/container/container.h"
 #include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
@@ -57,7 +58,10 @@ int container_kill(const char *root, const char *id, int signal, bool all, struc
             return asked_for_all ? 0 : opened_not_running(&opened, "kill", err);
         }
     }
-    if (!all || opened.cgroup.count == 0) {
+    bool one = !all || opened.cgroup.count == 0;
+    log_debug("kill container \"%s\": signal %d to %s %lld", id, signal, one ? "process" : "all of its control group, its first process",
+              (long long)opened.record.pid);
+    if (one) {
         return signal_process(&opened, pidfd, signal, err);
     }
     return signal_all(&opened, signal, err) < 0 ? err_in(err, "kill container \"%s\"", id) : 0;

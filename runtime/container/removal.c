@@ -58,6 +58,8 @@ int removal_finish(struct state_dir *dir, const struct container_record *record,
     if (kill_processes(record, err) < 0 || (record->rdt && intel_rdt_remove(record->rdt, dir->id, false, err) < 0)) {
         return -1;
     }
+    log_debug("remove container \"%s\" of process %lld, control group %s", dir->id, (long long)record->pid,
+              record->cgroup_path ? record->cgroup_path : "none");
     return state_dir_remove(dir, err);
 }
 

@@ -21,8 +21,10 @@ static void sweep_one(const char *root, const char *id) {
         if (result < 0 && err.kind == ERR_SYSTEM) {
             log_warn("%s", err.text);
         } else if (result < 0 || record.pid == 0) {
+            log_debug("sweep: container \"%s\" was never whole, and its maker is gone: remove it", id);
             removal_unfinished(&dir);
         } else if (record.attached) {
+            log_debug("sweep: the run that container \"%s\" belonged to is gone: remove it", id);
             state_dir_finish(&dir); // delete takes the lock itself
             if (container_delete(root, id, true, &err) < 0) {
                 log_warn("%s", err.text);

@@ -1,5 +1,6 @@
 #include "runtime/kernel/namespace.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 
 #include <errno.h>
@@ -43,4 +44,17 @@ int namespace_differing(pid_t pid, uint64_t asked, uint64_t *ret_differing, stru
     }
     *ret_differing = differing;
     return 0;
+}
+
+void namespace_add_names(uint64_t namespaces, struct buf *buf) {
+    const char *before = "";
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (namespaces & kinds[i].type) {
+            buf_add_format(buf, "%s%s", before, kinds[i].file);
+            before = ",";
+        }
+    }
+    if (!*before) {
+        buf_add_string(buf, "none");
+    }
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct buf;
 struct err;
 
 #ifndef CLONE_NEWTIME
@@ -19,5 +20,8 @@ extern const uint64_t namespace_all;
 // Of the types in `asked` (CLONE_NEW*), those in which the process is not where the caller is. What the kernel does not know is none of
 // them. The answer is about whoever has the number now: a setns(2) on the process's pidfd afterwards fails if that was another one.
 int namespace_differing(pid_t pid, uint64_t asked, uint64_t *ret_differing, struct err *err) MUST_CHECK;
+
+// Adds their names with commas between, "none" for none: for messages.
+void namespace_add_names(uint64_t namespaces, struct buf *buf);
 
 #endif

@@ -95,6 +95,40 @@ error container id \"no such\": expected 1 to 248 letters, digits, _ + - or, not
     [ "$(wc -l < "$LOG")" -eq 1 ]
 }
 
+@test "--debug tells what was decided, and nobody else hears of it" {
+    needs_root
+    mkdir bundle
+    make_bundle bundle
+    "$COFFER_OCI" spec --bundle bundle --file plain.json
+    jq '.process.terminal = false | .process.args = ["sleep", "60"] | .hooks.createRuntime = [{path: "/bin/true"}]
+        | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["chroot"], action: "SCMP_ACT_ERRNO"}]}' \
+        bundle/plain.json > bundle/config.json
+    local id=debug$BATS_TEST_NUMBER-$$ pid
+    said() {
+        jq -r 'select(.level == "debug") | .msg' "$LOG" | grep -Ex -- "$1"
+    }
+    oci --debug --log "$LOG" --log-format json create --bundle bundle "$id" < /dev/null > out 2>&1 3>&-
+    pid=$(oci state "$id" | jq .pid)
+    said "create container \"$id\" of bundle $PWD/bundle: new namespaces mnt,pid,net,ipc,uts(,cgroup)?; 0 joined; 7 mounts, .*"
+    said "linux.seccomp: 1 rules made a filter of [0-9]+ bytes"
+    said "control group .*$id of version [12], by cgroupfs, made"
+    said "init of container \"$id\" is process $pid"
+    said "createRuntime: hook /bin/true ended well after [0-9]+ ms"
+    oci --debug --log "$LOG" --log-format json start "$id"
+    said "process $pid of container \"$id\" runs its command"
+    oci --debug --log "$LOG" --log-format json exec "$id" true
+    said "exec in container \"$id\" of process $pid: process [0-9]+ joined namespaces mnt,pid,net,ipc,uts.*, control group .*$id"
+    oci --debug --log "$LOG" --log-format json kill "$id" KILL
+    said "kill container \"$id\": signal 9 to process $pid"
+    oci --debug --log "$LOG" --log-format json delete --force "$id"
+    said "remove container \"$id\" of process $pid, control group .*$id"
+    rm "$LOG"
+    oci --log "$LOG" run --bundle bundle --detach "$id" < /dev/null > out 2>&1 3>&-
+    [ ! -s out ]
+    [ ! -s "$LOG" ]
+    oci delete --force "$id"
+}
+
 # in_host_with SOCKET COMMAND...: with a datagram socket of ours at that place, in mounts of its own; prints what came, a datagram a line.
 in_host_with() {
     local socket=$1
