@@ -24,6 +24,7 @@ extern const struct command command_run;
 extern const struct command command_manual;
 extern const struct command command_version;
 
+extern const struct command command_oci_checkpoint;
 extern const struct command command_oci_create;
 extern const struct command command_oci_delete;
 extern const struct command command_oci_events;
@@ -34,6 +35,7 @@ extern const struct command command_oci_list;
 extern const struct command command_oci_mounts;
 extern const struct command command_oci_pause;
 extern const struct command command_oci_ps;
+extern const struct command command_oci_restore;
 extern const struct command command_oci_resume;
 extern const struct command command_oci_run;
 extern const struct command command_oci_spec;

@@ -52,7 +52,7 @@ static bool is_gone(const char *number) {
     return *end != '\0' || pid <= 0 || pid > INT32_MAX || (process_start_time((pid_t)pid) == 0 && errno == ESRCH);
 }
 
-static void look_at(const char *root, int folder_fd, const char *name, void (*look)(const char *root, const char *id)) {
+static void look_at(const char *root, int folder_fd, const char *name, bool (*look)(const char *root, const char *id)) {
     char id[PENDING_NAME_SIZE];
     snprintf(id, sizeof(id), "%s", name);
     char *number = strrchr(id, ',');
@@ -60,14 +60,13 @@ static void look_at(const char *root, int folder_fd, const char *name, void (*lo
         return;
     }
     *number++ = '\0';
-    look(root, id);
-    if (is_gone(number)) {
+    if (look(root, id) && is_gone(number)) {
         unlinkat(folder_fd, name, 0);
     }
 }
 
 // Each command begins with this, and mostly there is nothing: one call in place of a stream's five.
-void pending_each(const char *root, void (*look)(const char *root, const char *id)) {
+void pending_each(const char *root, bool (*look)(const char *root, const char *id)) {
     char path[4096];
     if (snprintf(path, sizeof(path), "%s/%s", root, folder) >= (int)sizeof(path)) {
         return;

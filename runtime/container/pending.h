@@ -9,6 +9,8 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
+
 struct err;
 
 enum { PENDING_NAME_SIZE = 256 + 16 };
@@ -17,7 +19,8 @@ enum { PENDING_NAME_SIZE = 256 + 16 };
 int pending_add(int root_fd, const char *id, char name[PENDING_NAME_SIZE], struct err *err) MUST_CHECK;
 void pending_drop(int root_fd, char name[PENDING_NAME_SIZE]);
 
-// Calls look(root, id) for each that is pending, whoever made it; then drops those whose process is gone.
-void pending_each(const char *root, void (*look)(const char *root, const char *id));
+// Calls look(root, id) for each that is pending, whoever made it; then drops those whose process is gone, unless look says false: somebody
+// else is still at work on the container.
+void pending_each(const char *root, bool (*look)(const char *root, const char *id));
 
 #endif

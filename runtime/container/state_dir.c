@@ -462,3 +462,17 @@ void state_dir_wait_started(const struct state_dir *dir) {
     while (created >= 0 && flock(created, LOCK_SH) < 0 && errno == EINTR) {
     }
 }
+
+static const char frozen_name[] = "frozen";
+
+int state_dir_mark_frozen(const struct state_dir *dir, bool mark, struct err *err) {
+    int result = mark ? mknodat(dir->fd, frozen_name, S_IFREG | 0600, 0) : unlinkat(dir->fd, frozen_name, 0);
+    if (result < 0 && errno != (mark ? EEXIST : ENOENT)) {
+        return err_sys(err, "mark container \"%s\" as frozen", dir->id);
+    }
+    return 0;
+}
+
+bool state_dir_is_marked_frozen(const struct state_dir *dir) {
+    return faccessat(dir->fd, frozen_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}

@@ -3,6 +3,7 @@
 //   state.json      line 1: what must outlive the process that made the container (struct container_record); behind it the
 //                   configuration as it was at create: later edits of the bundle's change nothing
 //   init.sock       where init waits for `start`
+//   frozen          there while a checkpoint is written
 //   created         held locked by init until it executes the container's program: tells "created" from "running"
 //
 // The folder itself is the lock. Whoever makes, starts or deletes the container holds flock(2) on it; the kernel lets go when the
@@ -108,6 +109,10 @@ int state_dir_lock_created(const struct state_dir *dir, struct err *err) MUST_CH
 
 // Makes a created container not look so, and back: `start` has nothing to wait for while it is paused. No error where it is that way.
 int state_dir_hide_created(const struct state_dir *dir, bool hide, struct err *err) MUST_CHECK;
+
+// Marks that a checkpoint holds the container frozen, and takes the mark away: whoever finds it, and the lock free, thaws.
+int state_dir_mark_frozen(const struct state_dir *dir, bool mark, struct err *err) MUST_CHECK;
+bool state_dir_is_marked_frozen(const struct state_dir *dir);
 
 // Waits until init holds it no more.
 void state_dir_wait_started(const struct state_dir *dir);

@@ -6,17 +6,31 @@
 #include "runtime/container/pending.h"
 #include "runtime/container/removal.h"
 #include "runtime/container/state_dir.h"
+#include "runtime/kernel/cgroup.h"
 
-static void sweep_one(const char *root, const char *id) {
+// A `checkpoint` that was killed, with criu, which would have undone it.
+static void thaw(const struct state_dir *dir, const struct container_record *record) {
+    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    struct err err;
+    if ((record->cgroup && (removal_open_cgroup(record, &host, &cgroup, &err) < 0 || cgroup_thaw(&cgroup, &err) < 0)) ||
+        state_dir_mark_frozen(dir, false, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+static bool sweep_one(const char *root, const char *id) {
+    bool free = false;
     struct state_dir dir = {.root_fd = -1, .fd = -1};
     struct arena arena = {0};
     struct container_record record;
     struct err err;
     if (state_dir_open(root, id, &dir, &err) < 0) {
-        return;
+        return true;
     }
     // Whoever holds the lock is alive and cares for it.
     if (state_dir_lock(&dir, false, &err) == 0) {
+        free = true;
         int result = state_dir_read(&dir, &arena, &record, &err);
         if (result < 0 && err.kind == ERR_SYSTEM) {
             log_warn("%s", err.text);
@@ -29,10 +43,15 @@ static void sweep_one(const char *root, const char *id) {
             if (container_delete(root, id, true, &err) < 0) {
                 log_warn("%s", err.text);
             }
+        } else if (state_dir_is_marked_frozen(&dir)) {
+            thaw(&dir, &record);
         }
+    } else if (err.kind == ERR_NOT_FOUND) {
+        free = true;
     }
     arena_finish(&arena);
     state_dir_finish(&dir);
+    return free;
 }
 
 void container_sweep(const char *root) {
