@@ -22,7 +22,7 @@ static const struct command *const oci_commands[] = {
     &command_oci_create, &command_oci_start, &command_oci_run, &command_oci_list, &command_oci_state, &command_oci_ps,
     &command_oci_kill, &command_oci_pause, &command_oci_resume, &command_oci_update, &command_oci_events, &command_oci_delete,
     &command_oci_exec, &command_oci_mounts, &command_oci_checkpoint, &command_oci_restore,
-    &command_oci_spec, &command_oci_features, NULL,
+    &command_oci_spec, &command_oci_features, &command_help, NULL,
 };
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};

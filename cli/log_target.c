@@ -55,6 +55,9 @@ int log_target_open(const char *where, const char *container, struct log_target 
             socket_path = forms[i].socket;
         }
     }
+    if (target.kind == LOG_TARGET_FILE && !target.name[0]) {
+        return err_set(err, ERR_INPUT, "--log: expected a file, journald:NAME or syslog:NAME, found \"%s\"", where);
+    }
     if (target.kind == LOG_TARGET_FILE) {
         target.fd = open(target.name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
         if (target.fd < 0) {

@@ -65,6 +65,18 @@ load helpers
     [[ "$output" == "coffer-oci start: expected 1 word ("* ]]
 }
 
+@test "low level: help shows its own commands" {
+    run "$COFFER_OCI" help exec
+    local by_help=$output
+    run "$COFFER_OCI" exec --help
+    [ "$status" -eq 0 ]
+    [ "$output" = "$by_help" ]
+    [ "$("$COFFER_OCI" help)" = "$("$COFFER_OCI" --help)" ]
+    run "$COFFER_OCI" help images
+    [ "$status" -eq 1 ]
+    [ "$output" = "coffer: help: coffer-oci has no command images; coffer-oci --help lists them" ]
+}
+
 @test "low level: the error is in the log too, as runc writes it" {
     run "$COFFER_OCI" --root "$BATS_TEST_TMPDIR/root" --log "$BATS_TEST_TMPDIR/log" --log-format json state nobody
     [ "$status" -eq 1 ]

@@ -82,6 +82,8 @@ error container id \"no such\": expected 1 to 248 letters, digits, _ + - or, not
 @test "a log that cannot be opened is an error that names it" {
     run oci --log /nowhere/log state nobody
     fails_with "--log: open /nowhere/log: No such file or directory"
+    run oci --log "" state nobody
+    fails_with '--log: expected a file, journald:NAME or syslog:NAME, found ""'
 }
 
 @test "what a message names cannot forge lines or move the cursor" {
