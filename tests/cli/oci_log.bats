@@ -9,6 +9,10 @@ setup() {
     cd "$BATS_TEST_TMPDIR" || return
 }
 
+teardown() {
+    bundle_teardown
+}
+
 missing='container "nobody" does not exist'
 
 @test "an error goes to standard error" {
