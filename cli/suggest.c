@@ -1,5 +1,6 @@
 #include "cli/suggest.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static int least(int a, int b) {
@@ -34,10 +35,11 @@ void suggest_offer(struct suggest *suggest, const char *name) {
     int length = (int)strlen(name);
     // The beginning of a name is near too, but a slip of the finger is nearer.
     size_t given = strlen(suggest->given);
-    if (distance > SUGGEST_MAX_DISTANCE && given >= 3 && strncmp(name, suggest->given, given) == 0) {
+    bool begins = given >= 3 && strncmp(name, suggest->given, given) == 0;
+    if (distance > SUGGEST_MAX_DISTANCE && begins) {
         distance = SUGGEST_MAX_DISTANCE;
     }
-    if (distance <= SUGGEST_MAX_DISTANCE && distance * 2 <= length && (!suggest->best || distance < suggest->distance)) {
+    if (distance <= SUGGEST_MAX_DISTANCE && distance * 2 <= length && (begins || (size_t)distance * 2 <= given) && (!suggest->best || distance < suggest->distance)) {
         suggest->best = name;
         suggest->distance = distance;
     }

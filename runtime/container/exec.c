@@ -102,8 +102,9 @@ static int find_namespaces(struct execution *execution, struct err *err) {
     }
     listed &= ~(uint64_t)CLONE_NEWUSER;
     uint64_t differing = 0;
-    if (namespace_differing((pid_t)execution->record.pid, namespace_all & ~listed, &differing, err) < 0) {
-        return -1;
+    pid_t init = (pid_t)execution->record.pid;
+    if (namespace_differing(init, namespace_all & ~listed, &differing, err) < 0) {
+        return process_is_ending(init) ? err_set(err, ERR_STATE, "cannot exec in a stopped container") : -1;
     }
     execution->joined = listed | differing;
     return 0;

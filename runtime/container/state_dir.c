@@ -406,6 +406,10 @@ enum oci_status state_dir_status(const struct state_dir *dir, const struct conta
     if (record->pid < 0 || record->start_time == 0 || (started != record->start_time && (started != 0 || errno == ESRCH))) {
         return OCI_STATUS_STOPPED;
     }
+    // Its parent may take long to wait for a command of `exec`. Nothing of the container runs then, and nothing can be done with it.
+    if (record->own_pids && process_is_ending((pid_t)record->pid)) {
+        return OCI_STATUS_STOPPED;
+    }
     AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (created >= 0 && flock(created, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
         return record->attached ? OCI_STATUS_CREATING : OCI_STATUS_CREATED;

@@ -155,7 +155,10 @@ int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) {
     return 0;
 }
 
-uint64_t process_start_time(pid_t pid) {
+enum { FLAG_EXITING = 4 }; // PF_EXITING, the kernel's own since ever
+
+// 0 with errno for a process that is gone, or that nobody has waited for yet.
+static uint64_t read_stat(pid_t pid, unsigned *ret_flags) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
@@ -174,8 +177,18 @@ uint64_t process_start_time(pid_t pid) {
     char state = '\0';
     unsigned long long start = 0;
     if (!fields ||
-        sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state, &start) != 2) {
+        sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state, ret_flags, &start) != 3) {
         return 0;
     }
     return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+uint64_t process_start_time(pid_t pid) {
+    unsigned flags;
+    return read_stat(pid, &flags);
+}
+
+bool process_is_ending(pid_t pid) {
+    unsigned flags = 0;
+    return read_stat(pid, &flags) != 0 && (flags & FLAG_EXITING) != 0;
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -36,5 +37,9 @@ int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) MUST_CHECK;
 // process from a later one of the same number. 0 when there is no such process, or it is a zombie (errno is
 // ESRCH), and when it cannot be asked for.
 uint64_t process_start_time(pid_t pid);
+
+// Whether it runs no program any more but has not ended yet: the first process of a pid namespace waits there until somebody has waited
+// for each of the others.
+bool process_is_ending(pid_t pid);
 
 #endif

@@ -180,6 +180,32 @@ assert (state["status"], state["pid"]) == ("stopped", 0), state
 EOF
 }
 
+@test "a container that only waits for others to be waited for is stopped" {
+    configure '.process.args = ["sleep", "1000"]'
+    oci run --detach "$ID" 3>&-
+    # A parent of the exec'd process that does not wait for it: the first process of the pid namespace cannot end before.
+    cat > parent.py << 'P'
+import ctypes, subprocess, sys, time
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+subprocess.run(sys.argv[1:], check=True)
+print("ready", flush=True)
+time.sleep(60)
+P
+    mkfifo ready
+    python3 parent.py "$COFFER_OCI" --root "$(coffer_root)/oci" exec --detach "$ID" sleep 1000 > ready 3>&- &
+    local parent=$!
+    read -r < ready
+    kill -9 "$(oci state "$ID" | jq .pid)"
+    wait_for has_status stopped
+    run oci exec "$ID" true
+    kill -9 "$parent"
+    [ "$status" -eq 255 ]
+    [ "$output" = "coffer: exec in container \"$ID\": cannot exec in a stopped container" ]
+    wait "$parent" || true
+    oci delete "$ID"
+    wait_for nothing_left
+}
+
 @test "state and list answer while others hold the container's lock" {
     sleeper "$ID"
     flock "$(coffer_root)/oci/$ID" timeout 5 "$COFFER_OCI" --root "$(coffer_root)/oci" state "$ID" > state.json

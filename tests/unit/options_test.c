@@ -222,6 +222,9 @@ CASE(suggestions) {
     suggest_offer(&nothing, "ps");
     suggest_offer(&nothing, "rm");
     CHECK(nothing.best == NULL);
+    struct suggest few = {.given = "foo"};
+    suggest_offer(&few, "root"); // more than half of what was given is not near
+    CHECK(few.best == NULL);
 }
 
 CASE(quantities) {
