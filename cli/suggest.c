@@ -39,7 +39,8 @@ void suggest_offer(struct suggest *suggest, const char *name) {
     if (distance > SUGGEST_MAX_DISTANCE && begins) {
         distance = SUGGEST_MAX_DISTANCE;
     }
-    if (distance <= SUGGEST_MAX_DISTANCE && distance * 2 <= length && (begins || (size_t)distance * 2 <= given) && (!suggest->best || distance < suggest->distance)) {
+    bool near = distance <= SUGGEST_MAX_DISTANCE && distance * 2 <= length && (begins || (size_t)distance * 2 <= given);
+    if (near && (!suggest->best || distance < suggest->distance)) {
         suggest->best = name;
         suggest->distance = distance;
     }

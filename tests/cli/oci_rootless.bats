@@ -262,6 +262,7 @@ in_masked() {
 
 # Outer container with everything, inner one inside it: the program, a bundle and a place for its state are bound into the outer one.
 nest() {
+    [ "${SAN:-0}" != 1 ] || skip "a sanitised program needs libraries that the outer container has not"
     mkdir "$MINE/outer" "$MINE/state"
     cp -a "$BATS_FILE_TMPDIR/bundle/." "$MINE/outer"
     configure_script 'echo "inner $(id -u) $(hostname)"; test -c /dev/null && echo null' "$1"
