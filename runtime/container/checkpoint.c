@@ -146,7 +146,10 @@ static int make_options(struct dump *dump, struct err *err) {
         checkpoint_descriptors_name(process_of(dump), &dump->opened.arena, options, names, err) < 0) {
         return -1;
     }
-    return checkpoint_descriptors_write(&dump->image, names, err);
+    return checkpoint_attached_write(&dump->image, dump->opened.record.attached, err) < 0 ||
+                   checkpoint_descriptors_write(&dump->image, names, err) < 0
+               ? -1
+               : 0;
 }
 
 // --- the talk ---

@@ -1,4 +1,5 @@
-// The container's standard descriptors: what is at their other end is the host's, and not in the checkpoint.
+// What connects a container with its caller, and is not in criu's files: what is at the other end of its standard descriptors, and
+// whether it ends with him.
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -6,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/container/checkpoint_image.h"
 #include "runtime/kernel/criu_message.h"
+#include "runtime/kernel/mount_point.h"
 #include "runtime/kernel/mountinfo.h"
 #include "specs/json.h"
 #include "specs/json_write.h"
@@ -24,7 +26,6 @@ enum { DESCRIPTORS_MAX_BYTES = 4096, MOUNTINFO_MAX_BYTES = 64 << 20, NAME_SIZE =
 // terminals and for sockets. The text of a link that begins with "pipe:" is never a path's.
 static void name_descriptor(pid_t pid, int fd, const char *mounts, char name[NAME_SIZE]) {
     char path[48], target[NAME_SIZE];
-    struct stat status;
     snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
     ssize_t size = readlink(path, target, sizeof(target) - 1);
     target[size > 0 ? size : 0] = '\0';
@@ -33,12 +34,18 @@ static void name_descriptor(pid_t pid, int fd, const char *mounts, char name[NAM
         snprintf(name, NAME_SIZE, "%s", target);
         return;
     }
-    bool is_file = target[0] == '/' && stat(path, &status) == 0 && strncmp(target, "/dev/pts/", 9) != 0;
-    snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
-    unsigned mount = is_file ? mountinfo_id(path) : 0;
-    AUTO_FREE char *point = mount ? mountinfo_point(mounts, mount) : NULL;
-    if (mount && !point) {
-        snprintf(name, NAME_SIZE, "file[%x:%lx]", mount, (unsigned long)status.st_ino);
+    if (target[0] != '/' || strncmp(target, "/dev/pts/", 9) == 0) {
+        return;
+    }
+    AUTO_FD int file = open(path, O_PATH | O_CLOEXEC);
+    struct mount_point place;
+    struct stat status;
+    if (file < 0 || mount_point_look(file, &place) < 0 || fstat(file, &status) < 0) {
+        return;
+    }
+    AUTO_FREE char *point = mountinfo_point(mounts, place.id);
+    if (!point) {
+        snprintf(name, NAME_SIZE, "file[%lx:%lx]", (unsigned long)place.id, (unsigned long)status.st_ino);
     }
 }
 
@@ -101,4 +108,15 @@ int checkpoint_descriptors_read(const struct checkpoint_image *image, struct are
         names[i] = i < strings.count ? strings.items[i] : "";
     }
     return 0;
+}
+
+static const char attached_name[] = "attached";
+
+int checkpoint_attached_write(const struct checkpoint_image *image, bool attached, struct err *err) {
+    int result = attached ? mknodat(image->images, attached_name, S_IFREG | 0600, 0) : unlinkat(image->images, attached_name, 0);
+    return result < 0 && errno != (attached ? EEXIST : ENOENT) ? err_sys(err, "write %s", attached_name) : 0;
+}
+
+bool checkpoint_attached_read(const struct checkpoint_image *image) {
+    return faccessat(image->images, attached_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }

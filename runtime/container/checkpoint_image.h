@@ -51,10 +51,16 @@ int checkpoint_descriptors_write(const struct checkpoint_image *image, const cha
 int checkpoint_descriptors_read(const struct checkpoint_image *image, struct arena *arena, const char *names[CHECKPOINT_DESCRIPTORS],
                                 struct err *err) MUST_CHECK;
 
+// Whether the container's process is to end with whoever is its parent, as that of a `run` in the foreground does: the kernel keeps that
+// with the process, and criu brings it back.
+int checkpoint_attached_write(const struct checkpoint_image *image, bool attached, struct err *err) MUST_CHECK;
+bool checkpoint_attached_read(const struct checkpoint_image *image);
+
 // checkpoint_mounts.c: what the container has of the host by bind mounts: named in a checkpoint by the places in its configuration, bound
 // to their sources by a restore. Before that the places themselves are made where a root file system lacks them.
 int checkpoint_mounts_name(pid_t pid, const struct oci_config *config, struct buf *options, struct err *err) MUST_CHECK;
-int checkpoint_mounts_bind(const struct oci_config *config, const char *bundle, struct buf *options, struct err *err) MUST_CHECK;
+int checkpoint_mounts_bind(const struct oci_config *config, const char *bundle, const char *notify, struct buf *options,
+                           struct err *err) MUST_CHECK;
 int checkpoint_mounts_prepare(const struct oci_config *config, const char *bundle, const char *rootfs, struct err *err) MUST_CHECK;
 
 #endif

@@ -129,7 +129,8 @@ static int make_request(struct restore *restore, struct err *err) {
     if (checkpoint->cgroups != CHECKPOINT_CGROUPS_IGNORE) {
         put_cgroup(restore);
     }
-    return join_namespaces(restore, err) < 0 || checkpoint_mounts_bind(options->config, options->bundle, request, err) < 0 ? -1 : 0;
+    AUTO_FREE char *notify = mem_format("%s/%s/" NOTIFY_FOLDER, options->root, options->id);
+    return join_namespaces(restore, err) < 0 || checkpoint_mounts_bind(options->config, options->bundle, notify, request, err) < 0 ? -1 : 0;
 }
 
 // --- the talk ---
@@ -241,11 +242,22 @@ static int run_criu(struct restore *restore, struct err *err) {
     return take_process(creation, reply.pid, err);
 }
 
+static int check_terminal(const struct restore *restore, struct err *err) {
+    const struct oci_process *process = restore->options->config->process;
+    bool terminal = process && process->terminal;
+    if (terminal && restore->checkpoint->detach && !restore->options->console_socket) {
+        return err_set(err, ERR_INPUT, "process.terminal is true, so --detach needs --console-socket");
+    }
+    return restore->options->console_socket && !terminal
+               ? err_set(err, ERR_INPUT, "--console-socket: process.terminal is false, so there is no terminal to send")
+               : 0;
+}
+
 // What is refused or missing is told before anything is made.
 static int make_ready(struct restore *restore, struct err *err) {
     const struct container_options *options = restore->options;
     struct creation *creation = restore->creation;
-    if (container_plan_build(options, &creation->plan, err) < 0) {
+    if (check_terminal(restore, err) < 0 || container_plan_build(options, &creation->plan, err) < 0) {
         return -1;
     }
     if (criu_find(restore->checkpoint->search_path, &restore->program, err) < 0 ||
@@ -254,6 +266,10 @@ static int make_ready(struct restore *restore, struct err *err) {
     }
     if (checkpoint_descriptors_read(&restore->image, &creation->arena, restore->descriptors, err) < 0) {
         return err_in(err, "%s", restore->checkpoint->image_path);
+    }
+    if (restore->checkpoint->detach && checkpoint_attached_read(&restore->image)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s is of a container that `run` had in the foreground, whose process ends with its parent: "
+                       "restore it without --detach", restore->checkpoint->image_path);
     }
     restore->rootfs = realpath(creation->plan.init.root_path, NULL);
     if (!restore->rootfs) {
@@ -273,7 +289,7 @@ static int make(struct restore *restore, struct err *err) {
     if (created < 0) {
         return -1;
     }
-    if ((options->config->os.intel_rdt && rdt_open(&creation->rdt, err) < 0) || creation_note(creation, options, err) < 0 ||
+    if ((options->config->os.intel_rdt && rdt_open(&creation->rdt, err) < 0) || notify_make_folder(&creation->dir, err) < 0 || creation_note(creation, options, err) < 0 ||
         creation_place(creation, options, false, err) < 0 || run_criu(restore, err) < 0) {
         return -1;
     }

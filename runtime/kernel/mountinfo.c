@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 64 << 20, FDINFO_MAX_BYTES = 4096, POINT_FIELD = 4 };
+enum { MAX_BYTES = 64 << 20, POINT_FIELD = 4 };
 
 void mountinfo_unescape(char *text) {
     char *to = text;
@@ -67,9 +67,9 @@ uint64_t mountinfo_parent(const char *text, uint64_t id) {
     return 0;
 }
 
-char *mountinfo_point(const char *text, unsigned id) {
+char *mountinfo_point(const char *text, uint64_t id) {
     const char *line = text;
-    while (*line && strtoul(line, NULL, 10) != id) {
+    while (*line && strtoull(line, NULL, 10) != id) {
         line += strcspn(line, "\n");
         line += *line == '\n';
     }
@@ -83,13 +83,4 @@ char *mountinfo_point(const char *text, unsigned id) {
     char *point = mem_format("%.*s", (int)strcspn(line, " \n"), line);
     mountinfo_unescape(point);
     return point;
-}
-
-unsigned mountinfo_id(const char *fdinfo_path) {
-    static const char name[] = "mnt_id:";
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    struct err err;
-    const char *line = fd_read_file(AT_FDCWD, fdinfo_path, FDINFO_MAX_BYTES, &text, &size, &err) == 0 ? strstr(text, name) : NULL;
-    return line ? (unsigned)strtoul(line + strlen(name), NULL, 10) : 0;
 }

@@ -18,9 +18,6 @@ int mountinfo_find_type(const char *type, char **ret, struct err *err) MUST_CHEC
 uint64_t mountinfo_parent(const char *text, uint64_t id);
 
 // The mount point, malloc'd and the caller's, of the mount with this number in a text of proc_pid_mountinfo(5); NULL where there is none.
-char *mountinfo_point(const char *text, unsigned id);
-
-// The number of the mount that an open file lies on, by its file of proc_pid_fdinfo(5); 0 when that cannot be told.
-unsigned mountinfo_id(const char *fdinfo_path);
+char *mountinfo_point(const char *text, uint64_t id);
 
 #endif

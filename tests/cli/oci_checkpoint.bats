@@ -80,7 +80,7 @@ restored() {
     [ "$status" -eq 0 ]
     [ "${lines[1]}" = 0::/ ]
     [ "${lines[2]}" = coffer ]
-    [[ "$(oci ps --format json "$ID")" == "[$(pid_of),"* ]]
+    oci ps --format json "$ID" | jq -e --argjson pid "$(pid_of)" 'index($pid) != null'
     run oci restore --detach --image-path "$IMAGE" "$ID"
     fails_with "restore container \"$ID\": container \"$ID\" exists already; delete it or take another id"
     has_status running
@@ -157,6 +157,27 @@ restored() {
     nothing_left
 }
 
+@test "a run in the foreground ends with its container's checkpoint, and is restored in the foreground" {
+    needs_criu
+    counting
+    in_background run "$ID"
+    wait_for counts_from 5
+    oci checkpoint --image-path "$IMAGE" "$ID"
+    end_of_background
+    [ "$status" -eq 137 ]
+    nothing_left
+    run oci restore --detach --image-path "$IMAGE" "$ID"
+    fails_with "restore container \"$ID\": $IMAGE is of a container that \`run\` had in the foreground, whose process ends with its parent: restore it without --detach"
+    nothing_left
+    before=$(count)
+    in_background restore --image-path "$IMAGE" "$ID"
+    wait_for counts_from "$before"
+    oci kill "$ID" KILL
+    end_of_background
+    [ "$status" -eq 137 ]
+    nothing_left
+}
+
 @test "standard output is whoever's restores" {
     needs_criu
     configure_script 'while :; do echo tick; sleep 0.05; done'
@@ -167,23 +188,26 @@ restored() {
     wait_for test -s second
     [ "$(head -n 1 second)" = tick ]
     oci delete --force "$ID"
+    # A file of the host's is taken up where it was left: criu wants it to be as long as it was.
     oci run --detach "$ID" 3>&- < /dev/null > third 2>&1
     wait_for test -s third
     oci checkpoint --image-path "$IMAGE" "$ID"
-    oci restore --detach --image-path "$IMAGE" "$ID" 3>&- < /dev/null > fourth 2>&1
-    wait_for test -s fourth
+    oci restore --detach --image-path "$IMAGE" "$ID" 3>&- < /dev/null >> third 2>&1
+    size=$(stat -c %s third)
+    larger() { [ "$(stat -c %s third)" -gt "$size" ]; }
+    wait_for larger
 }
 
 @test "a terminal is restored to the console socket" {
     needs_criu
     needs python3
     configure_script 'echo ready; while read -r line; do echo "got $line"; [ "$line" != end ] || exit 0; done' '.process.terminal = true'
-    python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/first" < /dev/null > shown 3>&- &
+    timeout 60 python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/first" < /dev/null > shown 2> /dev/null 3>&- &
     wait_for test -S "$BATS_TEST_TMPDIR/first"
     oci run --detach --console-socket "$BATS_TEST_TMPDIR/first" "$ID" 3>&-
     wait_for grep -q ready shown
     oci checkpoint --image-path "$IMAGE" "$ID"
-    printf 'end\n' | python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/second" > shown.again 3>&- &
+    printf 'end\n' | timeout 60 python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/second" > shown.again 2> /dev/null 3>&- &
     wait_for test -S "$BATS_TEST_TMPDIR/second"
     oci restore --detach --console-socket "$BATS_TEST_TMPDIR/second" --image-path "$IMAGE" "$ID" 3>&-
     wait_for has_status stopped
@@ -212,6 +236,28 @@ restored() {
     run oci exec "$ID" touch /place/new
     [ "$status" -ne 0 ]
     [[ "$output" == *"Read-only file system"* ]]
+}
+
+@test "what is mounted below a bind mount's source comes with it" {
+    needs_criu
+    mkdir -p one/below other/below
+    mount -t tmpfs below one/below
+    mount -t tmpfs below other/below
+    echo one > one/below/file
+    echo other > other/below/file
+    configure '.mounts += [{"destination": "/place", "type": "bind", "source": "one", "options": ["rbind"]}]'
+    oci run --detach "$ID" 3>&-
+    found=$(oci exec "$ID" cat /place/below/file)
+    run oci checkpoint --image-path "$IMAGE" "$ID"
+    checkpointed=$status:$output
+    configure '(.mounts[] | select(.destination == "/place")).source = "other"'
+    run restored "$ID"
+    restored=$status:$output
+    again=$(oci exec "$ID" cat /place/below/file) || true
+    oci delete --force "$ID"
+    umount one/below other/below
+    [ "$checkpointed" = 0: ] && [ "$restored" = 0: ] || { echo "$checkpointed, $restored"; false; }
+    [ "$found" = one ] && [ "$again" = other ]
 }
 
 @test "what is masked and read-only is so after a restore" {
@@ -427,6 +473,16 @@ not_locked() {
     run oci checkpoint --image-path "$IMAGE/too/deep" "$ID"
     fails_with "checkpoint container \"$ID\": make the image folder $IMAGE/too/deep: No such file or directory"
     has_status running
+}
+
+@test "a restore needs a place for its terminal" {
+    stand_in 'exit 3'
+    mkdir "$IMAGE"
+    run oci restore --console-socket /nowhere --image-path "$IMAGE" "$ID"
+    fails_with "restore container \"$ID\": --console-socket: process.terminal is false, so there is no terminal to send"
+    configure '.process.terminal = true'
+    run oci restore --detach --image-path "$IMAGE" "$ID"
+    fails_with "restore container \"$ID\": process.terminal is true, so --detach needs --console-socket"
 }
 
 @test "what is no checkpoint is not restored" {

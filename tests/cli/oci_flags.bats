@@ -250,7 +250,7 @@ EOF
 }
 
 @test "commands are those of runc and crun" {
-    for command in create start run list state ps exec kill pause resume update events delete spec features mounts "mounts add" "mounts remove"; do
+    for command in create start run list state ps exec kill pause resume update events delete checkpoint restore spec features mounts "mounts add" "mounts remove"; do
         # shellcheck disable=SC2086 # the word of a command below another
         run "$COFFER_OCI" $command --help
         [ "$status" -eq 0 ]
