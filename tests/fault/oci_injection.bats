@@ -27,13 +27,13 @@ FILTER='.process.oomScoreAdj = 333 | .process.user.additionalGids = [7] | .proce
     | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["acct"], "action": "SCMP_ACT_ERRNO"}]}'
 
 setup_file() {
-    [ "${SAN:-0}" != 1 ] || skip "a sanitised program makes system calls of its own, which the faults would hit"
     needs_root
     needs strace
     bundle_setup_file
 }
 
 setup() {
+    [ "${SAN:-0}" != 1 ] || skip "a sanitised program makes system calls of its own, which the faults would hit"
     bundle_setup
     FAULT_SEED=${FAULT_SEED:-$(($(date +%s) / 86400))}
     injected=0 tolerated=0 refused=0 passed_over=0 bad=0
