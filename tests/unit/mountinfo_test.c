@@ -22,6 +22,26 @@ CASE(parents_are_found_by_whole_numbers) {
     CHECK_INT(mountinfo_parent("", 1), 0);
 }
 
+static bool is_at(const char *table, uint64_t id, const char *expected) {
+    char *point = mountinfo_point(table, id);
+    bool same = point && expected ? strcmp(point, expected) == 0 : point == expected;
+    free(point);
+    return same;
+}
+
+CASE(points_are_found_and_whole) {
+    static const char table[] = "28 1 254:0 / / rw - ext4 /dev/root rw\n"
+                                "128 28 0:5 / /a\\040b rw - devtmpfs none rw\n"
+                                "12 128 0:22 / /cut\n"
+                                "13 128 0:22";
+    CHECK(is_at(table, 28, "/"));
+    CHECK(is_at(table, 128, "/a b"));
+    CHECK(is_at(table, 12, "/cut"));
+    CHECK(is_at(table, 13, NULL));
+    CHECK(is_at(table, 2, NULL));
+    CHECK(is_at("", 0, NULL));
+}
+
 CASE(a_descriptor_tells_its_mount) {
     AUTO_FD int root = open("/proc", O_PATH | O_CLOEXEC);
     AUTO_FD int below = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -41,6 +61,7 @@ CASE(a_descriptor_tells_its_mount) {
 
 int main(void) {
     RUN(parents_are_found_by_whole_numbers);
+    RUN(points_are_found_and_whole);
     RUN(a_descriptor_tells_its_mount);
     return check_done();
 }
