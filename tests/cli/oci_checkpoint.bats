@@ -207,9 +207,10 @@ restored() {
     oci run --detach --console-socket "$BATS_TEST_TMPDIR/first" "$ID" 3>&-
     wait_for grep -q ready shown
     oci checkpoint --image-path "$IMAGE" "$ID"
-    printf 'end\n' | timeout 60 python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/second" > shown.again 2> /dev/null 3>&- &
+    # What is typed before all is restored may be dropped with the settings of the terminal.
+    { wait_for test -e pid && sleep 1 && printf 'end\n'; } 2> /dev/null 3>&- | timeout 60 python3 "$BATS_TEST_DIRNAME/console.py" "$BATS_TEST_TMPDIR/second" > shown.again 2> /dev/null 3>&- &
     wait_for test -S "$BATS_TEST_TMPDIR/second"
-    oci restore --detach --console-socket "$BATS_TEST_TMPDIR/second" --image-path "$IMAGE" "$ID" 3>&-
+    oci restore --detach --console-socket "$BATS_TEST_TMPDIR/second" --pid-file pid --image-path "$IMAGE" "$ID" 3>&-
     wait_for has_status stopped
     wait_for grep -q 'got end' shown.again
 }
