@@ -247,13 +247,13 @@ restored() {
     echo one > one/below/file
     echo other > other/below/file
     configure '.mounts += [{"destination": "/place", "type": "bind", "source": "one", "options": ["rbind"]}]'
-    oci run --detach "$ID" 3>&-
+    oci run --detach "$ID" > /dev/null 2>&1 3>&-
     found=$(oci exec "$ID" cat /place/below/file)
     run oci checkpoint --image-path "$IMAGE" "$ID"
     checkpointed=$status:$output
     configure '(.mounts[] | select(.destination == "/place")).source = "other"'
-    run restored "$ID"
-    restored=$status:$output
+    restored=0: # its standard descriptors are of the same kind as before, which those of `run` are not
+    restored "$ID" > /dev/null 2>&1 || restored=$?:$(tail -n 3 "$IMAGE/restore.log")
     again=$(oci exec "$ID" cat /place/below/file) || true
     oci delete --force "$ID"
     umount one/below other/below
