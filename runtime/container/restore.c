@@ -130,7 +130,7 @@ static int make_request(struct restore *restore, struct err *err) {
         put_cgroup(restore);
     }
     AUTO_FREE char *notify = mem_format("%s/%s/" NOTIFY_FOLDER, options->root, options->id);
-    return join_namespaces(restore, err) < 0 || checkpoint_mounts_bind(options->config, options->bundle, notify, request, err) < 0 ? -1 : 0;
+    return checkpoint_mounts_bind(options->config, options->bundle, notify, request, err);
 }
 
 // --- the talk ---
@@ -275,7 +275,8 @@ static int make_ready(struct restore *restore, struct err *err) {
     if (!restore->rootfs) {
         return err_sys(err, "find the root file system %s", creation->plan.init.root_path);
     }
-    return checkpoint_mounts_prepare(options->config, options->bundle, restore->rootfs, err);
+    // criu inherits the open ones, so they are there before it is.
+    return join_namespaces(restore, err) < 0 ? -1 : checkpoint_mounts_prepare(options->config, options->bundle, restore->rootfs, err);
 }
 
 static int make(struct restore *restore, struct err *err) {
