@@ -22,13 +22,13 @@ teardown() {
     bundle_teardown
 }
 
-# attempt ID: runs the program within the limit of memory; how long it took is in $took_ms.
+# attempt ARGS...: `run` within the limit of memory; how long it took is in $took_ms.
 attempt() {
     local start=${EPOCHREALTIME/[.,]/}
     if [[ "$COFFER" == */san/* ]]; then # a shadow of memory is larger than any limit
-        run oci run "$1"
+        run oci run "$@"
     else
-        run bash -c 'ulimit -v "$1" && shift && exec "$@"' - "$MEMORY_KIB" "$COFFER_OCI" --root "$(coffer_root)/oci" run "$1"
+        run bash -c 'ulimit -v "$1" && shift && exec "$@"' - "$MEMORY_KIB" "$COFFER_OCI" --root "$(coffer_root)/oci" run "$@"
     fi
     took_ms=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
 }
@@ -65,7 +65,7 @@ refuses() {
     refused_quickly "$BUNDLE/config.json: is larger than 4194304 bytes"
     mkfifo pipe
     (timeout 10 cat /dev/zero > pipe 2> /dev/null || true) 3>&- &
-    run bash -c 'ulimit -v "$1" && shift && exec "$@"' - "$MEMORY_KIB" "$COFFER_OCI" --root "$(coffer_root)/oci" run --config pipe "$ID"
+    attempt --config pipe "$ID"
     fails_with "pipe: is larger than 4194304 bytes"
 }
 
