@@ -38,8 +38,13 @@ counting() {
     configure_script 'i=0; while :; do i=$((i + 1)); echo $i > /tmp/count; sleep 0.02; done' '.root.readonly = false'
 }
 
+# The file is empty for a moment each time.
 count() {
-    cat "$ROOTFS/tmp/count"
+    local found=
+    until [ -n "$found" ]; do
+        found=$(cat "$ROOTFS/tmp/count")
+    done
+    echo "$found"
 }
 
 counts_from() {
