@@ -223,38 +223,6 @@ static int kill_attached(struct state_dir *dir, const struct container_record *r
     return removal_finish(dir, record, err);
 }
 
-static int delete_locked(struct state_dir *dir, bool force, struct err *err) {
-    AUTO_ARENA struct arena arena = {0};
-    struct container_record record;
-    int result = state_dir_read(dir, &arena, &record, err);
-    if (result < 0 && err->kind == ERR_SYSTEM) {
-        return err_in(err, "delete");
-    }
-    if (result < 0 || record.pid == 0) {
-        // No process in the state, and the lock is ours: its maker died.
-        removal_unfinished(dir);
-        return 0;
-    }
-    enum oci_status status = state_dir_status(dir, &record);
-    if (status != OCI_STATUS_STOPPED && !force) {
-        status = opened_status(dir, &record);
-        return err_set(err, ERR_STATE, "delete container \"%s\": it is %s; stop it first, or use --force", dir->id,
-                       oci_status_name(status));
-    }
-    struct oci_config *config = NULL;
-    struct err hook_err;
-    bool hooks = snapshot_read(dir, &arena, &config, &hook_err) == 0 && config;
-    AUTO_BUF struct buf state = {0};
-    container_document(dir, &record, config, OCI_STATUS_STOPPED, &state);
-    if (removal_finish(dir, &record, err) < 0) {
-        return err_in(err, "delete container \"%s\"", dir->id);
-    }
-    if (hooks && snapshot_run_hooks(config, OCI_HOOK_POSTSTOP, buf_string(&state), &hook_err) < 0) {
-        log_warn("%s", hook_err.text);
-    }
-    return 0;
-}
-
 int container_delete(const char *root, const char *id, bool force, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     if (state_dir_open(root, id, &dir, err) < 0) {
@@ -268,5 +236,5 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
         }
         return kill_attached(&dir, &record, err);
     }
-    return delete_locked(&dir, force, err);
+    return removal_delete(&dir, force, err);
 }

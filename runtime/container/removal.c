@@ -1,15 +1,20 @@
 #include "runtime/container/removal.h"
 
 #include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/cgroup_manager.h"
+#include "runtime/container/document.h"
 #include "runtime/container/intel_rdt.h"
+#include "runtime/container/opened.h"
+#include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
+#include "specs/oci_config.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,7 +28,8 @@ int removal_open_process(const struct container_record *record, struct err *err)
     if (started == 0 && errno != ESRCH) {
         return err_sys(err, "look for its process");
     }
-    if (started != record->start_time) {
+    // 0 is written down where init had ended before it could be asked.
+    if (started == 0 || started != record->start_time) {
         return err_set(err, ERR_STATE, "its process is not running any more");
     }
     return fd_take(&pidfd);
@@ -116,4 +122,36 @@ void removal_unfinished(struct state_dir *dir) {
     if (state_dir_remove(dir, &err) < 0) {
         log_warn("%s", err.text);
     }
+}
+
+int removal_delete(struct state_dir *dir, bool force, struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    int result = state_dir_read(dir, &arena, &record, err);
+    if (result < 0 && err->kind == ERR_SYSTEM) {
+        return err_in(err, "delete");
+    }
+    if (result < 0 || record.pid == 0) {
+        // No process in the state, and the lock is ours: its maker died.
+        removal_unfinished(dir);
+        return 0;
+    }
+    enum oci_status status = state_dir_status(dir, &record);
+    if (status != OCI_STATUS_STOPPED && !force) {
+        status = opened_status(dir, &record);
+        return err_set(err, ERR_STATE, "delete container \"%s\": it is %s; stop it first, or use --force", dir->id,
+                       oci_status_name(status));
+    }
+    struct oci_config *config = NULL;
+    struct err hook_err;
+    bool hooks = snapshot_read(dir, &arena, &config, &hook_err) == 0 && config;
+    AUTO_BUF struct buf state = {0};
+    container_document(dir, &record, config, OCI_STATUS_STOPPED, &state);
+    if (removal_finish(dir, &record, err) < 0) {
+        return err_in(err, "delete container \"%s\"", dir->id);
+    }
+    if (hooks && snapshot_run_hooks(config, OCI_HOOK_POSTSTOP, buf_string(&state), &hook_err) < 0) {
+        log_warn("%s", hook_err.text);
+    }
+    return 0;
 }

@@ -4,6 +4,8 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
+
 struct cgroup;
 struct cgroup_host;
 struct container_record;
@@ -21,5 +23,8 @@ int removal_finish(struct state_dir *dir, const struct container_record *record,
 
 // The same for a container whose maker died before there was a process: the cgroup it had written down, with whatever is in it.
 void removal_unfinished(struct state_dir *dir);
+
+// Either, as the record has it, and poststop hooks. A container that runs is removed only by force.
+int removal_delete(struct state_dir *dir, bool force, struct err *err) MUST_CHECK;
 
 #endif

@@ -414,8 +414,8 @@ enum oci_status state_dir_status(const struct state_dir *dir, const struct conta
     if (created >= 0 && flock(created, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
         return record->attached ? OCI_STATUS_CREATING : OCI_STATUS_CREATED;
     }
-    // A `run` in the foreground has no `created`.
-    bool starting = created < 0 && record->attached && !record->reaper && is_init((pid_t)record->pid);
+    // A `run` in the foreground has no `created`. Once it is whole a command that looks like our init only pretends, not to be killed.
+    bool starting = created < 0 && record->attached && !record->reaper && !state_dir_is_whole(dir, record) && is_init((pid_t)record->pid);
     return starting ? OCI_STATUS_CREATING : OCI_STATUS_RUNNING;
 }
 

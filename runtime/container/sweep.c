@@ -39,8 +39,8 @@ static bool sweep_one(const char *root, const char *id) {
             removal_unfinished(&dir);
         } else if (record.attached) {
             log_debug("sweep: the run that container \"%s\" belonged to is gone: remove it", id);
-            state_dir_finish(&dir); // delete takes the lock itself
-            if (container_delete(root, id, true, &err) < 0) {
+            // By what is locked and not by its id: that could be another's container as soon as this one is gone.
+            if (removal_delete(&dir, true, &err) < 0) {
                 log_warn("%s", err.text);
             }
         } else if (state_dir_is_marked_frozen(&dir)) {

@@ -206,6 +206,55 @@ P
     wait_for nothing_left
 }
 
+@test "a process that ended before its start could be asked is no reason to stay" {
+    sleeper "$ID"
+    kill -KILL "$(pid_of)"
+    wait_for has_status stopped
+    # As the maker of a container writes it whose init has failed already, and who is killed then.
+    sed -i '1s/"startTime":[0-9]*/"startTime":0/; 1s/$/ /' "$(coffer_root)/oci/$ID/state.json"
+    has_status stopped
+    run oci exec "$ID" true
+    [ "$output" = "coffer: exec in container \"$ID\": cannot exec in a stopped container" ]
+    run oci delete "$ID"
+    [ "$status" -eq 0 ]
+    [ "$output" = "" ]
+    nothing_left
+}
+
+@test "a command that looks like our own init is running, and can be killed" {
+    mv "$ROOTFS/bin/busybox" "$ROOTFS/memfd:coffer-init"
+    ln -s ../memfd:coffer-init "$ROOTFS/bin/busybox"
+    configure '.process.args = ["sleep", "60"]'
+    in_background run "$ID"
+    wait_for has_status running
+    [ "$(readlink "/proc/$(pid_of)/exe")" = /memfd:coffer-init ]
+    oci kill "$ID" KILL
+    end_of_background
+    JOB=
+    [ "$status" -eq 137 ]
+}
+
+# Two commands find what a killed run has left. The slow one must not take the container that the other makes under that name for it.
+@test "who removes what a killed run has left never removes a new container of that name" {
+    needs strace
+    configure '.process.args = ["sleep", "60"]'
+    in_background run "$ID"
+    wait_for has_status running
+    kill -KILL "$JOB"
+    wait "$JOB" || true
+    timeout -k 1 60 strace -q -o trace -e trace=openat -e inject=openat:delay_enter=150000 \
+        "$COFFER_OCI" --root "$(coffer_root)/oci" create "$ID.slow" > /dev/null 2>&1 < /dev/null 3>&- &
+    slow=$!
+    makes_another() {
+        oci run --detach "$ID" > /dev/null 2>&1 < /dev/null 3>&-
+    }
+    JOB=
+    wait_for grep -q state.json trace
+    wait_for makes_another
+    wait "$slow"
+    has_status running
+}
+
 @test "state and list answer while others hold the container's lock" {
     sleeper "$ID"
     flock "$(coffer_root)/oci/$ID" timeout 5 "$COFFER_OCI" --root "$(coffer_root)/oci" state "$ID" > state.json
