@@ -328,6 +328,11 @@ teardown() {
 
 # --- masked and read-only paths ---
 
+@test "masked paths that lead through /proc to elsewhere are masked" {
+    run_script 'ls -d /sys/kernel /sys/class; ls -A /sys/kernel /sys/class | wc -l' '.linux.maskedPaths += ["/proc/../sys/kernel", "/proc/1/../../sys/class"]'
+    [ "$output" = $'/sys/class\n/sys/kernel\n3' ]
+}
+
 @test "masked paths are empty, and cannot be written" {
     mkdir "$ROOTFS/secret"
     touch "$ROOTFS/secret/inside" "$ROOTFS/file"

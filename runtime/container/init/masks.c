@@ -89,8 +89,13 @@ static int hide(struct init *init, const char *path, struct err *err) {
     return lay_over(mask, at) < 0 ? err_sys(err, "mask path %s", path) : 0;
 }
 
+// One that leads out of /proc again may be of what is not mounted yet, and would be taken for missing.
+static bool is_in_proc(const char *path) {
+    return strncmp(path, "/proc/", 6) == 0 && !strstr(path, "/..");
+}
+
 static bool is_meant(const char *path, enum hide which) {
-    return which == HIDE_ALL || (strncmp(path, "/proc/", 6) == 0) == (which == HIDE_IN_PROC);
+    return which == HIDE_ALL || is_in_proc(path) == (which == HIDE_IN_PROC);
 }
 
 int init_hide_paths(struct init *init, enum hide which, struct err *err) {
