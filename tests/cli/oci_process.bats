@@ -259,6 +259,15 @@ PYTHON
     [ "$output" = 0 ]
 }
 
+@test "session keyring: nor do startContainer hooks, programs of the image, reach the caller's keys" {
+    configure_script 'cat /tmp/hook; grep -c coffer-secret /proc/keys' '.linux.maskedPaths -= ["/proc/keys"] | .root.readonly = false
+        | .hooks.startContainer = [{"path": "/bin/sh", "args": ["sh", "-c", "grep -c coffer-secret /proc/keys > /tmp/hook; true"], "env": ["PATH=/bin"]}]'
+    run with_secret_key "$COFFER_OCI" --root "$(coffer_root)/oci" run "$ID"
+    [ "$output" = $'0\n0' ]
+    run with_secret_key "$COFFER_OCI" --root "$(coffer_root)/oci" run --no-new-keyring "$ID"
+    [ "$output" = $'1\n1' ]
+}
+
 @test "--no-new-keyring: the session keyring stays the caller's" {
     configure_script 'grep -c coffer-secret /proc/keys' '.linux.maskedPaths -= ["/proc/keys"]'
     run with_secret_key "$COFFER_OCI" --root "$(coffer_root)/oci" run --no-new-keyring "$ID"

@@ -71,8 +71,8 @@ static bool has_keyrings(int reason) {
 
 // Without a session keyring of its own the container would have the caller's keys. One without a name, as one by name could be
 // somebody else's who was there first.
-static int join_keyring(const struct init *init, struct err *err) {
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) {
+int init_join_keyring(const struct init *init, struct err *err) {
+    if (!init->plan->process.new_keyring || syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) {
         return 0;
     }
     int reason = errno;
@@ -86,8 +86,7 @@ static int join_keyring(const struct init *init, struct err *err) {
 
 int init_set_attributes(const struct init *init, struct err *err) {
     const struct plan_process *process = &init->plan->process;
-    if ((process->new_keyring && join_keyring(init, err) < 0) ||
-        (process->scheduler.set && set_scheduler(&process->scheduler, err) < 0) ||
+    if ((process->scheduler.set && set_scheduler(&process->scheduler, err) < 0) ||
         (process->set_io_priority && set_io_priority(process->io_priority, err) < 0) ||
         (process->memory.set && set_memory_policy(&process->memory, err) < 0)) {
         return -1;

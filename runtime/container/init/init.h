@@ -102,6 +102,7 @@ int init_write_sysctls(struct init *init, struct err *err) MUST_CHECK;        //
 int init_set_label(struct init *init, struct err *err) MUST_CHECK;            // AppArmor's or SELinux's, of what is executed from then on
 
 // attributes.c
+int init_join_keyring(const struct init *init, struct err *err) MUST_CHECK;
 int init_set_attributes(const struct init *init, struct err *err) MUST_CHECK;
 
 // masks.c

@@ -156,7 +156,8 @@ static int carry_out(struct init *init, struct err *err) {
     if (!has_process) {
         return err_set(err, ERR_STATE, "the configuration has no process to start");
     }
-    if (init_run_start_hooks(init, err) < 0) {
+    // Before the hooks, too: as programs of the image they are not to reach the caller's keys either.
+    if (init_join_keyring(init, err) < 0 || init_run_start_hooks(init, err) < 0) {
         return -1;
     }
     if (init_take_identity(init, err) < 0) {
