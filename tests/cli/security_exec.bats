@@ -60,6 +60,17 @@ use_a_copy() {
     [[ "$(< shown)" != *socket* ]]
 }
 
+# Where fs.suid_dumpable is 1 the kernel lets another process of the new user look into ours; that is the whole host's to set.
+@test "CVE-2016-9962: nor does the change to the command's user open it" {
+    needs strace
+    waits 'sleep 60'
+    for user in 1000 0:1000; do
+        timeout -k 1 60 strace -f -q -o trace -e trace=setresuid,prctl,execve \
+            "$COFFER_OCI" --root "$(coffer_root)/oci" exec --user "$user" "$ID" true < /dev/null 3>&-
+        sed -n '/setresuid(/,/execve(/p' trace | grep -q 'prctl(PR_SET_DUMPABLE, SUID_DUMP_DISABLE)'
+    done
+}
+
 @test "CVE-2016-9962: nor in a user namespace, where it has all capabilities" {
     chown -hR 100000:100000 "$ROOTFS"
     waits 'while :; do for p in /proc/[0-9]*; do case $(cat $p/comm 2> /dev/null) in coffer*) ls -l $p/fd $p/cwd $p/root $p/exe 2> /dev/null;; esac; done; done' \

@@ -205,6 +205,10 @@ static int become_user(struct init *init, bool is_hook, struct err *err) {
     if (caps_before_ids(&caps, keep, err) < 0 || set_ids(process, err) < 0) {
         return -1;
     }
+    // Where fs.suid_dumpable is 1 the change of ids has undone it, and whoever has this user in the container could take our descriptors.
+    if (process->uid != 0 || process->gid != 0) {
+        prctl(PR_SET_DUMPABLE, 0);
+    }
     // A changed identity makes the kernel forget this one (prctl(2), PR_SET_PDEATHSIG).
     if (init->plan->die_with_parent && prctl(PR_SET_PDEATHSIG, 9) < 0) {
         return err_sys(err, "ask for the parent's death signal");
