@@ -215,6 +215,13 @@ END
     [ "$(cat /proc/sys/kernel/core_pattern)" != "" ]
 }
 
+@test "in a user namespace, what a device is bound over in the image's own /dev is nobody's to write" {
+    chown -hR 100000:100000 "$ROOTFS"
+    run_script 'stat -c "%F %a" /dev/zero' "$NO_DEV | $USERNS | .root.readonly = false"
+    [ "$output" = "character special file 666" ]
+    [ "$(stat -c "%F %a" "$ROOTFS/dev/zero")" = "regular empty file 600" ]
+}
+
 @test "CVE-2025-52565: /dev/console and /dev/pts of the image that are links" {
     for link in console pts ptmx; do
         rm -rf "${ROOTFS:?}/dev"

@@ -92,7 +92,7 @@ static int bind_node(const struct init *init, int parent, const char *name, cons
     if (tree < 0) {
         return -1;
     }
-    if (mknodat(parent, name, S_IFREG | 0666, 0) < 0 && errno != EEXIST) {
+    if (mknodat(parent, name, S_IFREG | 0600, 0) < 0 && errno != EEXIST) {
         return err_sys(err, "make a file for it");
     }
     LEFT_FD int target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
