@@ -157,7 +157,8 @@ int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) {
 
 enum { FLAG_EXITING = 4 }; // PF_EXITING, the kernel's own since ever
 
-// 0 with errno for a process that is gone, or that nobody has waited for yet.
+// 0 with errno for a process that is gone, or that nobody has waited for yet. One whose first thread alone has ended is neither: it shows
+// that thread's state, and has more of them.
 static uint64_t read_stat(pid_t pid, unsigned *ret_flags) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -176,9 +177,14 @@ static uint64_t read_stat(pid_t pid, unsigned *ret_flags) {
     char *fields = strrchr(text, ')');
     char state = '\0';
     unsigned long long start = 0;
-    if (!fields ||
-        sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &state, ret_flags, &start) != 3) {
+    int threads = 0;
+    if (!fields || sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state, ret_flags,
+                          &threads, &start) != 4) {
         return 0;
+    }
+    if (threads > 1) {
+        *ret_flags &= ~(unsigned)FLAG_EXITING;
+        return start;
     }
     return state == 'Z' || state == 'X' ? 0 : start;
 }

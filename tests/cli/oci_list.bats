@@ -234,6 +234,25 @@ P
     [ "$status" -eq 137 ]
 }
 
+# Its first thread has ended, and looks like a zombie; the process runs on.
+@test "a command whose first thread has ended is running, and can be killed" {
+    needs python3
+    configure '.process.args = ["/usr/bin/python3", "-c", $program] | .mounts += [("/usr", "/lib", "/lib64") | {"destination": ., "source": .,
+        "type": "bind", "options": ["rbind", "ro"]}]' --arg program 'import ctypes, os, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)'
+    oci run --detach "$ID" < /dev/null 3>&-
+    pid=$(pid_of)
+    wait_for grep -q '^State:.*zombie' "/proc/$pid/status"
+    has_status running
+    run oci delete "$ID"
+    [ "$status" -eq 1 ]
+    oci kill "$ID" KILL
+    wait_for has_status stopped
+    oci delete "$ID"
+    nothing_left
+}
+
 # Two commands find what a killed run has left. The slow one must not take the container that the other makes under that name for it.
 @test "who removes what a killed run has left never removes a new container of that name" {
     needs strace
