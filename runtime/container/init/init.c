@@ -15,7 +15,7 @@ int init_fd(const struct init *init, int32_t place) {
     return place >= 0 && (size_t)place < init->fd_count ? init->fds[place] : -1;
 }
 
-enum { LEFT_FDS_MAX = 100 };
+enum { LEFT_FDS_MAX = 48 }; // a default start needs 33; a low limit of the caller, 64, must do
 
 void init_leave_fd(int *fd) {
     if (*fd >= LEFT_FDS_MAX) {
