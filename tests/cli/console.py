@@ -30,3 +30,4 @@ while True:
     if not shown:
         break
     sys.stdout.buffer.write(shown)
+    sys.stdout.buffer.flush()  # who watches what is shown waits for it
