@@ -157,7 +157,7 @@ sets() {
     configure_script 'grep -c "^0::.*/$0$" /proc/self/cgroup; sleep 60' ".linux.cgroupsPath = \"/$EXTRA\" | del(.linux.namespaces[] | select(.type == \"cgroup\"))
         | .process.args += [\"$EXTRA\"]"
     oci run --detach "$ID" > out 3>&-
-    [ "$(cat out)" = 1 ]
+    wait_for grep -qx 1 out # it may not have come so far yet
     # Of version 1 the hierarchies with a controller are made, and go; this one stays.
     [ "$(oci exec "$ID" grep -c "^0::.*/$EXTRA$" /proc/self/cgroup)" = 1 ]
     oci delete --force "$ID"
