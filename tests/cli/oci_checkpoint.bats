@@ -279,7 +279,7 @@ restored() {
     [ "$(oci exec "$ID" cat /proc/self/mountinfo | awk '{ print $5 }' | sort)" = "$mounts" ]
     [ "$(grep -c '1, *3' <<< "$after")" = 2 ]
     times() { sed 's/[A-Z][a-z][a-z] .[0-9] .[0-9]:..//'; }
-    [ "$(times <<< "$after")" = "$(times <<< "$before")" ]
+    diff <(times <<< "$before") <(times <<< "$after")
 }
 
 @test "a joined network namespace is named, and another one joined by a restore" {
