@@ -19,6 +19,7 @@
 #include "runtime/container/notify.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/criu.h"
+#include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
 #include "specs/oci_config.h"
 
@@ -28,6 +29,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdbool.h>
+#include <unistd.h>
+#include <sys/wait.h>
+#include <fcntl.h>
 
 enum { JOINED_MAX = 2 };
 
@@ -161,11 +166,33 @@ static int take_terminal(struct restore *restore, int fd, struct err *err) {
     return restore->creation->console < 0 ? err_sys(err, "keep the terminal") : 0;
 }
 
+// criu does not bring back that the root file system was read-only. Done before it lets the processes go on.
+static int seal_root(pid_t pid, struct err *err) {
+    AUTO_FD int container = sys_pidfd_open(pid, 0);
+    AUTO_FD int child_fd = -1;
+    pid_t child = container < 0 ? -1 : process_clone(0, -1, &child_fd);
+    if (child < 0) {
+        return err_sys(err, "reach the restored root file system");
+    }
+    if (child == 0) {
+        struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+        bool sealed = setns(container, CLONE_NEWNS) == 0 && sys_mount_setattr(AT_FDCWD, "/", 0, &readonly) == 0;
+        _exit(sealed ? 0 : errno);
+    }
+    siginfo_t end = {0};
+    while (waitid(P_PIDFD, (id_t)child_fd, &end, WEXITED) < 0 && errno == EINTR) {
+    }
+    return end.si_code == CLD_EXITED && end.si_status == 0 ? 0 : err_num(err, end.si_status, "make the restored root file system read-only");
+}
+
 static int notified(void *context, const struct criu_reply *reply, int fd, struct err *err) {
     struct restore *restore = context;
     log_debug("criu: %s", reply->script);
     if (strcmp(reply->script, "orphan-pts-master") == 0) {
         return take_terminal(restore, fd, err);
+    }
+    if (strcmp(reply->script, "post-restore") == 0 && restore->creation->plan.init.root_readonly) {
+        return seal_root(reply->pid, err);
     }
     if (strcmp(reply->script, "setup-namespaces") == 0) {
         struct container_record *record = &restore->creation->record;
