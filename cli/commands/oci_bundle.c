@@ -59,6 +59,11 @@ const char *oci_notify_socket(void) {
     return path && *path ? path : NULL;
 }
 
+int oci_read_document(const char *path, char **ret_text, size_t *ret_size, struct err *err) {
+    return strcmp(path, "-") == 0 ? fd_read_rest(STDIN_FILENO, JSON_MAX_BYTES, "standard input", ret_text, ret_size, err)
+                                  : fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, ret_text, ret_size, err);
+}
+
 int oci_bundle_read(struct context *context, const struct oci_make_options *make, struct container_options *ret_options,
                     struct err *err) {
     char bundle[PATH_MAX];

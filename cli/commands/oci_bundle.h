@@ -42,4 +42,7 @@ const char *oci_notify_socket(void);
 int oci_bundle_read(struct context *context, const struct oci_make_options *make, struct container_options *ret_options,
                     struct err *err) MUST_CHECK;
 
+// Reads a whole JSON document that a word names: a file, - for standard input. The text is malloc'd, the caller's.
+int oci_read_document(const char *path, char **ret_text, size_t *ret_size, struct err *err) MUST_CHECK;
+
 #endif

@@ -1,7 +1,7 @@
 #include "cli/commands/all.h"
+#include "cli/commands/oci_bundle.h"
 #include "cli/context.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
 #include "specs/json.h"
@@ -18,9 +18,7 @@ static int change(struct context *context, change_fn *how, struct err *err) {
     size_t size;
     const char *path = context->operands[1];
     bool is_stdin = strcmp(path, "-") == 0;
-    int result = is_stdin ? fd_read_rest(STDIN_FILENO, JSON_MAX_BYTES, "standard input", &text, &size, err)
-                          : fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, &text, &size, err);
-    if (result < 0) {
+    if (oci_read_document(path, &text, &size, err) < 0) {
         return err_in(err, "mounts");
     }
     const char *name = is_stdin ? "standard input" : path;

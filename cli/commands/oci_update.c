@@ -1,7 +1,7 @@
 #include "cli/commands/all.h"
+#include "cli/commands/oci_bundle.h"
 #include "cli/context.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
@@ -27,9 +27,7 @@ static int read_document(struct context *context, const char *path, struct oci_r
     AUTO_FREE char *text = NULL;
     size_t size;
     bool is_stdin = strcmp(path, "-") == 0;
-    int result = is_stdin ? fd_read_rest(STDIN_FILENO, JSON_MAX_BYTES, "standard input", &text, &size, err)
-                          : fd_read_file(AT_FDCWD, path, JSON_MAX_BYTES, &text, &size, err);
-    if (result < 0) {
+    if (oci_read_document(path, &text, &size, err) < 0) {
         return err_in(err, "--resources");
     }
     const char *kept = arena_copy(&context->arena, text, size);

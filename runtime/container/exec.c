@@ -104,7 +104,8 @@ static int find_namespaces(struct execution *execution, struct err *err) {
     uint64_t differing = 0;
     pid_t init = (pid_t)execution->record.pid;
     if (namespace_differing(init, namespace_all & ~listed, &differing, err) < 0) {
-        return process_is_ending(init) ? err_set(err, ERR_STATE, "cannot exec in a stopped container") : -1;
+        bool ending = false;
+        return (process_look(init, &ending) == 0 && errno == ESRCH) || ending ? err_set(err, ERR_STATE, "cannot exec in a stopped container") : -1;
     }
     execution->joined = listed | differing;
     return 0;
@@ -475,8 +476,8 @@ int container_exec(const struct exec_options *options, int *ret_status, struct e
         find_cgroup(&execution, err) < 0 || make_plan(&execution, err) < 0) {
         return -1;
     }
-    // Below a unit it is systemd that kills, process by process.
-    if (cgroup_was_there(&execution.cgroup) && !is_units(&execution.record)) {
+    // Below a unit it is systemd that kills, process by process; in a paused group a trial would not end.
+    if (cgroup_was_there(&execution.cgroup) && !is_units(&execution.record) && !execution.paused) {
         cgroup_probe_birth(&execution.cgroup);
     }
     if (execution.cgroup.count > 0 && container_plan_join_cgroup(&execution.plan, &execution.cgroup, err) < 0) {

@@ -225,7 +225,7 @@ static int start_criu(struct restore *restore, struct criu *criu, struct err *er
     const struct criu_launch launch = {
         .program = restore->program,
         .search_path = restore->checkpoint->search_path,
-        .cgroup_fd = creation->cgroup.count > 0 ? cgroup_v2_fd(&creation->cgroup) : -1,
+        .cgroup_fd = creation->cgroup.count > 0 ? cgroup_birth_fd(&creation->cgroup) : -1,
         .kept_fds = kept,
         .kept_count = ARRAY_LEN(kept),
     };
@@ -244,7 +244,7 @@ static int start_criu(struct restore *restore, struct criu *criu, struct err *er
 
 static int join_cgroup(const struct creation *creation, struct err *err) {
     bool born_there = creation->plan.cgroup_host.version == CGROUP_V2 && !creation->plan.cgroup_manager->needs_process;
-    return creation->cgroup.count == 0 || born_there ? 0 : cgroup_add(&creation->cgroup, creation->launched.pid, err);
+    return creation->cgroup.count == 0 || (born_there && cgroup_birth_fd(&creation->cgroup) >= 0) ? 0 : cgroup_add(&creation->cgroup, creation->launched.pid, err);
 }
 
 static int run_criu(struct restore *restore, struct err *err) {

@@ -401,13 +401,14 @@ enum oci_status state_dir_status(const struct state_dir *dir, const struct conta
     if (record->pid == 0) {
         return state_dir_is_locked(dir) ? OCI_STATUS_CREATING : OCI_STATUS_STOPPED;
     }
-    uint64_t started = record->pid < 0 ? 0 : process_start_time((pid_t)record->pid);
+    bool ending = false;
+    uint64_t started = record->pid < 0 ? 0 : process_look((pid_t)record->pid, &ending);
     // What cannot be asked for is taken to live: nothing is lost by that.
     if (record->pid < 0 || record->start_time == 0 || (started != record->start_time && (started != 0 || errno == ESRCH))) {
         return OCI_STATUS_STOPPED;
     }
     // Its parent may take long to wait for a command of `exec`. Nothing of the container runs then, and nothing can be done with it.
-    if (record->own_pids && process_is_ending((pid_t)record->pid)) {
+    if (record->own_pids && ending) {
         return OCI_STATUS_STOPPED;
     }
     AUTO_FD int created = openat(dir->fd, "created", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

@@ -155,16 +155,6 @@ static int take_dir(struct cgroup *cgroup, const struct cgroup_hierarchy *hierar
     return 0;
 }
 
-// Takes back what make_dirs() has made.
-static void unmake_dirs(int host_fd, char *path, int made) {
-    for (char *slash = path; made > 0 && slash && unlinkat(host_fd, path, AT_REMOVEDIR) == 0; made--) {
-        slash = strrchr(path, '/');
-        if (slash) {
-            *slash = '\0';
-        }
-    }
-}
-
 static int make_in(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarchy, const char *own, struct err *err) {
     char *path = full_path(cgroup, hierarchy, own);
     int made = make_dirs(cgroup->host->fd, path, strlen(hierarchy->name));
@@ -172,7 +162,7 @@ static int make_in(struct cgroup *cgroup, const struct cgroup_hierarchy *hierarc
         return make_failed(path, err);
     }
     if (take_dir(cgroup, hierarchy, path, made, err) < 0) {
-        unmake_dirs(cgroup->host->fd, path, made);
+        cgroup_remove_upward(cgroup->host->fd, path, made);
         return -1;
     }
     cgroup->dirs[cgroup->count - 1].fresh = made > 0;
@@ -257,22 +247,16 @@ static int components(const char *path) {
     return count;
 }
 
-// Cuts the last component off; false when it was the only one.
-static bool go_up(char *path) {
-    char *slash = strrchr(path + 1, '/');
-    if (slash) {
-        *slash = '\0';
-    }
-    return slash != NULL;
-}
-
 void cgroup_depths(const struct cgroup_host *host, const char *path, struct buf *depths) {
     AUTO_ARENA struct arena arena = {0};
     for (size_t i = 0; i < host->count; i++) {
-        char *at = arena_copy_string(&arena, path);
-        int depth = components(at);
-        while (depth > 0 && faccessat(host->fd, join(&arena, host->hierarchies[i].name, "", at + 1), F_OK, 0) < 0) {
-            depth = go_up(at) ? depth - 1 : 0;
+        char *at = join(&arena, host->hierarchies[i].name, "", path + 1);
+        int depth = components(path);
+        for (; depth > 0 && faccessat(host->fd, at, F_OK, 0) < 0; depth--) {
+            char *slash = strrchr(at, '/');
+            if (slash) {
+                *slash = '\0';
+            }
         }
         buf_add_format(depths, "%s%d", i ? " " : "", depth);
     }
@@ -281,18 +265,13 @@ void cgroup_depths(const struct cgroup_host *host, const char *path, struct buf 
 void cgroup_remove_deeper(const struct cgroup_host *host, const char *path, const char *depths) {
     AUTO_ARENA struct arena arena = {0};
     for (size_t i = 0; i < host->count; i++) {
-        char *end, *at = arena_copy_string(&arena, path);
+        char *end;
         long depth = strtol(depths, &end, 10);
-        if (end == depths) {
+        if (end == depths || depth < 0) {
             return; // not of these hierarchies
         }
         depths = end;
-        for (long left = components(at); left > depth; left--) {
-            unlinkat(host->fd, join(&arena, host->hierarchies[i].name, "", at + 1), AT_REMOVEDIR);
-            if (!go_up(at)) {
-                break;
-            }
-        }
+        cgroup_remove_upward(host->fd, join(&arena, host->hierarchies[i].name, "", path + 1), components(path) - depth);
     }
 }
 
@@ -355,12 +334,7 @@ static void remove_parents_of_gone(int host_fd, char *line) {
     if (made < 2 || made > CGROUP_MAX_DEPTH || *path++ != ' ' || faccessat(host_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT) {
         return;
     }
-    for (char *slash = strrchr(path, '/'); slash && --made > 0; slash = strrchr(path, '/')) {
-        *slash = '\0';
-        if (unlinkat(host_fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-            return; // others are in it by now
-        }
-    }
+    cgroup_remove_upward(host_fd, path, made);
 }
 
 void cgroup_remove_left_parents(const struct cgroup_host *host, const char *record) {

@@ -16,6 +16,16 @@ int cgroup_open_below(int dir_fd, const char *path, int flags) {
     return sys_openat2(dir_fd, *path ? path : ".", &how);
 }
 
+void cgroup_remove_upward(int host_fd, char *path, long levels) {
+    while (levels-- > 0 && (unlinkat(host_fd, path, AT_REMOVEDIR) == 0 || errno == ENOENT)) {
+        char *slash = strrchr(path, '/');
+        if (!slash) {
+            break;
+        }
+        *slash = '\0';
+    }
+}
+
 int cgroup_write_text(int dir_fd, const char *file, const char *text) {
     AUTO_FD int fd = openat(dir_fd, file, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {

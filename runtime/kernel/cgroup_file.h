@@ -17,6 +17,9 @@ enum { CGROUP_TEXT_SIZE = 4096 };
 // Opens path below the directory, never leaving it and following no link. -1 with errno.
 int cgroup_open_below(int dir_fd, const char *path, int flags) MUST_CHECK;
 
+// Removes a group and its parents, so many in all, up to one that is not empty. The path is cut short by it.
+void cgroup_remove_upward(int host_fd, char *path, long levels);
+
 // Writes the text in one write(2). -1 with errno.
 int cgroup_write_text(int dir_fd, const char *file, const char *text) MUST_CHECK;
 

@@ -455,16 +455,8 @@ int cgroup_remove(struct cgroup *cgroup, int timeout_ms, struct err *err) {
             result = -1;
             continue;
         }
-        char *path = arena_copy_string(&cgroup->arena, dir->path);
-        for (int level = 1; level < dir->made; level++) {
-            char *slash = strrchr(path, '/');
-            if (!slash) {
-                break;
-            }
-            *slash = '\0';
-            if (unlinkat(cgroup->host->fd, path, AT_REMOVEDIR) < 0) {
-                break; // others are in it by now
-            }
+        if (dir->made > 1) {
+            cgroup_remove_upward(cgroup->host->fd, arena_copy_string(&cgroup->arena, dir->path), dir->made);
         }
         dir->made = 0;
     }

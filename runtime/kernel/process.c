@@ -159,7 +159,7 @@ enum { FLAG_EXITING = 4 }; // PF_EXITING, the kernel's own since ever
 
 // 0 with errno for a process that is gone, or that nobody has waited for yet. One whose first thread alone has ended is neither: it shows
 // that thread's state, and has more of them.
-static uint64_t read_stat(pid_t pid, unsigned *ret_flags) {
+uint64_t process_look(pid_t pid, bool *ret_ending) {
     char path[64], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
@@ -177,24 +177,21 @@ static uint64_t read_stat(pid_t pid, unsigned *ret_flags) {
     char *fields = strrchr(text, ')');
     char state = '\0';
     unsigned long long start = 0;
+    unsigned flags = 0;
     int threads = 0;
-    if (!fields || sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state, ret_flags,
+    *ret_ending = false;
+    if (!fields || sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state, &flags,
                           &threads, &start) != 4) {
         return 0;
     }
     if (threads > 1) {
-        *ret_flags &= ~(unsigned)FLAG_EXITING;
         return start;
     }
+    *ret_ending = flags & FLAG_EXITING;
     return state == 'Z' || state == 'X' ? 0 : start;
 }
 
 uint64_t process_start_time(pid_t pid) {
-    unsigned flags;
-    return read_stat(pid, &flags);
-}
-
-bool process_is_ending(pid_t pid) {
-    unsigned flags = 0;
-    return read_stat(pid, &flags) != 0 && (flags & FLAG_EXITING) != 0;
+    bool ending;
+    return process_look(pid, &ending);
 }

@@ -38,8 +38,8 @@ int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) MUST_CHECK;
 // ESRCH), and when it cannot be asked for.
 uint64_t process_start_time(pid_t pid);
 
-// Whether it runs no program any more but has not ended yet: the first process of a pid namespace waits there until somebody has waited
-// for each of the others.
-bool process_is_ending(pid_t pid);
+// The same, and whether it runs no program any more but has not ended yet: the first process of a pid namespace waits there until somebody
+// has waited for each of the others.
+uint64_t process_look(pid_t pid, bool *ret_ending);
 
 #endif
