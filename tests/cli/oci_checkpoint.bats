@@ -272,11 +272,12 @@ restored() {
     # Not what stands beside: how many processes there are shows in the links of /proc.
     show='ls -lL /proc/kcore /proc/keys; ls -A /sys/firmware /proc/acpi; touch /proc/sys/kernel/domainname; touch /file'
     before=$(oci exec "$ID" sh -c "$show" 2>&1) || true
-    mounts=$(oci exec "$ID" cat /proc/self/mountinfo | awk '{ print $5 }' | sort)
+    # With what each may not do: read-only, nosuid, nodev, noexec.
+    mounts=$(oci exec "$ID" cat /proc/self/mountinfo | awk '{ print $5, $6 }' | sort)
     oci checkpoint --image-path "$IMAGE" "$ID"
     restored "$ID"
     after=$(oci exec "$ID" sh -c "$show" 2>&1) || true
-    [ "$(oci exec "$ID" cat /proc/self/mountinfo | awk '{ print $5 }' | sort)" = "$mounts" ]
+    diff <(oci exec "$ID" cat /proc/self/mountinfo | awk '{ print $5, $6 }' | sort) - <<< "$mounts"
     [ "$(grep -c '1, *3' <<< "$after")" = 2 ]
     times() { sed 's/[A-Z][a-z][a-z] .[0-9] .[0-9]:..//'; }
     diff <(times <<< "$before") <(times <<< "$after")
