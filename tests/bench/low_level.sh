@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/bench/low_level.sh [--syscalls] BUILD FOLDER: `run` of a static true with the default configuration, `exec` of one in a container
-# that is there, and create, start and delete of one: coffer-oci against its peers and the bare system calls, all on one bundle below
+# that is there, create, start and delete of one, and a hostile document refused: coffer-oci against its peers and the bare system calls, all on one bundle below
 # FOLDER. BENCH_RUNS: rounds; BENCH_JSON: file for the figures. --syscalls: count the system calls of each whole path instead.
 set -euo pipefail
 
@@ -156,3 +156,13 @@ for name in coffer-oci crun runc; do
     add "$name" "$here/life.sh $bundle $id-life-% $runtime --root $state/${name%-oci}" ""
 done
 measure "create, start and delete of a static true, by three commands" life
+
+# Three megabytes that would be a million values: refused, by whoever refuses it.
+(printf '{"ociVersion":"1.0.0","annotations":['; head -c 3000000 /dev/zero | sed 's/\x00\x00\x00/{},/g') > "$bundle/config.json"
+names=() commands=()
+for name in coffer-oci crun runc; do
+    runtime=$name
+    [ "$name" != coffer-oci ] || runtime=$build/coffer-oci
+    add "$name" "$here/refusal.sh $runtime --root $state/${name%-oci} run --bundle $bundle $id-hostile-%" ""
+done
+measure "a hostile configuration of 3 MB, refused" hostile

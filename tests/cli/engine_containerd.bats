@@ -105,8 +105,9 @@ start_sleeper() {
     [ -z "$(engine task ls -q)" ]
 }
 
+# What timeout(1) puts in a process group of its own is stopped when it sets the terminal.
 @test "a container has a terminal" {
-    on_pty "nsenter --mount --target $(cat "$ENGINE/pid") timeout 60 ctr --address $ENGINE/sock run --rm --tty --runc-binary $COFFER_OCI $IMAGE $ID tty"
+    on_pty "nsenter --mount --target $(cat "$ENGINE/pid") timeout --foreground 60 ctr --address $ENGINE/sock run --rm --tty --runc-binary $COFFER_OCI $IMAGE $ID tty"
     [[ "$output" == *"/dev/pts/0"* ]] || {
         echo "exit code $status: $output"
         tail -5 "$ENGINE/log"

@@ -66,7 +66,7 @@ start_sleeper() {
 }
 
 @test "docker run -t has a terminal" {
-    on_pty "timeout 60 docker run --rm --tty --network none tiny sh -c 'test -t 0 && tty; stat -c %F /dev/console'"
+    on_pty "timeout --foreground 60 docker run --rm --tty --network none tiny sh -c 'test -t 0 && tty; stat -c %F /dev/console'"
     [[ "$output" == *"/dev/pts/0"*"character special file"* ]]
 }
 

@@ -70,7 +70,7 @@ podman_run() {
 }
 
 @test "podman run -t has a terminal" {
-    on_pty "timeout 90 podman --runtime $COFFER_OCI --cgroup-manager=cgroupfs --storage-driver vfs --root $BATS_FILE_TMPDIR/store --runroot $BATS_FILE_TMPDIR/run --tmpdir $BATS_FILE_TMPDIR/tmp --events-backend file run --rm -t ${RUN_OPTIONS[*]} tiny tty"
+    on_pty "timeout --foreground 90 podman --runtime $COFFER_OCI --cgroup-manager=cgroupfs --storage-driver vfs --root $BATS_FILE_TMPDIR/store --runroot $BATS_FILE_TMPDIR/run --tmpdir $BATS_FILE_TMPDIR/tmp --events-backend file run --rm -t ${RUN_OPTIONS[*]} tiny tty"
     [[ "$output" == *"/dev/pts/0"* ]]
 }
 
