@@ -35,9 +35,10 @@ INIT_SRC     := $(filter-out runtime/base/library.c,$(call sources,$(INIT_ROOMS)
 # there for glibc only, as do the sanitisers and so the tests. Every source is built for both.
 STATIC_OBJ   := $(patsubst %,$(BUILD)/static-obj/%.o,$(basename $(PROGRAM_SRC)))
 INIT_OBJ     := $(patsubst %,$(BUILD)/static-obj/%.o,$(basename $(INIT_SRC)))
-IMAGES_OBJ   := $(BUILD)/obj/init_image.o $(BUILD)/obj/unpacker_image.o
+IMAGES_OBJ   := $(addprefix $(BUILD)/obj/,init_image.o unpacker_image.o fetcher_image.o)
 PROGRAM_OBJ  := $(call object,$(PROGRAM_SRC)) $(IMAGES_OBJ)
 UNPACKER_OBJ := $(call object,$(filter-out %_worker.c,$(call sources,runtime/base runtime/kernel images)))
+FETCHER_OBJ  := $(call object,$(call sources,images/fetcher))
 # What unit tests, fuzz targets and benches link with: all but the program's main.
 LIBRARY_OBJ  := $(filter-out $(BUILD)/obj/cli/main.o,$(PROGRAM_OBJ))
 
@@ -88,7 +89,7 @@ $(BUILD)/coffer: $(STATIC_OBJ) $(IMAGES_OBJ)
 $(BUILD)/coffer-oci: $(BUILD)/coffer
 	$(Q)ln -sf coffer $@
 
-# Init and the unpacker are carried inside the program, which runs them from sealed memfds: nothing in a container ever sees the
+# Init, the unpacker and the fetcher are carried inside the program, which runs them from sealed memfds: nothing in a container ever sees the
 # program's own file (CVE-2019-5736), and there is one file to install.
 $(BUILD)/coffer-init: $(INIT_OBJ)
 	@echo "  link  $@"
@@ -103,6 +104,12 @@ $(BUILD)/coffer-unpacker: $(BUILD)/obj/images/unpacker/main.o $(BUILD)/libunpack
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $^ $(LIBS)
 	$(Q)strip -s $@
 
+# libcurl comes with thirty libraries more, which nothing but this program loads; symbols that are not called need not be found.
+$(BUILD)/coffer-fetcher: $(FETCHER_OBJ) $(BUILD)/libunpacker.a
+	@echo "  link  $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LDHARDEN) -pie -o $@ $^ -Wl,-Bstatic -lcap -Wl,-Bdynamic -lcurl
+	$(Q)strip -s $@
+
 $(BUILD)/obj/init_image.o: runtime/container/init_image.S $(BUILD)/coffer-init
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -DINIT_IMAGE='"$(BUILD)/coffer-init"' -o $@ $<
@@ -110,6 +117,10 @@ $(BUILD)/obj/init_image.o: runtime/container/init_image.S $(BUILD)/coffer-init
 $(BUILD)/obj/unpacker_image.o: images/unpacker_image.S $(BUILD)/coffer-unpacker
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c -DUNPACKER_IMAGE='"$(BUILD)/coffer-unpacker"' -o $@ $<
+
+$(BUILD)/obj/fetcher_image.o: images/fetcher_image.S $(BUILD)/coffer-fetcher
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -DFETCHER_IMAGE='"$(BUILD)/coffer-fetcher"' -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -137,7 +148,7 @@ $(BUILD)/flags: always
 	@printf '%s\n' $(call quote,$(FLAGS_TEXT)) | cmp -s - $@ || printf '%s\n' $(call quote,$(FLAGS_TEXT)) > $@
 quote = '$(subst ','\'',$(1))'
 
--include $(wildcard $(patsubst %.o,%.d,$(PROGRAM_OBJ) $(STATIC_OBJ) $(INIT_OBJ) $(BUILD)/obj/images/unpacker/main.o))
+-include $(wildcard $(patsubst %.o,%.d,$(PROGRAM_OBJ) $(STATIC_OBJ) $(INIT_OBJ) $(BUILD)/obj/images/unpacker/main.o $(FETCHER_OBJ)))
 
 -include $(wildcard tests/*.mk)
 
