@@ -8,21 +8,21 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,        &command_ps,      &command_rm,     &command_images, &command_pull,  &command_load,
-    &command_import,     &command_inspect, &command_tag,    &command_rmi,    &command_image, &command_version,
-    &command_completion, &command_help,    &command_manual, &command_oci,    NULL,
+    &command_run,     &command_ps,         &command_rm,      &command_images, &command_pull, &command_load,
+    &command_import,  &command_inspect,    &command_history, &command_tag,    &command_rmi,  &command_image,
+    &command_version, &command_completion, &command_help,    &command_manual, &command_oci,  NULL,
 };
 
 static const struct command *const image_commands[] = {
-    &command_image_ls,    &command_inspect,  &command_load, &command_import, &command_pull, &command_tag,
-    &command_image_prune, &command_image_rm, NULL,
+    &command_image_ls, &command_inspect, &command_history,     &command_load,     &command_import,
+    &command_pull,     &command_tag,     &command_image_prune, &command_image_rm, NULL,
 };
 
 static const struct command *const oci_commands[] = {
-    &command_oci_create, &command_oci_start, &command_oci_run, &command_oci_list, &command_oci_state, &command_oci_ps,
-    &command_oci_kill, &command_oci_pause, &command_oci_resume, &command_oci_update, &command_oci_events, &command_oci_delete,
-    &command_oci_exec, &command_oci_mounts, &command_oci_checkpoint, &command_oci_restore,
-    &command_oci_spec, &command_oci_features, &command_help, NULL,
+    &command_oci_create,  &command_oci_start,  &command_oci_run,      &command_oci_list,   &command_oci_state,
+    &command_oci_ps,      &command_oci_kill,   &command_oci_pause,    &command_oci_resume, &command_oci_update,
+    &command_oci_events,  &command_oci_delete, &command_oci_exec,     &command_oci_mounts, &command_oci_checkpoint,
+    &command_oci_restore, &command_oci_spec,   &command_oci_features, &command_help,       NULL,
 };
 
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};

@@ -6,6 +6,7 @@
 
 extern const struct command command_completion;
 extern const struct command command_help;
+extern const struct command command_history;
 extern const struct command command_image;
 extern const struct command command_images;
 extern const struct command command_import;

@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 struct images_request {
     struct list_options list;
@@ -29,20 +28,6 @@ enum { COLUMN_REPOSITORY, COLUMN_TAG, COLUMN_DIGEST, COLUMN_ID, COLUMN_SINCE, CO
 static const struct table_column columns[] = COLUMNS(TABLE_HIDDEN);
 static const struct table_column columns_with_digests[] = COLUMNS(0);
 
-static void set_time(struct table *table, const char *created) {
-    struct tm parts = {0};
-    char text[OUTPUT_HUMAN_SIZE];
-    if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &parts)) {
-        table_set(table, COLUMN_SINCE, "N/A");
-        table_set(table, COLUMN_AT, "N/A");
-        return;
-    }
-    int64_t age = time(NULL) - timegm(&parts);
-    table_set(table, COLUMN_SINCE, "%s ago", output_human_duration(age > 0 ? age : 0, text));
-    table_set(table, COLUMN_AT, "%04d-%02d-%02d %02d:%02d:%02d +0000 UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-              parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 // ref: NULL for an image that nobody calls by a name.
 static void add_row(struct table *table, const struct catalog_image *image, const struct image_ref *ref, bool whole) {
     char size[OUTPUT_HUMAN_SIZE];
@@ -51,7 +36,7 @@ static void add_row(struct table *table, const struct catalog_image *image, cons
     table_set(table, COLUMN_TAG, "%s", ref && ref->tag ? ref->tag : "<none>");
     table_set(table, COLUMN_DIGEST, "%s", image->record.manifest ? image->record.manifest : "<none>");
     table_set(table, COLUMN_ID, "%s", whole ? image->record.id : image_record_hex(image->record.id));
-    set_time(table, image->record.config.created);
+    store_set_created(table, COLUMN_SINCE, COLUMN_AT, image->record.config.created);
     table_set(table, COLUMN_SIZE, "%s", output_human_size((int64_t)image->size_bytes, size));
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
@@ -33,6 +34,20 @@ int store_of(const struct context *context, struct store **ret_store, bool *ret_
     }
     gc_sweep(*ret_store); // behind commands that were killed
     return 0;
+}
+
+void store_set_created(struct table *table, unsigned since, unsigned at, const char *created) {
+    struct tm parts = {0};
+    char text[OUTPUT_HUMAN_SIZE];
+    if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &parts)) {
+        table_set(table, since, "N/A");
+        table_set(table, at, "N/A");
+        return;
+    }
+    int64_t age = time(NULL) - timegm(&parts);
+    table_set(table, since, "%s ago", output_human_duration(age > 0 ? age : 0, text));
+    table_set(table, at, "%04d-%02d-%02d %02d:%02d:%02d +0000 UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+              parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 // What progress shows of a load: a line a layer, and one for all of them together when there are several.

@@ -8,10 +8,15 @@
 
 struct context;
 struct err;
+struct table;
 
 // Opens it, made where it is missing, and cleans up behind commands that died. An ordinary user's process is from here on in a user
 // namespace of his own, where his layers' files belong to it; *ret_single_id, where wanted: it has only his own id.
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
+
+// Fills the columns of when something was made, "3 days ago" and "2001-02-03 04:05:06 +0000 UTC", from RFC 3339; "N/A" for NULL and
+// what is no time.
+void store_set_created(struct table *table, unsigned since, unsigned at, const char *created);
 
 // `load` and `pull`: loads the source, shows how far it is on standard error unless quiet, and prints what came.
 struct store_load {
