@@ -8,9 +8,10 @@
 
 // In the order help shows them, group by group.
 static const struct command *const commands[] = {
-    &command_run,     &command_ps,         &command_rm,      &command_images, &command_pull, &command_load,
-    &command_import,  &command_inspect,    &command_history, &command_tag,    &command_rmi,  &command_image,
-    &command_version, &command_completion, &command_help,    &command_manual, &command_oci,  NULL,
+    &command_run,     &command_ps,      &command_rm,         &command_images, &command_pull,   &command_load,
+    &command_import,  &command_inspect, &command_history,    &command_tag,    &command_tags,   &command_rmi,
+    &command_image,   &command_version, &command_completion, &command_help,   &command_manual, &command_oci,
+    NULL,
 };
 
 static const struct command *const image_commands[] = {
