@@ -214,6 +214,7 @@ static int take_ending(struct fetch *fetch, const char *body, size_t size, struc
             *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
         }
         err_set(&failure, ERR_STATE, "%s", text);
+        failure.errnum = (int)ending.errnum;
         fail(fetch, &failure, ending.transient);
     }
     fetch->answer.body = buf_string(&fetch->body);

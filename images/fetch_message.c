@@ -23,7 +23,7 @@ static const struct wire_field head_fields[] = {
 const struct wire_record fetch_head_record = WIRE_TABLE(struct fetch_head, head_fields);
 
 static const struct wire_field ending_fields[] = {
-    WIRE(struct fetch_ending, BOOL, failed),  WIRE(struct fetch_ending, BOOL, transient), WIRE(struct fetch_ending, STRING, text),
-    WIRE(struct fetch_ending, U64, received), WIRE(struct fetch_ending, U64, sent),
+    WIRE(struct fetch_ending, BOOL, failed), WIRE(struct fetch_ending, BOOL, transient), WIRE(struct fetch_ending, U32, errnum),
+    WIRE(struct fetch_ending, STRING, text), WIRE(struct fetch_ending, U64, received),   WIRE(struct fetch_ending, U64, sent),
 };
 const struct wire_record fetch_ending_record = WIRE_TABLE(struct fetch_ending, ending_fields);

@@ -64,6 +64,7 @@ extern const struct wire_record fetch_head_record;
 struct fetch_ending {
     bool failed;
     bool transient;
+    uint32_t errnum; // EPIPE: who took the bytes has ended
     const char *text;
     uint64_t received, sent;
 };

@@ -1,10 +1,13 @@
 #include "images/load.h"
 
+#include "images/image_record.h"
 #include "images/layer.h"
 #include "images/load_layers.h"
 #include "images/publish.h"
+#include "images/registry.h"
 #include "images/staging.h"
 #include "images/store.h"
+#include "images/tags.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -32,16 +35,19 @@ static void load_finish(struct load *load) {
 
 static int open_source(struct load *load, struct err *err) {
     const struct load_options *options = load->options;
-    const struct source_request request = {
-        .text = options->source,
-        .input_fd = options->input_fd,
-        .staging = &load->staging,
-        .platform = options->platform,
-    };
-    if (staging_init(&load->staging, load->store, err) < 0 || source_open(&request, &load->source, err) < 0) {
+    if (staging_init(&load->staging, load->store, err) < 0) {
         return -1;
     }
-    if (source_images(load->source, load->arena, &load->images, &load->count, err) < 0) {
+    const struct source_request request = {
+        .text = options->source,
+        .registry = options->registry,
+        .ref = options->ref,
+        .input_fd = options->input_fd,
+        .spool_fd = load->staging.fd,
+        .platform = options->platform,
+    };
+    if (source_open(&request, &load->source, err) < 0 ||
+        source_images(load->source, load->arena, &load->images, &load->count, err) < 0) {
         return -1;
     }
     if (options->name && load->count > 1) {
@@ -138,4 +144,45 @@ int load_images(struct store *store, const struct load_options *options, struct 
     *ret_images = images;
     *ret_count = load.count;
     return 0;
+}
+
+static int find_record(const struct store *store, const struct image_ref *ref, struct arena *arena, struct image_record *ret) {
+    char path[TAG_PATH_SIZE];
+    struct err ignored;
+    AUTO_FD int fd = image_record_open(store, tag_path(ref, path), arena, ret, &ignored);
+    return fd < 0 ? -1 : 0;
+}
+
+// An index stands for an image of each platform: the one here must be the very one that is wanted.
+static bool is_for(const struct image_record *record, const struct image_platform *wanted) {
+    const struct image_platform has = {
+        .os = record->config.os, .architecture = record->config.architecture, .variant = record->config.variant};
+    return has.os && has.architecture && image_platform_rank(&has, wanted) == image_platform_rank(wanted, wanted);
+}
+
+int load_is_current(struct store *store, const struct load_options *options, struct arena *arena, struct load_image *ret_image,
+                    struct err *err) {
+    struct registry_manifest manifest;
+    struct image_record by_name, by_digest;
+    struct image_ref ref = *options->ref;
+    char text[DIGEST_TEXT_SIZE];
+    if (find_record(store, &ref, arena, &by_name) < 0) {
+        return 0;
+    }
+    if (!ref.digest) {
+        if (registry_get_manifest(options->registry, &ref, true, arena, &manifest, err) < 0) {
+            return -1;
+        }
+        if (manifest.digest.algorithm == DIGEST_NONE) {
+            return 0;
+        }
+        ref.digest = arena_copy_string(arena, digest_format(&manifest.digest, text));
+    }
+    ref.tag = NULL;
+    const struct image_platform *wanted = options->platform ? options->platform : image_platform_of_host();
+    if (find_record(store, &ref, arena, &by_digest) < 0 || strcmp(by_name.id, by_digest.id) != 0 || !is_for(&by_name, wanted)) {
+        return 0;
+    }
+    *ret_image = (struct load_image){.id = by_name.id, .names = options->ref, .names_count = 1};
+    return 1;
 }

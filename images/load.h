@@ -16,6 +16,7 @@
 
 struct arena;
 struct err;
+struct registry;
 struct store;
 
 enum load_state { LOAD_WAITING, LOAD_RUNNING, LOAD_DONE, LOAD_PRESENT };
@@ -28,7 +29,9 @@ struct load_layer {
 };
 
 struct load_options {
-    const char *source;                    // as images/source.h has it
+    const char *source;        // as images/source.h has it
+    struct registry *registry; // where `ref` is; NULL: source is not one
+    const struct image_ref *ref;
     int input_fd;                          // what "-" stands for
     const struct image_ref *name;          // in place of what the source says; NULL: none
     const struct image_platform *platform; // NULL: this host's
@@ -46,6 +49,11 @@ struct load_image {
     const struct image_ref *names;
     size_t names_count;
 };
+
+// Whether all that the reference stands for in its registry is in the store already: one question of some bytes. 1: and *ret_image
+// is it; 0: load it.
+int load_is_current(struct store *store, const struct load_options *options, struct arena *arena, struct load_image *ret_image,
+                    struct err *err) MUST_CHECK;
 
 // *ret_images live in the arena. On failure the store is as before. Starts processes: the caller has no threads.
 int load_images(struct store *store, const struct load_options *options, struct arena *arena, struct load_image **ret_images,

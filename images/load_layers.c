@@ -1,6 +1,7 @@
 #include "images/load_layers.h"
 
 #include "images/layer.h"
+#include "images/registry.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "images/unpack_worker.h"
@@ -21,11 +22,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRESS_EVERY_MS = 100, MAX_WORKERS = 32 };
+enum { PROGRESS_EVERY_MS = 100, MAX_WORKERS = 32, DOWNLOADS = 4, PIPE_BYTES = 1 << 20 };
 
 void load_layers_finish(struct load_layers *layers) {
     for (size_t i = 0; i < layers->count; i++) {
         struct load_layer_job *job = layers->jobs[i];
+        registry_download_end(job->download);
+        fd_close(&job->pipe);
         unpack_worker_destroy(job->worker);
         unpack_result_finish(&job->result);
         layer_finish(&job->publish.layer);
@@ -95,7 +98,7 @@ static int add_job(struct load_layers *layers, const struct source_layer *source
         layers->states = mem_resize(layers->states, layers->room, sizeof(*layers->states));
     }
     struct load_layer_job *job = mem_alloc(sizeof(*job));
-    *job = (struct load_layer_job){.source = source, .chain_id = *chain_id, .fs_fd = -1, .publish.layer.fd = -1};
+    *job = (struct load_layer_job){.source = source, .chain_id = *chain_id, .fs_fd = -1, .pipe = -1, .publish.layer.fd = -1};
     layers->jobs[layers->count] = job;
     int result = plan_job(layers, job, err);
     layers->states[layers->count++] = (struct load_layer){
@@ -128,9 +131,31 @@ static int name_layer(const struct load_layer_job *job, struct err *err) {
                       : quote_text(job->source->name, quoted));
 }
 
+// A pipe between the download and the worker. Returns the worker's end.
+static int start_download(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
+    const struct source_layer *source = job->source;
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe");
+    }
+    AUTO_FD int to_read = pipes[0];
+    job->pipe = pipes[1];
+    (void)fcntl(job->pipe, F_SETPIPE_SZ, PIPE_BYTES); // more than a user's share is not needed
+    if (registry_download_start(layers->options->registry, layers->options->ref, &source->digest, source->blob.size, job->pipe,
+                                &job->download, err) < 0) {
+        return -1;
+    }
+    return fd_take(&to_read);
+}
+
 static int start(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
+    AUTO_FD int pipe_end = -1;
+    if (job->source->blob.fd < 0 && (pipe_end = start_download(layers, job, err)) < 0) {
+        return name_layer(job, err);
+    }
     const struct unpack_request request = {
-        .input_fd = job->source->blob.fd,
+        .input_fd = pipe_end >= 0 ? pipe_end : job->source->blob.fd,
+        .is_pipe = pipe_end >= 0,
         .offset = job->source->blob.offset,
         .length = job->source->blob.size,
         .algorithm = job->source->digest.algorithm,
@@ -196,6 +221,10 @@ static unsigned worker_limit(const struct load_layers *layers) {
     if (count == 0) {
         count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
     }
+    // A download waits for the other side more than for the processor.
+    if (layers->options->registry && layers->options->workers == 0 && count < DOWNLOADS) {
+        count = DOWNLOADS;
+    }
     return count > MAX_WORKERS ? MAX_WORKERS : count;
 }
 
@@ -211,26 +240,49 @@ static int start_more(struct load_layers *layers, unsigned *running, unsigned li
 
 // Waits until a worker has something to say.
 static int wait_for_workers(const struct load_layers *layers, struct err *err) {
-    struct pollfd polls[MAX_WORKERS];
+    struct pollfd polls[MAX_WORKERS + 1];
+    struct registry *registry = layers->options->registry;
     nfds_t count = 0;
+    if (registry) {
+        polls[count++] = (struct pollfd){.fd = registry_fd(registry), .events = POLLIN};
+    }
     for (size_t i = 0; i < layers->count; i++) {
         if (layers->jobs[i]->worker) {
             polls[count++] = (struct pollfd){.fd = unpack_worker_fd(layers->jobs[i]->worker), .events = POLLIN};
         }
     }
-    if (poll(polls, count, -1) < 0 && errno != EINTR) {
+    if (poll(polls, count, registry ? registry_timeout_ms(registry) : -1) < 0 && errno != EINTR) {
         return err_sys(err, "wait for the unpackers");
     }
     return 0;
 }
 
+// What the download says of its end counts before what the worker says: to that one a line that was cut is a blob that ends early.
+// But a download whose reader is gone says only that: then the worker knows why. Either closes the pipe.
+static int step_download(struct load_layer_job *job, struct err *err) {
+    if (!job->download || !registry_download_ended(job->download)) {
+        return 0;
+    }
+    int result = registry_download_result(job->download, err);
+    registry_download_end(job->download);
+    job->download = NULL;
+    fd_close(&job->pipe);
+    return result < 0 && err->errnum == EPIPE ? 0 : result;
+}
+
 static int step(struct load_layers *layers, unsigned *running, struct err *err) {
+    if (layers->options->registry && registry_step(layers->options->registry, err) < 0) {
+        return -1;
+    }
     for (size_t i = 0; i < layers->count; i++) {
         struct load_layer_job *job = layers->jobs[i];
         if (!job->worker) {
             continue;
         }
         uint64_t plain;
+        if (step_download(job, err) < 0) {
+            return name_layer(job, err);
+        }
         if (unpack_worker_step(job->worker)) {
             (*running)--;
             if (take_result(layers, i, err) < 0) {

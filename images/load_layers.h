@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 struct err;
+struct registry_download;
 struct staging;
 struct store;
 struct unpack_worker;
@@ -26,6 +27,8 @@ struct load_layer_job {
     bool settled;
     struct unpack_worker *worker;
     struct unpack_result result;
+    struct registry_download *download; // feeds the worker; NULL: it reads a file
+    int pipe;                           // the download's end; -1: none
 };
 
 struct load_layers {

@@ -94,6 +94,12 @@ static int place_names(const struct store *store, const struct staging *staging,
         if (by_digest.digest && tag_set(store, staging, &by_digest, hex, err) < 0) {
             return -1;
         }
+        if (image->names[i].digest) { // of an index that led to this image
+            by_digest.digest = image->names[i].digest;
+            if (tag_set(store, staging, &by_digest, hex, err) < 0) {
+                return -1;
+            }
+        }
     }
     return 0;
 }

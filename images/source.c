@@ -2,7 +2,6 @@
 
 #include "images/input.h"
 #include "images/source_state.h"
-#include "images/staging.h"
 #include "images/unpack_path.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -73,18 +72,22 @@ static bool parse_text(struct source *source, const char *text) {
     return false;
 }
 
-// A new file in the staging directory that is gone when it is closed.
-static int new_spool(const struct staging *staging, struct err *err) {
-    int fd = openat(staging->fd, "spool", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || unlinkat(staging->fd, "spool", 0) < 0) {
-        err_sys(err, "make a file in the store");
-        fd_close(&fd);
+int source_spool(const struct source *source, struct err *err) {
+    int fd = openat(source->spool_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) { // no file system knows why not
+        fd = openat(source->spool_fd, "spool", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            (void)unlinkat(source->spool_fd, "spool", 0);
+        }
+    }
+    if (fd < 0) {
+        err_sys(err, "make a temporary file");
     }
     return fd;
 }
 
-static int spool_pipe(int fd, const struct staging *staging, struct err *err) {
-    AUTO_FD int spool = new_spool(staging, err);
+static int spool_pipe(int fd, const struct source *source, struct err *err) {
+    AUTO_FD int spool = source_spool(source, err);
     if (spool < 0) {
         return -1;
     }
@@ -106,8 +109,8 @@ static int spool_pipe(int fd, const struct staging *staging, struct err *err) {
     }
 }
 
-static int spool_plain(struct inflate *inflate, const struct staging *staging, struct err *err) {
-    AUTO_FD int spool = new_spool(staging, err);
+static int spool_plain(struct inflate *inflate, const struct source *source, struct err *err) {
+    AUTO_FD int spool = source_spool(source, err);
     const uint8_t *data;
     size_t size = 1;
     while (spool >= 0 && size > 0) {
@@ -128,27 +131,27 @@ static bool is_compressed(int fd) {
            (memcmp(start, gzip, sizeof(gzip)) == 0 || memcmp(start, zstd, sizeof(zstd)) == 0);
 }
 
-static int decompress(int fd, const struct staging *staging, struct err *err) {
+static int decompress(int fd, const struct source *source, struct err *err) {
     struct input input;
     struct inflate inflate;
     const struct inflate_options options = {.max_bytes = UINT64_C(1) << 40};
     input_init_file(&input, fd, 0, INPUT_TO_END, DIGEST_NONE);
     inflate_init(&inflate, &input, &options);
-    int spool = spool_plain(&inflate, staging, err);
+    int spool = spool_plain(&inflate, source, err);
     inflate_finish(&inflate);
     input_finish(&input);
     return spool;
 }
 
 // Turns source->fd, just opened, into an archive that can be read in place.
-static int open_archive(struct source *source, const struct staging *staging, struct err *err) {
+static int open_archive(struct source *source, struct err *err) {
     if (lseek(source->fd, 0, SEEK_CUR) < 0) {
-        int spool = spool_pipe(source->fd, staging, err);
+        int spool = spool_pipe(source->fd, source, err);
         fd_close(&source->fd);
         source->fd = spool;
     }
     if (source->fd >= 0 && is_compressed(source->fd)) {
-        int spool = decompress(source->fd, staging, err);
+        int spool = decompress(source->fd, source, err);
         fd_close(&source->fd);
         source->fd = spool;
     }
@@ -193,7 +196,7 @@ static int find_kind(struct source *source, struct err *err) {
     return 0;
 }
 
-static int open_all(struct source *source, const struct source_request *request, bool only_archive, struct err *err) {
+static int open_all(struct source *source, bool only_archive, struct err *err) {
     struct stat status;
     if (fstat(source->fd, &status) < 0) {
         return err_sys(err, "look at it");
@@ -201,21 +204,36 @@ static int open_all(struct source *source, const struct source_request *request,
     if (S_ISDIR(status.st_mode) && only_archive) {
         return err_set(err, ERR_INPUT, "expected an archive, found a directory");
     }
-    if (!S_ISDIR(status.st_mode) && open_archive(source, request->staging, err) < 0) {
+    if (!S_ISDIR(status.st_mode) && open_archive(source, err) < 0) {
         return -1;
     }
     return find_kind(source, err);
 }
 
+// As the registry's client names it in its errors.
+static const char *full_name(struct arena *arena, const struct image_ref *ref) {
+    return ref->digest ? arena_format(arena, "%s@%s", ref->name, ref->digest) : arena_format(arena, "%s:%s", ref->name, ref->tag);
+}
+
 int source_open(const struct source_request *request, struct source **ret_source, struct err *err) {
     AUTO_SOURCE struct source *source = mem_alloc(sizeof(*source));
-    *source = (struct source){.fd = -1, .platform = request->platform ? request->platform : image_platform_of_host()};
+    *source = (struct source){
+        .fd = -1, .spool_fd = request->spool_fd, .platform = request->platform ? request->platform : image_platform_of_host()};
     source->archive.fd = -1;
+    if (request->registry) {
+        source->kind = SOURCE_REGISTRY;
+        source->registry = request->registry;
+        source->ref = request->ref;
+        source->path = full_name(&source->arena, request->ref);
+        *ret_source = source;
+        source = NULL;
+        return 0;
+    }
     bool only_archive = parse_text(source, request->text);
     if (open_path(source, request, err) < 0) {
         return -1;
     }
-    if (open_all(source, request, only_archive, err) < 0) {
+    if (open_all(source, only_archive, err) < 0) {
         return err_in(err, "%s", source->path);
     }
     *ret_source = source;
@@ -242,6 +260,14 @@ void source_cleanup(struct source **source) {
     *source = NULL;
 }
 
+void source_keep(struct source *source, int give_fd) {
+    if (source->blob_count == source->blob_room) {
+        source->blob_room = source->blob_room ? 2 * source->blob_room : 16;
+        source->blob_fds = mem_resize(source->blob_fds, source->blob_room, sizeof(*source->blob_fds));
+    }
+    source->blob_fds[source->blob_count++] = give_fd;
+}
+
 // A layout is somebody else's directory: its links lead nowhere outside of it.
 static int find_file(struct source *source, const char *path, struct source_blob *ret, struct err *err) {
     AUTO_FD int fd = root_try_open(source->fd, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
@@ -255,12 +281,8 @@ static int find_file(struct source *source, const char *path, struct source_blob
     if (!S_ISREG(status.st_mode)) {
         return err_set(err, ERR_INPUT, "%s is no file", path);
     }
-    if (source->blob_count == source->blob_room) {
-        source->blob_room = source->blob_room ? 2 * source->blob_room : 16;
-        source->blob_fds = mem_resize(source->blob_fds, source->blob_room, sizeof(*source->blob_fds));
-    }
     *ret = (struct source_blob){.fd = fd, .size = (uint64_t)status.st_size};
-    source->blob_fds[source->blob_count++] = fd_take(&fd);
+    source_keep(source, fd_take(&fd));
     return 1;
 }
 
@@ -278,6 +300,14 @@ int source_find(struct source *source, const char *path, struct source_blob *ret
     return member != NULL;
 }
 
+int source_count(struct source *source, const char *name, uint64_t bytes, struct err *err) {
+    source->document_bytes += bytes;
+    if (source->document_bytes > SOURCE_MAX_DOCUMENT_BYTES) {
+        return err_set(err, ERR_INPUT, "%s: all documents together are larger than %d bytes", name, SOURCE_MAX_DOCUMENT_BYTES);
+    }
+    return 0;
+}
+
 int source_read(struct source *source, const char *path, struct arena *arena, struct source_document *ret, struct err *err) {
     struct source_blob blob;
     int found = source_find(source, path, &blob, err);
@@ -287,9 +317,8 @@ int source_read(struct source *source, const char *path, struct arena *arena, st
     if (blob.size > JSON_MAX_BYTES) {
         return err_set(err, ERR_INPUT, "%s: is larger than %d bytes", path, JSON_MAX_BYTES);
     }
-    source->document_bytes += blob.size;
-    if (source->document_bytes > SOURCE_MAX_DOCUMENT_BYTES) {
-        return err_set(err, ERR_INPUT, "%s: all documents together are larger than %d bytes", path, SOURCE_MAX_DOCUMENT_BYTES);
+    if (source_count(source, path, blob.size, err) < 0) {
+        return -1;
     }
     char *text = arena_alloc(arena, blob.size + 1);
     size_t done = 0;
@@ -344,15 +373,34 @@ int source_take_config(struct source_list *list, struct source_image *image, con
     return 0;
 }
 
+// The registry's client names what it was asked for itself.
+static int name_source(const struct source *source, struct err *err) {
+    size_t length = strlen(source->path);
+    bool is_named = source->kind == SOURCE_REGISTRY && strncmp(err->text, source->path, length) == 0 && err->text[length] == ':';
+    return is_named ? -1 : err_in(err, "%s", source->path);
+}
+
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) {
     struct source_list list = {.arena = arena};
-    int result =
-        source->kind == SOURCE_LAYOUT ? source_layout_images(source, &list, err) : source_docker_images(source, &list, err);
+    int result = source->kind == SOURCE_LAYOUT     ? source_layout_images(source, &list, err)
+                 : source->kind == SOURCE_REGISTRY ? source_registry_images(source, &list, err)
+                                                   : source_docker_images(source, &list, err);
     if (result < 0) {
-        return err_in(err, "%s", source->path);
+        return name_source(source, err);
     }
     *ret_images = list.images;
     *ret_count = list.count;
     return 0;
+}
+
+int source_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) {
+    if (source->kind == SOURCE_DOCKER) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s: an archive of docker save has no manifest to hand on; load it, and save or push it from the store",
+                       source->path);
+    }
+    int result = source->kind == SOURCE_REGISTRY ? source_registry_root(source, arena, ret, err)
+                                                 : source_layout_root(source, arena, ret, err);
+    return result < 0 ? name_source(source, err) : 0;
 }

@@ -1,11 +1,13 @@
 // Where images are loaded from: OCI image layouts, as directories or archives, and archives of `docker save`.
 //
+//     a reference, of a registry that is open
 //     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    PATH, which tells by itself    -, standard
 //     input
 //
 // A file that is a plain archive is read in place: one look at its headers, then blobs by pread(2). What cannot be read so, a pipe
 // or a compressed archive, is first written to the staging directory. Everything in a source is foreign; manifests and
-// configurations are verified here, layers while they are unpacked.
+// configurations are verified here, layers while they are unpacked. A registry's layers are not opened here at all: they come by
+// images/registry.h, straight to who unpacks them.
 #ifndef COFFER_IMAGES_SOURCE_H
 #define COFFER_IMAGES_SOURCE_H
 
@@ -22,12 +24,12 @@
 
 struct arena;
 struct err;
+struct registry;
 struct source;
-struct staging;
 
 // A run of bytes of an open file. The source owns the descriptor.
 struct source_blob {
-    int fd;
+    int fd; // -1: in the registry
     uint64_t offset;
     uint64_t size;
 };
@@ -58,9 +60,11 @@ struct source_image {
 };
 
 struct source_request {
-    const char *text;                      // as above
+    const char *text;          // as above
+    struct registry *registry; // where `ref` is; NULL: text is not one
+    const struct image_ref *ref;
     int input_fd;                          // what "-" stands for
-    const struct staging *staging;         // for what must be written out
+    int spool_fd;                          // a directory for what must be written out; no name is left there
     const struct image_platform *platform; // NULL: this host's
 };
 
@@ -75,5 +79,28 @@ void source_cleanup(struct source **source);
 // long as the source. Errors name the source and the document.
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) MUST_CHECK;
+
+// --- byte for byte, for who hands it on ---
+
+// The one manifest or index that the source stands for, with its media type, and its name in the source, NULL for none.
+struct source_root {
+    struct source_document document;
+    const char *media_type;
+    const char *name;
+};
+int source_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+
+// A manifest or index that another lists, verified.
+int source_document(struct source *source, const struct image_descriptor *descriptor, struct arena *arena,
+                    struct source_document *ret, struct err *err) MUST_CHECK;
+
+// The best for the source's platform of what an index lists. NULL with err: there is none.
+const struct image_descriptor *source_choose(const struct source *source, const struct image_descriptor *items, size_t count,
+                                             struct err *err) MUST_CHECK;
+
+// Any blob: only its size is verified where it lies in a file, also its digest where it comes from a registry, to a file without a
+// name in the spool directory.
+int source_blob(struct source *source, const struct image_descriptor *descriptor, struct source_blob *ret,
+                struct err *err) MUST_CHECK;
 
 #endif

@@ -34,6 +34,10 @@ static int find_blob(struct source *source, const struct image_descriptor *descr
     if (digest_parse(descriptor->digest, ret_digest, err) < 0) {
         return -1;
     }
+    if (source->kind == SOURCE_REGISTRY) {
+        *ret_blob = (struct source_blob){.fd = -1, .size = (uint64_t)descriptor->size};
+        return 0;
+    }
     blob_path(ret_digest, path);
     int found = source_find(source, path, ret_blob, err);
     if (found <= 0) {
@@ -67,13 +71,16 @@ static int check_data(const struct image_descriptor *descriptor, const struct di
 }
 
 // Reads a document and proves that it is what the descriptor says.
-static int read_document(struct source *source, struct arena *arena, const struct image_descriptor *descriptor,
-                         struct source_document *ret, struct err *err) {
+int source_document(struct source *source, const struct image_descriptor *descriptor, struct arena *arena,
+                    struct source_document *ret, struct err *err) {
     struct digest digest, found;
     struct source_blob blob;
     char path[PATH_SIZE], text[DIGEST_TEXT_SIZE];
     if (find_blob(source, descriptor, &digest, &blob, err) < 0) {
         return -1;
+    }
+    if (source->kind == SOURCE_REGISTRY) {
+        return source_registry_read(source, descriptor, &digest, arena, ret, err) < 0 ? -1 : check_data(descriptor, &digest, err);
     }
     blob_path(&digest, path);
     if (source_read(source, path, arena, ret, err) < 0) {
@@ -85,6 +92,14 @@ static int read_document(struct source *source, struct arena *arena, const struc
     }
     ret->digest = digest;
     return check_data(descriptor, &digest, err);
+}
+
+int source_blob(struct source *source, const struct image_descriptor *descriptor, struct source_blob *ret, struct err *err) {
+    struct digest digest;
+    if (find_blob(source, descriptor, &digest, ret, err) < 0) {
+        return -1;
+    }
+    return ret->fd >= 0 ? 0 : source_registry_blob(source, &digest, ret->size, ret, err);
 }
 
 static int take_layer(struct source *source, const struct image_descriptor *descriptor, struct source_layer *layer,
@@ -127,7 +142,7 @@ static int take_manifest(struct source *source, struct source_list *list, const 
     }
     struct source_image *image = source_list_add(list);
     image->manifest = *document;
-    if (read_document(source, list->arena, &manifest->config, &image->document, err) < 0) {
+    if (source_document(source, &manifest->config, list->arena, &image->document, err) < 0) {
         return err_in(err, "%s: config", name);
     }
     if (take_layers(source, list, name, manifest, image, err) < 0) {
@@ -160,8 +175,8 @@ static int no_match(const struct source *source, const struct image_descriptor *
 
 // Of equals the first. What says no platform is taken for the right one when nothing else is: an index within the index, or an
 // image whose configuration says it.
-static int take_best(struct source *source, struct source_list *list, const struct image_descriptor *items, size_t count,
-                     unsigned depth, struct err *err) {
+const struct image_descriptor *source_choose(const struct source *source, const struct image_descriptor *items, size_t count,
+                                             struct err *err) {
     const struct image_descriptor *best = NULL;
     unsigned best_rank = 0;
     for (size_t i = 0; i < count; i++) {
@@ -176,28 +191,42 @@ static int take_best(struct source *source, struct source_list *list, const stru
             best_rank = rank;
         }
     }
-    return best ? take_descriptor(source, list, best, depth, err) : no_match(source, items, count, err);
+    if (!best) {
+        no_match(source, items, count, err);
+    }
+    return best;
+}
+
+static int take_best(struct source *source, struct source_list *list, const struct image_descriptor *items, size_t count,
+                     unsigned depth, struct err *err) {
+    const struct image_descriptor *best = source_choose(source, items, count, err);
+    return best ? take_descriptor(source, list, best, depth, err) : -1;
 }
 
 static int take_descriptor(struct source *source, struct source_list *list, const struct image_descriptor *descriptor,
                            unsigned depth, struct err *err) {
     struct source_document document;
-    struct image_manifest manifest;
     if (depth > MAX_NESTING) {
         return err_set(err, ERR_INPUT, "%s: indexes are nested more than %d deep", descriptor->digest, MAX_NESTING);
     }
-    if (read_document(source, list->arena, descriptor, &document, err) < 0) {
+    if (source_document(source, descriptor, list->arena, &document, err) < 0) {
         return -1;
     }
-    const struct json_document json = {.name = descriptor->digest, .text = document.text, .size = document.size};
-    if (image_manifest_decode(&json, descriptor->media_type, list->arena, &manifest, err) < 0) {
+    return source_take_document(source, list, descriptor->digest, descriptor->media_type, &document, depth, err);
+}
+
+int source_take_document(struct source *source, struct source_list *list, const char *name, const char *media_type,
+                         const struct source_document *document, unsigned depth, struct err *err) {
+    struct image_manifest manifest;
+    const struct json_document json = {.name = name, .text = document->text, .size = document->size};
+    if (image_manifest_decode(&json, media_type, list->arena, &manifest, err) < 0) {
         return -1;
     }
     if (manifest.kind == IMAGE_MANIFEST) {
-        return take_manifest(source, list, &document, &manifest, err);
+        return take_manifest(source, list, document, &manifest, err);
     }
     if (take_best(source, list, manifest.manifests, manifest.manifests_count, depth + 1, err) < 0) {
-        return err_in(err, "%s", descriptor->digest);
+        return err_in(err, "%s", name);
     }
     return 0;
 }
@@ -325,18 +354,47 @@ static int check_version(struct source *source, struct arena *arena, struct err 
     return 0;
 }
 
-int source_layout_images(struct source *source, struct source_list *list, struct err *err) {
+static int read_index(struct source *source, struct arena *arena, struct image_manifest *ret, struct err *err) {
     struct source_document text;
-    struct image_manifest index;
-    if (check_version(source, list->arena, err) < 0 || source_read(source, "index.json", list->arena, &text, err) < 0) {
+    if (check_version(source, arena, err) < 0 || source_read(source, "index.json", arena, &text, err) < 0) {
         return -1;
     }
     const struct json_document document = {.name = "index.json", .text = text.text, .size = text.size};
-    if (image_manifest_decode(&document, NULL, list->arena, &index, err) < 0) {
+    if (image_manifest_decode(&document, NULL, arena, ret, err) < 0) {
         return -1;
     }
-    if (index.kind != IMAGE_INDEX) {
-        return err_set(err, ERR_INPUT, "index.json: expected an index, found an image's manifest");
+    return ret->kind == IMAGE_INDEX ? 0 : err_set(err, ERR_INPUT, "index.json: expected an index, found an image's manifest");
+}
+
+int source_layout_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) {
+    struct image_manifest index;
+    const struct image_descriptor *found = NULL;
+    if (read_index(source, arena, &index, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < index.manifests_count; i++) {
+        const struct image_descriptor *item = &index.manifests[i];
+        if (is_wanted(source, item) && found && strcmp(found->digest, item->digest) != 0) {
+            return err_set(err, ERR_INPUT, "index.json: it lists several images; name one behind a colon, such as %s:%s",
+                           source->path, *group_of(found) ? group_of(found) : found->digest);
+        }
+        found = is_wanted(source, item) ? item : found;
+    }
+    if (!found) {
+        return nothing_found(source, &index, err);
+    }
+    if (source_document(source, found, arena, &ret->document, err) < 0) {
+        return -1;
+    }
+    ret->media_type = found->media_type;
+    ret->name = *group_of(found) ? group_of(found) : NULL;
+    return 0;
+}
+
+int source_layout_images(struct source *source, struct source_list *list, struct err *err) {
+    struct image_manifest index;
+    if (read_index(source, list->arena, &index, err) < 0) {
+        return -1;
     }
     bool *done = arena_array(list->arena, index.manifests_count + 1, sizeof(*done));
     for (size_t i = 0; i < index.manifests_count; i++) {

@@ -11,14 +11,17 @@ enum {
     SOURCE_MAX_LAYERS = 500,              // of an image: more overlayfs does not take
 };
 
-enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER };
+enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER, SOURCE_REGISTRY };
 
 struct source {
     enum source_kind kind;
     const char *path;   // for messages
     const char *wanted; // tag or reference behind the path; NULL: all
     const struct image_platform *platform;
-    int fd; // a directory, or an archive
+    struct registry *registry; // borrowed
+    const struct image_ref *ref;
+    int spool_fd; // borrowed
+    int fd;       // a directory, or an archive
     bool is_archive;
     struct archive archive;
     int *blob_fds; // files of a directory that were handed out
@@ -43,8 +46,32 @@ int source_find(struct source *source, const char *path, struct source_blob *ret
 int source_read(struct source *source, const char *path, struct arena *arena, struct source_document *ret,
                 struct err *err) MUST_CHECK;
 
-// The readers: source_layout.c, source_docker.c.
+// A new file without a name in the spool directory.
+int source_spool(const struct source *source, struct err *err) MUST_CHECK;
+
+// A blob of the registry in such a file, verified.
+int source_registry_blob(struct source *source, const struct digest *digest, uint64_t size, struct source_blob *ret,
+                         struct err *err) MUST_CHECK;
+
+// Lets the source own a descriptor.
+void source_keep(struct source *source, int give_fd);
+
+// Counts bytes of documents against SOURCE_MAX_DOCUMENT_BYTES.
+int source_count(struct source *source, const char *name, uint64_t bytes, struct err *err) MUST_CHECK;
+
+// Takes what a manifest describes, or the best that an index lists. `name`: its digest. (source_layout.c)
+int source_take_document(struct source *source, struct source_list *list, const char *name, const char *media_type,
+                         const struct source_document *document, unsigned depth, struct err *err) MUST_CHECK;
+
+// A manifest or a small blob of the registry, verified. (source_registry.c)
+int source_registry_read(struct source *source, const struct image_descriptor *descriptor, const struct digest *digest,
+                         struct arena *arena, struct source_document *ret, struct err *err) MUST_CHECK;
+
+// The readers: source_layout.c, source_docker.c, source_registry.c.
 int source_layout_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
+int source_layout_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+int source_registry_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+int source_registry_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
 int source_docker_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
 
 // Checks the configuration against the layers and gives them their diff ids. `name`: of the configuration, for messages.

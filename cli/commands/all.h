@@ -13,6 +13,7 @@ extern const struct command command_import;
 extern const struct command command_inspect;
 extern const struct command command_load;
 extern const struct command command_pull;
+extern const struct command command_copy;
 extern const struct command command_rmi;
 extern const struct command command_tag;
 extern const struct command command_tags;

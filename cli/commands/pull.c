@@ -1,6 +1,7 @@
 #include "cli/commands/all.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
+#include "cli/registry_session.h"
 #include "images/ref.h"
 #include "runtime/base/err.h"
 
@@ -11,6 +12,7 @@ struct pull_request {
     const char *name;
     const char *platform;
     bool quiet;
+    struct registry_flags registry;
 };
 
 static bool is_local(const char *source) {
@@ -25,21 +27,23 @@ static bool is_local(const char *source) {
 
 static int run(struct context *context, struct err *err) {
     const struct pull_request *request = context->request;
-    const struct store_load load = {
+    struct store_load load = {
         .source = context->operands[0],
         .name = request->name,
         .platform = request->platform,
         .quiet = request->quiet,
     };
+    AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct image_ref ref;
-    if (!is_local(load.source)) {
-        if (image_ref_parse(&context->arena, load.source, &ref, err) < 0) {
-            return -1;
-        }
-        return err_set(err, ERR_UNSUPPORTED,
-                       "pull %s: this version cannot reach registries; it reads oci:DIR, oci-archive:FILE and docker-archive:FILE",
-                       load.source);
+    if (is_local(load.source)) {
+        return store_load(context, &load, err);
     }
+    if (image_ref_parse(&context->arena, load.source, &ref, err) < 0 ||
+        registry_session_open(context, &request->registry, ref.registry, &session, err) < 0) {
+        return -1;
+    }
+    load.registry = session.registry;
+    load.ref = &ref;
     return store_load(context, &load, err);
 }
 
@@ -48,6 +52,7 @@ static const struct option_row options[] = {
     OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct pull_request, platform,
                   "Take the image for this platform [default: the host's]"),
     OPTION_FLAG("quiet", 'q', struct pull_request, quiet, "Do not show how far it is"),
+    REGISTRY_OPTIONS(struct pull_request, registry),
     {0},
 };
 
@@ -56,8 +61,11 @@ const struct command command_pull = {
     .usage = "SOURCE",
     .summary = "Bring an image into the store",
     .description =
-        "SOURCE is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. Registries come in a later version.",
-    .examples = "coffer pull oci:build/image:latest",
+        "SOURCE is an image's name, [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], in its registry; docker.io where no host is named, "
+        "latest where no tag is. Or a file: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME].\n\n"
+        "Layers come side by side and are unpacked as they come; those that the store has are not asked for. Every digest and size "
+        "is verified. On failure nothing has changed.",
+    .examples = "coffer pull alpine\ncoffer pull quay.io/prometheus/node-exporter:v1.7.0\ncoffer pull oci:build/image:latest",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,
     .max_operands = 1,

@@ -1,5 +1,6 @@
 #include "cli/commands/all.h"
 #include "cli/commands/engine.h"
+#include "cli/commands/store.h"
 #include "cli/context.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -79,10 +80,6 @@ static int check(const struct run_request *run, struct err *err) {
     if (strcmp(run->network, "none") != 0 && strcmp(run->network, "host") != 0) {
         return err_set(err, ERR_UNSUPPORTED, "--network %s: this version has none and host", run->network);
     }
-    if (run->pull == PULL_ALWAYS) {
-        return err_set(err, ERR_UNSUPPORTED, "--pull always: this version reads images from files: load %s first, and use --pull missing",
-                       run->image);
-    }
     return 0;
 }
 
@@ -99,7 +96,16 @@ static int run(struct context *context, struct err *err) {
     request.env = env;
     const struct engine engine = engine_of(context);
     int status;
-    return engine_run(&engine, &request, &status, err) < 0 ? -1 : status;
+    if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
+        return -1;
+    }
+    int result = engine_run(&engine, &request, &status, err);
+    // Asked only behind a failure: a start pays nothing for it.
+    if (result < 0 && err->kind == ERR_NOT_FOUND && request.pull == PULL_MISSING && !store_has_image(context, request.image)) {
+        *err = (struct err){0};
+        result = store_bring(context, request.image, err) < 0 ? -1 : engine_run(&engine, &request, &status, err);
+    }
+    return result < 0 ? -1 : status;
 }
 
 static const char *const pull_policies[] = {"missing", "always", "never", NULL};

@@ -3,17 +3,22 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/registry_session.h"
 #include "images/gc.h"
+#include "images/image.h"
 #include "images/load.h"
 #include "images/ref.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "specs/image_manifest.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,6 +127,18 @@ static int print_loaded(const struct load_image *images, size_t count, bool only
     return output_write(&text, err);
 }
 
+// As docker has it: what is asked for is the last word, in full where nothing else is said.
+static int print_pulled(const struct image_ref *ref, bool is_current, bool quiet, struct arena *arena, struct err *err) {
+    AUTO_BUF struct buf text = {0};
+    if (!quiet) {
+        buf_add_format(&text, "%s: %s\n", is_current ? "Image is up to date" : "Pulled image", image_ref_familiar(arena, ref));
+    } else {
+        buf_add_format(&text, "%s%s%s%s%s\n", ref->name, ref->tag ? ":" : "", ref->tag ? ref->tag : "", ref->digest ? "@" : "",
+                       ref->digest ? ref->digest : "");
+    }
+    return output_write(&text, err);
+}
+
 // Each layer of an image needs two or three descriptors, and the usual limit, 1024, is there for old programs that select(2).
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
@@ -138,7 +155,7 @@ int store_load(struct context *context, const struct store_load *load, struct er
     struct image_platform platform;
     struct load_image *images;
     size_t count;
-    struct load_options options = {.source = load->source, .input_fd = STDIN_FILENO};
+    struct load_options options = {.source = load->source, .input_fd = STDIN_FILENO, .registry = load->registry, .ref = load->ref};
     if (load->name) {
         if (image_ref_parse(&context->arena, load->name, &name, err) < 0) {
             return -1;
@@ -154,6 +171,12 @@ int store_load(struct context *context, const struct store_load *load, struct er
     if (store_of(context, &store, &options.single_id, err) < 0) {
         return -1;
     }
+    struct load_image current;
+    int is_current = load->registry && !load->name ? load_is_current(store, &options, &context->arena, &current, err) : 0;
+    if (is_current != 0) {
+        return is_current < 0 || load->no_words ? (is_current < 0 ? -1 : 0)
+                                                : print_pulled(load->ref, true, load->quiet, &context->arena, err);
+    }
     raise_descriptor_limit();
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
     if (!load->quiet) {
@@ -164,5 +187,58 @@ int store_load(struct context *context, const struct store_load *load, struct er
     if (load_images(store, &options, &context->arena, &images, &count, err) < 0) {
         return -1;
     }
+    if (load->no_words) {
+        return 0;
+    }
+    if (load->registry) {
+        return print_pulled(options.name ? options.name : load->ref, false, load->quiet, &context->arena, err);
+    }
     return print_loaded(images, count, load->only_ids, &context->arena, err);
+}
+
+static int bring(struct context *context, const char *image, struct err *err) {
+    static const struct registry_flags flags;
+    AUTO_REGISTRY_SESSION struct registry_session session = {0};
+    struct image_ref ref;
+    if (image_ref_parse(&context->arena, image, &ref, err) < 0 ||
+        registry_session_open(context, &flags, ref.registry, &session, err) < 0) {
+        return -1;
+    }
+    const struct store_load load = {.source = image, .registry = session.registry, .ref = &ref, .no_words = true};
+    return store_load(context, &load, err);
+}
+
+bool store_has_image(const struct context *context, const char *image) {
+    AUTO_STORE struct store *store = NULL;
+    struct err ignored;
+    AUTO_ARENA struct arena arena = {0};
+    const char *path;
+    struct image_ref ref;
+    return store_open(context->store_dir, context->rootless ? STORE_USER_XATTR : 0, &store, &ignored) == 0 &&
+           image_find(store, image, &arena, &path, &ref, &ignored) == 0;
+}
+
+int store_bring(struct context *context, const char *image, struct err *err) {
+    struct err failure = {0};
+    int pipes[2], status = 0;
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe");
+    }
+    AUTO_FD int from = pipes[0];
+    AUTO_FD int to = pipes[1];
+    pid_t pid = fork();
+    if (pid == 0) {
+        // What it has set up goes with it; only why it failed is left.
+        bool failed = bring(context, image, &failure) < 0 && fd_write_all(to, &failure, sizeof(failure)) == 0;
+        _exit(failed ? 1 : 0);
+    }
+    fd_close(&to);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+        return err_sys(err, "start a process that pulls %s", image);
+    }
+    if (fd_read_full(from, &failure, sizeof(failure)) == sizeof(failure)) {
+        *err = failure;
+        return err_in(err, "pull %s", image);
+    }
+    return status == 0 ? 0 : err_set(err, ERR_STATE, "pull %s: the process that did it was killed", image);
 }

@@ -8,6 +8,8 @@
 
 struct context;
 struct err;
+struct image_ref;
+struct registry;
 struct table;
 
 // Opens it, made where it is missing, and cleans up behind commands that died. An ordinary user's process is from here on in a user
@@ -21,11 +23,19 @@ void store_set_created(struct table *table, unsigned since, unsigned at, const c
 // `load` and `pull`: loads the source, shows how far it is on standard error unless quiet, and prints what came.
 struct store_load {
     const char *source;
+    struct registry *registry; // where `ref` is; NULL: the source is a file or a directory
+    const struct image_ref *ref;
     const char *name;     // NULL: as the source says
     const char *platform; // NULL: this host's
     bool quiet;
     bool only_ids; // print nothing but the images' ids
+    bool no_words; // print nothing at all on standard output
 };
 int store_load(struct context *context, const struct store_load *load, struct err *err) MUST_CHECK;
+
+// For commands that need an image by its name and go on: whether it is there; and brings it from its registry, in a process of its
+// own, since that may change its user namespace.
+bool store_has_image(const struct context *context, const char *image);
+int store_bring(struct context *context, const char *image, struct err *err) MUST_CHECK;
 
 #endif

@@ -37,6 +37,7 @@ struct transfer {
     bool out_full, body_dry; // paused until out_fd, body_fd are ready
     uint64_t sent;
     uint64_t told_bytes; // of progress
+    int failure_errnum;
     char failure[512];   // our own reason to break it off
     char curl_words[CURL_ERROR_SIZE];
 };

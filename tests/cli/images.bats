@@ -266,11 +266,6 @@ fs_of() { # DIFF-ID
     fails 'image dead is not in the store; load one with "coffer load" or "coffer pull"' coffer inspect dead || true
 }
 
-@test "a registry's name is refused for now, in one sentence" {
-    fails "pull alpine:3: this version cannot reach registries; it reads oci:DIR, oci-archive:FILE and docker-archive:FILE" \
-        coffer pull alpine:3
-}
-
 @test "bad: a layer with another digest, size or content" {
     a=$(simple_layer a gzip)
     digest=$(digest_of "$a")

@@ -49,7 +49,7 @@ run_tiny() {
     [ "$status" -eq 143 ]
     run run_tiny --no-such-flag tiny
     [ "$status" -eq 125 ]
-    run run_tiny missing
+    run run_tiny --pull never missing
     [ "$status" -eq 125 ]
     [[ $output == "coffer: image missing:latest is not in the store"* ]]
     run -127 run_tiny tiny ""

@@ -27,7 +27,7 @@ refuses() {
     done
     refuses ': image name "Bad Name": expected lower-case letters' 'Bad Name' true
     refuses ': the image name is empty' '' true
-    refuses ': image tiny:nope is not in the store' tiny:nope true
+    refuses ': image tiny:nope is not in the store' --pull never tiny:nope true
     refuses ': image name "tiny@sha256:abc": digest "sha256:abc": expected 64 lower-case hex digits' tiny@sha256:abc true
     refuses ': run tiny: image tiny names no command; give one behind the image' --entrypoint '' tiny
 }

@@ -1,0 +1,166 @@
+#include "images/copy.h"
+#include "cli/commands/all.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/registry_session.h"
+#include "images/ref.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "specs/image_manifest.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// What comes from one registry and goes to another rests there, without a name; /tmp may be memory.
+#define SPOOL_DIR "/var/tmp"
+
+struct copy_request {
+    bool all;
+    bool quiet;
+    const char *platform;
+    const char *digest_file;
+    struct registry_flags registry;
+};
+
+// One line a blob.
+struct shown {
+    struct progress *progress;
+    char digest[256]; // of the line that is drawn
+    unsigned line;
+};
+
+static void shown_finish(struct shown *shown) {
+    progress_destroy(shown->progress);
+}
+
+static void show(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size) {
+    static const char *const words[] = {
+        [COPY_SENT] = "copied", [COPY_MOUNTED] = "taken from the repository beside it,", [COPY_PRESENT] = "is already there,"};
+    struct shown *shown = context;
+    char text[OUTPUT_HUMAN_SIZE];
+    if (strcmp(shown->digest, digest) != 0) {
+        const char *colon = strchr(digest, ':');
+        AUTO_FREE char *label = mem_format("blob %.12s", colon ? colon + 1 : digest);
+        snprintf(shown->digest, sizeof(shown->digest), "%s", digest);
+        shown->line = progress_add(shown->progress, label);
+    }
+    if (state == COPY_SENDING) {
+        progress_set(shown->progress, shown->line, done, size);
+    } else {
+        AUTO_FREE char *result = mem_format("%s %s", words[state], output_human_size((int64_t)size, text));
+        progress_done(shown->progress, shown->line, result);
+        shown->digest[0] = '\0';
+    }
+}
+
+static bool is_file(const char *text) {
+    static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return strcmp(text, "-") == 0;
+}
+
+// An end that is a reference gets a session; "docker://" in front of one is skopeo's word for it.
+static int open_end(struct context *context, const char *text, struct registry_session *session, struct copy_end *ret,
+                    struct err *err) {
+    static const char scheme[] = "docker://";
+    const struct copy_request *request = context->request;
+    if (is_file(text)) {
+        ret->text = text;
+        return 0;
+    }
+    struct image_ref *ref = arena_alloc(&context->arena, sizeof(*ref));
+    text += strncmp(text, scheme, sizeof(scheme) - 1) == 0 ? sizeof(scheme) - 1 : 0;
+    if (image_ref_parse(&context->arena, text, ref, err) < 0 ||
+        registry_session_open(context, &request->registry, ref->registry, session, err) < 0) {
+        return -1;
+    }
+    ret->ref = ref;
+    ret->registry = session->registry;
+    return 0;
+}
+
+static int write_digest(const char *path, const char *digest, struct err *err) {
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return fd < 0 || fd_write_all(fd, digest, strlen(digest)) < 0 ? err_sys(err, "--digestfile: write %s", path) : 0;
+}
+
+static int run(struct context *context, struct err *err) {
+    const struct copy_request *request = context->request;
+    AUTO_REGISTRY_SESSION struct registry_session from = {0};
+    AUTO_REGISTRY_SESSION struct registry_session to = {0};
+    AUTO(shown_finish) struct shown shown = {0};
+    AUTO_BUF struct buf text = {0};
+    struct copy_options copy = {.all = request->all, .input_fd = STDIN_FILENO};
+    struct image_platform platform;
+    struct digest digest;
+    char digest_text[DIGEST_TEXT_SIZE];
+    if (request->platform) {
+        if (request->all) {
+            return err_set(err, ERR_INPUT, "both --all and --platform: which of them?");
+        }
+        if (image_platform_parse(&context->arena, request->platform, &platform, err) < 0) {
+            return -1;
+        }
+        copy.platform = &platform;
+    }
+    AUTO_FD int spool = open(SPOOL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (spool < 0) {
+        return err_sys(err, "open %s", SPOOL_DIR);
+    }
+    copy.spool_fd = spool;
+    if (open_end(context, context->operands[0], &from, &copy.from, err) < 0 ||
+        open_end(context, context->operands[1], &to, &copy.to, err) < 0) {
+        return -1;
+    }
+    if (!request->quiet) {
+        shown.progress = progress_create(STDERR_FILENO);
+        copy.progress = show;
+        copy.progress_context = &shown;
+    }
+    if (copy_image(&copy, &digest, err) < 0) {
+        return -1;
+    }
+    digest_format(&digest, digest_text);
+    if (request->digest_file && write_digest(request->digest_file, digest_text, err) < 0) {
+        return -1;
+    }
+    buf_add_format(&text, "%s\n", digest_text);
+    return output_write(&text, err);
+}
+
+static const struct option_row options[] = {
+    OPTION_FLAG("all", 'a', struct copy_request, all, "Copy the images for all platforms"),
+    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct copy_request, platform,
+                  "Copy the image for this platform [default: the host's]"),
+    OPTION_STRING("digestfile", 0, "FILE", struct copy_request, digest_file, "Write the digest to FILE", .complete = COMPLETE_FILE),
+    OPTION_FLAG("quiet", 'q', struct copy_request, quiet, "Do not show how far it is"),
+    REGISTRY_OPTIONS(struct copy_request, registry),
+    {0},
+};
+
+const struct command command_copy = {
+    .name = "copy",
+    .usage = "SOURCE TARGET",
+    .summary = "Copy an image between registries and OCI layouts",
+    .description = "SOURCE and TARGET are images' names in their registries, or OCI layouts: oci:DIR[:TAG], as a source also "
+                   "oci-archive:FILE[:TAG]. The bytes stay what they are, and so do all digests; blobs that the target has are not "
+                   "sent again. "
+                   "Prints the digest that the target's name stands for.",
+    .examples = "coffer copy alpine registry.example.com/mirror/alpine:3\ncoffer copy --all debian oci:debian:bookworm",
+    .group = COMMAND_GROUP_IMAGES,
+    .min_operands = 2,
+    .max_operands = 2,
+    .options = options,
+    .request_size = sizeof(struct copy_request),
+    .run = run,
+};

@@ -1,0 +1,43 @@
+// Copying images between registries and OCI layouts, byte for byte: every digest stays what it is.
+//
+// What the target has is not sent again; between two repositories of one registry blobs are mounted, not sent at all. Parts come
+// before what names them, and the name last, so that a copy that is broken off leaves blobs and no half image.
+#ifndef COFFER_IMAGES_COPY_H
+#define COFFER_IMAGES_COPY_H
+
+#include "images/digest.h"
+#include "images/ref.h"
+#include "runtime/base/attr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct image_platform;
+struct registry;
+
+// One end: a reference in its registry, or a layout by its text (images/source.h; as a target "oci:DIR[:TAG]").
+struct copy_end {
+    struct registry *registry; // NULL: text
+    const struct image_ref *ref;
+    const char *text;
+};
+
+enum copy_state { COPY_SENDING, COPY_SENT, COPY_MOUNTED, COPY_PRESENT };
+
+struct copy_options {
+    struct copy_end from, to;
+    int input_fd;                          // what "-" stands for
+    int spool_fd;                          // a directory for files without a name
+    bool all;                              // an index with all that it lists; else one image
+    const struct image_platform *platform; // which; NULL: this host's
+
+    // Told of each blob, by its digest: bytes done, of so many. NULL: not at all.
+    void (*progress)(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size);
+    void *progress_context;
+};
+
+// *ret_digest: of the manifest or index that the target's name stands for now.
+int copy_image(const struct copy_options *options, struct digest *ret_digest, struct err *err) MUST_CHECK;
+
+#endif
