@@ -151,7 +151,7 @@ static int check_type(const struct exchange *exchange, const struct registry_man
     char quoted[QUOTE_SIZE];
     if (manifest->media_type && strncasecmp(manifest->media_type, "text/", 5) == 0) {
         return err_set(err, ERR_INPUT, "%s: %s answers with %s where a manifest was asked for; is it a registry?",
-                       exchange->request.what, exchange->url.host, quote_text(manifest->media_type, quoted));
+                       exchange->request.what, exchange->url.authority, quote_text(manifest->media_type, quoted));
     }
     return 0;
 }
@@ -161,7 +161,7 @@ static int digest_said(const struct exchange *exchange, struct digest *ret, stru
     const char *said = fetch_header(exchange_answer(exchange), "docker-content-digest");
     *ret = (struct digest){0};
     if (said && digest_parse(said, ret, err) < 0) {
-        return err_in(err, "%s: %s says of the manifest", exchange->request.what, exchange->url.host);
+        return err_in(err, "%s: %s says of the manifest", exchange->request.what, exchange->url.authority);
     }
     return 0;
 }

@@ -70,8 +70,8 @@ static int refused_401(const struct exchange *exchange, const char *words, struc
         return err_set(err, ERR_STATE, "%s: %s%s", what, exchange->refusal, words);
     }
     if (!exchange->own) {
-        return err_set(err, ERR_STATE, "%s: %s, where the registry leads to, wants a login of its own%s", what, exchange->url.host,
-                       words);
+        return err_set(err, ERR_STATE, "%s: %s, where the registry leads to, wants a login of its own%s", what,
+                       exchange->url.authority, words);
     }
     if (exchange->has_login) {
         return err_set(err, ERR_STATE, "%s: the registry refuses the login that is kept for it%s; run coffer login %s", what, words,
@@ -83,7 +83,7 @@ static int refused_401(const struct exchange *exchange, const char *words, struc
 
 int exchange_refused(const struct exchange *exchange, struct err *err) {
     const struct fetch_answer *answer = exchange_answer(exchange);
-    const char *what = exchange->request.what, *host = exchange->url.host;
+    const char *what = exchange->request.what, *host = exchange->url.authority;
     AUTO_BUF struct buf said = {0};
     registry_add_words(answer, &said);
     const char *words = buf_string(&said), *wait;

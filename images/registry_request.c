@@ -249,7 +249,7 @@ static bool passes(int status) {
 static void take_not_now(struct exchange *exchange, const struct fetch_answer *answer) {
     int64_t wait = retry_after_ms(answer);
     AUTO_BUF struct buf why = {0};
-    buf_add_format(&why, "%s answers %d", exchange->url.host, answer->status);
+    buf_add_format(&why, "%s answers %d", exchange->url.authority, answer->status);
     registry_add_words(answer, &why);
     if (wait <= REGISTRY_MAX_WAIT_MS && wait_and_retry(exchange, wait, buf_string(&why))) {
         return;
@@ -272,14 +272,15 @@ static int check_redirect(const struct exchange *exchange, const struct url *to,
     char quoted[QUOTE_SIZE];
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     if (exchange->redirects >= REGISTRY_MAX_REDIRECTS) {
-        return err_set(err, ERR_INPUT, "%s: %s redirects more than %d times", what, exchange->url.host, REGISTRY_MAX_REDIRECTS);
+        return err_set(err, ERR_INPUT, "%s: %s redirects more than %d times", what, exchange->url.authority,
+                       REGISTRY_MAX_REDIRECTS);
     }
     if (!reads && status != 307 && status != 308) {
         return err_set(err, ERR_INPUT, "%s: %s answers a %s with a redirect (%d), which only 307 and 308 may do", what,
-                       exchange->url.host, method, status);
+                       exchange->url.authority, method, status);
     }
     if (exchange->url.tls && !to->tls && !exchange->host->insecure) {
-        return err_set(err, ERR_INPUT, "%s: %s redirects from https to %s, which is refused", what, exchange->url.host,
+        return err_set(err, ERR_INPUT, "%s: %s redirects from https to %s, which is refused", what, exchange->url.authority,
                        quote_text(to->text, quoted));
     }
     return 0;
@@ -289,7 +290,7 @@ static void take_redirect(struct exchange *exchange, const struct fetch_answer *
     struct err err = {0};
     struct url to;
     if (url_resolve(&exchange->arena, &exchange->url, fetch_header(answer, "location"), &to, &err) < 0) {
-        err_in(&err, "%s: %s redirects badly", exchange->request.what, exchange->url.host);
+        err_in(&err, "%s: %s redirects badly", exchange->request.what, exchange->url.authority);
     } else if (check_redirect(exchange, &to, answer->status, &err) == 0) {
         exchange->redirects++;
         exchange->own = exchange->own && url_same_origin(&to, &exchange->origin);

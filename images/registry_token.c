@@ -349,13 +349,13 @@ static int refused(const struct exchange *exchange, struct err *err) {
     bool denied = answer->status == 401 || answer->status == 403 || (wish->by_post && answer->status == 400);
     if (denied && wish->has_login) {
         return err_set(err, ERR_STATE, "%s: %s does not accept the login that is kept for %s%s; run coffer login %s", what,
-                       wish->realm.host, login, buf_string(&words), login);
+                       wish->realm.authority, login, buf_string(&words), login);
     }
     if (denied) {
-        return err_set(err, ERR_STATE, "%s: %s gives no token without a login%s; run coffer login %s", what, wish->realm.host,
+        return err_set(err, ERR_STATE, "%s: %s gives no token without a login%s; run coffer login %s", what, wish->realm.authority,
                        buf_string(&words), login);
     }
-    return err_set(err, ERR_STATE, "%s: %s, asked for a token, answers %d%s", what, wish->realm.host, answer->status,
+    return err_set(err, ERR_STATE, "%s: %s, asked for a token, answers %d%s", what, wish->realm.authority, answer->status,
                    buf_string(&words));
 }
 
@@ -382,11 +382,11 @@ static int take_token(struct exchange *exchange, struct err *err) {
         return refused(exchange, err);
     }
     if (json_decode(&document, &token_table, &arena, &decoded, err) < 0) {
-        return err_in(err, "%s: answer of %s", exchange->request.what, wish->realm.host);
+        return err_in(err, "%s: answer of %s", exchange->request.what, wish->realm.authority);
     }
     const char *token = decoded.token && *decoded.token ? decoded.token : decoded.access_token;
     if (!is_sound(token)) {
-        return err_set(err, ERR_INPUT, "%s: %s answers with %s", exchange->request.what, wish->realm.host,
+        return err_set(err, ERR_INPUT, "%s: %s answers with %s", exchange->request.what, wish->realm.authority,
                        token ? "a token that cannot be one" : "no token");
     }
     AUTO_SECRET struct buf line = {0};

@@ -41,14 +41,15 @@ static int take_location(const struct exchange *exchange, struct arena *arena, c
     const char *location = fetch_header(exchange_answer(exchange), "location");
     struct url url;
     if (!location) {
-        return err_set(err, ERR_INPUT, "%s: %s does not say where the upload goes on", exchange->request.what, exchange->url.host);
+        return err_set(err, ERR_INPUT, "%s: %s does not say where the upload goes on", exchange->request.what,
+                       exchange->url.authority);
     }
     if (url_resolve(arena, &exchange->url, location, &url, err) < 0) {
-        return err_in(err, "%s: where %s lets the upload go on", exchange->request.what, exchange->url.host);
+        return err_in(err, "%s: where %s lets the upload go on", exchange->request.what, exchange->url.authority);
     }
     if (exchange->url.tls && !url.tls && !exchange->host->insecure) {
         return err_set(err, ERR_INPUT, "%s: %s, reached by https, lets the upload go on by plain http, which is refused",
-                       exchange->request.what, exchange->url.host);
+                       exchange->request.what, exchange->url.authority);
     }
     *ret_url = url.text;
     return 0;
@@ -354,7 +355,7 @@ int registry_put_manifest(struct registry *registry, const struct image_ref *ref
     }
     const char *header = fetch_header(exchange_answer(&exchange), "docker-content-digest");
     if (header && digest_parse(header, &said, err) < 0) {
-        return err_in(err, "%s: %s says of the manifest", request.what, exchange.url.host);
+        return err_in(err, "%s: %s says of the manifest", request.what, exchange.url.authority);
     }
     if (header && said.algorithm == ours.algorithm && !digest_equal(&said, &ours)) {
         return err_set(err, ERR_CORRUPT, "%s: the manifest pushed is %s, but the registry says %s", request.what, ours_text,

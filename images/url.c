@@ -67,9 +67,8 @@ static int take_authority(const char *text, char *authority, struct url *url, st
 
 static void join(struct arena *arena, struct url *url) {
     bool usual = url->port == (url->tls ? 443u : 80u);
-    const char *scheme = url->tls ? "https" : "http";
-    url->text = usual ? arena_format(arena, "%s://%s%s", scheme, url->host, url->path)
-                      : arena_format(arena, "%s://%s:%u%s", scheme, url->host, url->port, url->path);
+    url->authority = usual ? url->host : arena_format(arena, "%s:%u", url->host, url->port);
+    url->text = arena_format(arena, "%s://%s%s", url->tls ? "https" : "http", url->authority, url->path);
 }
 
 int url_parse(struct arena *arena, const char *text, struct url *ret, struct err *err) {

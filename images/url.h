@@ -18,8 +18,9 @@ struct url {
     bool tls;         // https
     const char *host; // without the port; an IPv6 address in brackets
     unsigned port;
-    const char *path; // "/" at least, and the query
-    const char *text; // whole, without a port that is the scheme's own
+    const char *authority; // both, without a port that is the scheme's own
+    const char *path;      // "/" at least, and the query
+    const char *text;      // whole, without a port that is the scheme's own
 };
 
 // ERR_INPUT says what is wrong with it. Strings in the arena.

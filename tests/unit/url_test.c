@@ -27,6 +27,7 @@ CASE(sound_urls) {
         CHECK(url_parse(&arena, sound[i].text, &url, &err) == 0);
         CHECK_STR(url.host, sound[i].host);
         CHECK_INT(url.port, sound[i].port);
+        CHECK(strncmp(strstr(url.text, "//") + 2, url.authority, strlen(url.authority)) == 0);
         CHECK_STR(url.path, sound[i].path);
         CHECK_STR(url.text, sound[i].whole);
         CHECK(url.tls == sound[i].tls);
