@@ -14,12 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REDRAW_MS = 100, BAR_WIDTH = 20, LABEL_WIDTH = 24 };
+enum { REDRAW_MS = 100, RATE_AFTER_MS = 500, BAR_WIDTH = 20, LABEL_WIDTH = 24 };
 
 struct line {
     char *label;
     char *result; // NULL until it is done
     uint64_t done_bytes, total_bytes;
+    uint64_t first_bytes; // and when, so that the rate leaves out what was there before
+    int64_t first_ms;
 };
 
 struct progress {
@@ -71,11 +73,22 @@ void progress_format(struct buf *buf, const char *label, uint64_t done_bytes, ui
     buf_add_format(buf, "%s/%s", done, output_human_size((int64_t)total_bytes, total));
 }
 
+// Bytes a second, once there is a second's worth to tell it from.
+static void add_rate(struct buf *buf, const struct line *line) {
+    char rate[OUTPUT_HUMAN_SIZE];
+    int64_t passed_ms = line->first_ms ? now_ms() - line->first_ms : 0;
+    if (passed_ms >= RATE_AFTER_MS && line->done_bytes > line->first_bytes) {
+        double bytes = (double)(line->done_bytes - line->first_bytes) * 1000 / (double)passed_ms;
+        buf_add_format(buf, "  %s/s", output_human_size((int64_t)bytes, rate));
+    }
+}
+
 static void add_line(struct buf *buf, const struct line *line, int width) {
     if (line->result) {
         buf_add_format(buf, "%-*s %s", LABEL_WIDTH, line->label, line->result);
     } else {
         progress_format(buf, line->label, line->done_bytes, line->total_bytes, width);
+        add_rate(buf, line);
     }
 }
 
@@ -125,6 +138,10 @@ void progress_set(struct progress *progress, unsigned line, uint64_t done_bytes,
     }
     pthread_mutex_lock(&progress->lock);
     assert(line < progress->count);
+    if (done_bytes > 0 && progress->lines[line].first_ms == 0) {
+        progress->lines[line].first_bytes = done_bytes;
+        progress->lines[line].first_ms = now_ms();
+    }
     progress->lines[line].done_bytes = done_bytes;
     progress->lines[line].total_bytes = total_bytes;
     redraw(progress, false);

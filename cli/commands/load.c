@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <unistd.h>
 
+enum { FORMAT_TEXT, FORMAT_JSON };
+
 struct load_request {
     const char *input;
     const char *name;
     const char *platform;
     bool quiet;
+    int format;
 };
 
 static int run(struct context *context, struct err *err) {
@@ -24,13 +27,16 @@ static int run(struct context *context, struct err *err) {
                                              : "-",
         .name = request->name,
         .platform = request->platform,
-        .quiet = request->quiet,
+        .quiet = request->quiet && request->format == FORMAT_TEXT,
+        .events = request->format == FORMAT_JSON,
     };
     if (load.source[0] == '-' && !load.source[1] && isatty(STDIN_FILENO)) {
         return err_set(err, ERR_INPUT, "standard input is a terminal; give an archive with --input, or a pipe");
     }
     return store_load(context, &load, err);
 }
+
+static const char *const formats[] = {"text", "json", NULL};
 
 static const struct option_row options[] = {
     OPTION_STRING("input", 'i', "FILE", struct load_request, input, "Read FILE in place of standard input",
@@ -39,6 +45,8 @@ static const struct option_row options[] = {
     OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct load_request, platform,
                   "Take the image for this platform [default: the host's]"),
     OPTION_FLAG("quiet", 'q', struct load_request, quiet, "Do not show how far it is"),
+    OPTION_CHOICE("format", 0, "FORMAT", formats, struct load_request, format,
+                  "Print text, or JSON events, one a line [default text]"),
     {0},
 };
 

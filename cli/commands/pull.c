@@ -8,10 +8,13 @@
 #include <stddef.h>
 #include <string.h>
 
+enum { FORMAT_TEXT, FORMAT_JSON };
+
 struct pull_request {
     const char *name;
     const char *platform;
     bool quiet;
+    int format;
     struct registry_flags registry;
 };
 
@@ -31,7 +34,8 @@ static int run(struct context *context, struct err *err) {
         .source = context->operands[0],
         .name = request->name,
         .platform = request->platform,
-        .quiet = request->quiet,
+        .quiet = request->quiet && request->format == FORMAT_TEXT,
+        .events = request->format == FORMAT_JSON,
     };
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct image_ref ref;
@@ -47,11 +51,15 @@ static int run(struct context *context, struct err *err) {
     return store_load(context, &load, err);
 }
 
+static const char *const formats[] = {"text", "json", NULL};
+
 static const struct option_row options[] = {
     OPTION_STRING("name", 0, "NAME", struct pull_request, name, "Name the image NAME, whatever the source says"),
     OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct pull_request, platform,
                   "Take the image for this platform [default: the host's]"),
     OPTION_FLAG("quiet", 'q', struct pull_request, quiet, "Do not show how far it is"),
+    OPTION_CHOICE("format", 0, "FORMAT", formats, struct pull_request, format,
+                  "Print text, or JSON events, one a line [default text]"),
     REGISTRY_OPTIONS(struct pull_request, registry),
     {0},
 };

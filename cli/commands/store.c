@@ -1,8 +1,8 @@
 #include "cli/commands/store.h"
 
+#include "cli/commands/load_view.h"
 #include "cli/context.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/registry_session.h"
 #include "images/gc.h"
 #include "images/image.h"
@@ -55,65 +55,6 @@ void store_set_created(struct table *table, unsigned since, unsigned at, const c
               parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-// What progress shows of a load: a line a layer, and one for all of them together when there are several.
-struct shown {
-    struct progress *progress;
-    bool begun;
-    unsigned first, total;
-    bool *done;
-};
-
-static void shown_finish(struct shown *shown) {
-    progress_destroy(shown->progress);
-    free(shown->done);
-}
-
-static void begin(struct shown *shown, const struct load_layer *layers, size_t count) {
-    shown->begun = true;
-    shown->done = mem_array(count + 1, sizeof(*shown->done));
-    for (size_t i = 0; i < count; i++) {
-        const char *name = strncmp(layers[i].name, "sha256:", 7) == 0 ? layers[i].name + 7 : layers[i].name;
-        AUTO_FREE char *label = mem_format("layer %.12s", name);
-        unsigned line = progress_add(shown->progress, label);
-        shown->first = i == 0 ? line : shown->first;
-    }
-    if (count > 1) {
-        shown->total = progress_add(shown->progress, "all layers");
-    }
-}
-
-static void show(void *context, const struct load_layer *layers, size_t count) {
-    struct shown *shown = context;
-    uint64_t done = 0, size = 0;
-    bool all_done = true;
-    if (!shown->begun) {
-        begin(shown, layers, count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        bool finished = layers[i].state == LOAD_DONE || layers[i].state == LOAD_PRESENT;
-        char text[OUTPUT_HUMAN_SIZE];
-        done += layers[i].done;
-        size += layers[i].size;
-        all_done = all_done && finished;
-        if (finished && !shown->done[i]) {
-            AUTO_FREE char *result = mem_format("%s %s", layers[i].state == LOAD_DONE ? "unpacked" : "is already there,",
-                                                output_human_size((int64_t)layers[i].size, text));
-            shown->done[i] = true;
-            progress_done(shown->progress, shown->first + (unsigned)i, result);
-        } else if (!finished) {
-            progress_set(shown->progress, shown->first + (unsigned)i, layers[i].done, layers[i].size);
-        }
-    }
-    if (count > 1 && all_done && !shown->done[count]) {
-        char text[OUTPUT_HUMAN_SIZE];
-        AUTO_FREE char *result = mem_format("unpacked %s", output_human_size((int64_t)size, text));
-        shown->done[count] = true;
-        progress_done(shown->progress, shown->total, result);
-    } else if (count > 1 && !all_done) {
-        progress_set(shown->progress, shown->total, done, size);
-    }
-}
-
 static int print_loaded(const struct load_image *images, size_t count, bool only_ids, struct arena *arena, struct err *err) {
     AUTO_BUF struct buf text = {0};
     for (size_t i = 0; i < count; i++) {
@@ -150,7 +91,7 @@ static void raise_descriptor_limit(void) {
 
 int store_load(struct context *context, const struct store_load *load, struct err *err) {
     AUTO_STORE struct store *store = NULL;
-    AUTO(shown_finish) struct shown shown = {0};
+    AUTO_LOAD_VIEW struct load_view view = {0};
     struct image_ref name;
     struct image_platform platform;
     struct load_image *images;
@@ -173,6 +114,10 @@ int store_load(struct context *context, const struct store_load *load, struct er
     }
     struct load_image current;
     int is_current = load->registry && !load->name ? load_is_current(store, &options, &context->arena, &current, err) : 0;
+    if (is_current > 0 && load->events) {
+        load_view_image(&current, &context->arena);
+        return 0;
+    }
     if (is_current != 0) {
         return is_current < 0 || load->no_words ? (is_current < 0 ? -1 : 0)
                                                 : print_pulled(load->ref, true, load->quiet, &context->arena, err);
@@ -180,14 +125,15 @@ int store_load(struct context *context, const struct store_load *load, struct er
     raise_descriptor_limit();
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
     if (!load->quiet) {
-        shown.progress = progress_create(STDERR_FILENO);
-        options.progress = show;
-        options.progress_context = &shown;
+        load_view_init(&view, load->events ? LOAD_VIEW_EVENTS : LOAD_VIEW_LINES, &options);
     }
     if (load_images(store, &options, &context->arena, &images, &count, err) < 0) {
         return -1;
     }
-    if (load->no_words) {
+    for (size_t i = 0; load->events && i < count; i++) {
+        load_view_image(&images[i], &context->arena);
+    }
+    if (load->no_words || load->events) {
         return 0;
     }
     if (load->registry) {

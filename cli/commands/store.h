@@ -29,6 +29,7 @@ struct store_load {
     const char *platform; // NULL: this host's
     bool quiet;
     bool only_ids; // print nothing but the images' ids
+    bool events;   // JSON in place of all words
     bool no_words; // print nothing at all on standard output
 };
 int store_load(struct context *context, const struct store_load *load, struct err *err) MUST_CHECK;
