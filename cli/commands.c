@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &command_history,
     &command_tag,
     &command_tags,
+    &command_search,
     &command_rmi,
     &command_image,
     &command_version,

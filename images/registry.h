@@ -94,6 +94,21 @@ int registry_list_tags(struct registry *registry, const struct image_ref *ref, s
 // All repositories of a registry. Many registries do not serve this.
 int registry_list_repositories(struct registry *registry, const char *host, struct arena *arena, const char ***ret_names,
                                size_t *ret_count, struct err *err) MUST_CHECK;
+// Repositories whose name or description has the term, at most query->limit, as the registry ranks them.
+struct registry_query {
+    const char *host; // "docker.io"
+    const char *term; // "" finds all where there is a catalog
+    size_t limit;     // at most REGISTRY_MAX_FOUND
+};
+enum { REGISTRY_MAX_FOUND = 1000 };
+struct registry_found {
+    const char *name; // as a reference has it, without docker.io
+    const char *description;
+    int64_t stars;
+    bool official;
+};
+int registry_search(struct registry *registry, const struct registry_query *query, struct arena *arena, struct registry_found **ret,
+                    size_t *ret_count, struct err *err) MUST_CHECK;
 // The index of what refers to a manifest (signatures, SBOMs), from the API or, where that is missing, the tag that stands for it.
 // ERR_NOT_FOUND: nothing does, or the registry does not say.
 int registry_get_referrers(struct registry *registry, const struct image_ref *ref, const struct digest *digest, struct arena *arena,

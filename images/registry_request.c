@@ -132,7 +132,9 @@ void exchange_send(struct exchange *exchange) {
     fetch_end(exchange->fetch);
     exchange->fetch = NULL;
     exchange->started_at = exchange->received;
-    log_debug("%s %s%s", request->method, exchange->url.text, token ? " (authorised)" : "");
+    // Without the query: storage's URLs carry signatures there.
+    log_debug("%s %.*s%s", request->method, (int)strcspn(exchange->url.text, "?"), exchange->url.text,
+              token ? " (authorised)" : "");
     if (fetch_start(exchange->registry->fetcher, &fetch, &exchange->fetch, &err) < 0) {
         exchange_fail(exchange, &err);
         return;
@@ -172,9 +174,22 @@ static bool wait_and_retry(struct exchange *exchange, int64_t at_least_ms, const
     return true;
 }
 
+// What helps against a server that TLS does not come about with.
+static void advise(const struct exchange *exchange, struct err *err) {
+    const struct err before = *err;
+    if (!exchange->own || exchange->phase == EXCHANGE_TOKEN) {
+        return;
+    }
+    if (strstr(before.text, "certificate")) {
+        err_set(err, before.kind, "%s; put its authority's certificate into /etc/containers/certs.d/%s, or give --cert-dir",
+                before.text, exchange->host->name);
+    } else if (strstr(before.text, "wrong version number")) {
+        err_set(err, before.kind, "%s; if it speaks plain http only, give --tls-verify=false", before.text);
+    }
+}
+
 // No answer came, or not all of one.
 static void failed_here(struct exchange *exchange, bool transient, struct err *err) {
-    err_in(err, "%s", exchange->request.what);
     exchange->transient = transient;
     if (transient && wait_and_retry(exchange, 0, err->text)) {
         return;
@@ -183,6 +198,8 @@ static void failed_here(struct exchange *exchange, bool transient, struct err *e
         exchange->host->dead = exchange->host->dead || (exchange->received == 0 && !exchange->host->known);
     }
     if (!next_endpoint(exchange, err->text)) {
+        err_in(err, "%s", exchange->request.what);
+        advise(exchange, err);
         exchange_fail(exchange, err);
     }
 }
@@ -195,7 +212,7 @@ static bool try_other_way(struct exchange *exchange) {
     }
     host->plain = !host->plain;
     host->other_way = true;
-    log_debug("%s: no registry there; trying %s", exchange->url.text, host->plain ? "http" : "https");
+    log_debug("%s: no registry by %s; trying %s", host->name, host->plain ? "https" : "http", host->plain ? "http" : "https");
     begin(exchange);
     return true;
 }

@@ -15,6 +15,7 @@ extern const struct command command_load;
 extern const struct command command_pull;
 extern const struct command command_copy;
 extern const struct command command_rmi;
+extern const struct command command_search;
 extern const struct command command_tag;
 extern const struct command command_tags;
 
