@@ -14,6 +14,8 @@ static const struct command *const commands[] = {
     &command_rm,
     &command_images,
     &command_pull,
+    &command_login,
+    &command_logout,
     &command_copy,
     &command_load,
     &command_import,

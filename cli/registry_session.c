@@ -65,14 +65,15 @@ static void find_places(struct context *context, const struct registry_flags *op
     const char *containers = settings_of(context, "containers"), *docker = settings_of(context, "docker");
     const char **folders = arena_array(arena, 5, sizeof(*folders));
     size_t count = 0;
-    if (containers && context->rootless) {
+    if (containers) {
         folders[count++] = arena_format(arena, "%s/certs.d", containers);
         folders[count++] = arena_format(arena, "%s/certs.d", docker);
     }
     folders[count++] = "/etc/containers/certs.d";
     folders[count++] = "/etc/docker/certs.d";
+    const char *file = environment("COFFER_REGISTRIES_CONF");
     *ret = (struct registries_options){
-        .file = environment("CONTAINERS_REGISTRIES_CONF"),
+        .file = file ? file : environment("CONTAINERS_REGISTRIES_CONF"),
         .user_file = containers ? arena_format(arena, "%s/registries.conf", containers) : NULL,
         .user_folder = containers ? arena_format(arena, "%s/registries.conf.d", containers) : NULL,
         .system_file = "/etc/containers/registries.conf",

@@ -44,7 +44,8 @@ static int check_name(const char *name, struct err *err) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     char room[QUOTE_SIZE];
     if (!*name || name[strspn(name, letters)]) {
-        return err_set(err, ERR_INPUT, "the credential helper %s: expected a name of letters, digits and . _ -", quote_text(name, room));
+        return err_set(err, ERR_INPUT, "the credential helper %s: expected a name of letters, digits and . _ -",
+                       quote_text(name, room));
     }
     return 0;
 }
@@ -131,7 +132,8 @@ static int attend(struct call *call, int pidfd, int *input, int *output, struct 
     int64_t end_ms = now_ms() + timeout_ms;
     for (;;) {
         int64_t left_ms = end_ms - now_ms();
-        struct pollfd waits[] = {{.fd = pidfd, .events = POLLIN}, {.fd = *input, .events = POLLOUT}, {.fd = *output, .events = POLLIN}};
+        struct pollfd waits[] = {
+            {.fd = pidfd, .events = POLLIN}, {.fd = *input, .events = POLLOUT}, {.fd = *output, .events = POLLIN}};
         int ready = left_ms > 0 ? poll(waits, ARRAY_LEN(waits), (int)left_ms) : 0;
         if (ready < 0 && errno != EINTR) {
             return err_sys(err, "wait for docker-credential-%s", call->helper->name);
@@ -147,8 +149,8 @@ static int attend(struct call *call, int pidfd, int *input, int *output, struct 
             feed(input, call);
         }
         if ((waits[2].revents || waits[0].revents) && *output >= 0 && !drain(output, call->output)) {
-            return err_set(err, ERR_INPUT, "docker-credential-%s %s answers with more than %d bytes", call->helper->name, call->verb,
-                           OUTPUT_MAX);
+            return err_set(err, ERR_INPUT, "docker-credential-%s %s answers with more than %d bytes", call->helper->name,
+                           call->verb, OUTPUT_MAX);
         }
         if (waits[0].revents) {
             return 0;
@@ -158,7 +160,8 @@ static int attend(struct call *call, int pidfd, int *input, int *output, struct 
 
 static int exit_code(const struct call *call, const siginfo_t *end, struct err *err) {
     if (end->si_code != CLD_EXITED) {
-        return err_set(err, ERR_SYSTEM, "docker-credential-%s %s was killed by signal %d", call->helper->name, call->verb, end->si_status);
+        return err_set(err, ERR_SYSTEM, "docker-credential-%s %s was killed by signal %d", call->helper->name, call->verb,
+                       end->si_status);
     }
     return end->si_status;
 }
@@ -225,8 +228,8 @@ static int judge(const struct call *call, int code, struct err *err) {
         return err_set(err, ERR_SYSTEM, "docker-credential-%s %s ended with exit code %d", call->helper->name, call->verb, code);
     }
     said[strcspn(said, "\r\n")] = '\0';
-    return err_set(err, ERR_SYSTEM, "docker-credential-%s %s ended with exit code %d and says %s", call->helper->name, call->verb, code,
-                   quote_text(said, room));
+    return err_set(err, ERR_SYSTEM, "docker-credential-%s %s ended with exit code %d and says %s", call->helper->name, call->verb,
+                   code, quote_text(said, room));
 }
 
 struct answer {

@@ -1,5 +1,5 @@
-// Programs docker-credential-NAME, which keep passwords in a keychain (docker-credential-helpers): `get`, `store`, `erase` and `list`, a
-// question on standard input, the answer on standard output. They run as we do, without a shell; standard error is ours.
+// Programs docker-credential-NAME, which keep passwords in a keychain (docker-credential-helpers): `get`, `store`, `erase` and
+// `list`, a question on standard input, the answer on standard output. They run as we do, without a shell; standard error is ours.
 #ifndef COFFER_IMAGES_CREDENTIAL_HELPER_H
 #define COFFER_IMAGES_CREDENTIAL_HELPER_H
 

@@ -95,14 +95,15 @@ void credentials_cleanup(struct credentials **credentials) {
     credentials_close(*credentials);
 }
 
-static int wrong_entry(const struct credential_file *file, const struct credential_entry *entry, const char *expected, struct err *err) {
+static int wrong_entry(const struct credential_file *file, const struct credential_entry *entry, const char *expected,
+                       struct err *err) {
     char room[QUOTE_SIZE];
     return err_set(err, ERR_INPUT, "%s: auths[%s].auth: expected %s", file->path, quote_text(entry->key, room), expected);
 }
 
 // auth: base64 of USER:PASSWORD.
-static int take_auth(const struct credential_file *file, const struct credential_entry *entry, struct arena *arena, struct credential *ret,
-                     struct err *err) {
+static int take_auth(const struct credential_file *file, const struct credential_entry *entry, struct arena *arena,
+                     struct credential *ret, struct err *err) {
     struct base64_decode_ctx base64;
     size_t length = strlen(entry->auth), size = BASE64_DECODE_LENGTH(length);
     if (length > 2 * CREDENTIALS_MAX_SECRET) {
@@ -129,8 +130,8 @@ static int take_auth(const struct credential_file *file, const struct credential
 }
 
 // What an entry says: 1, or 0 when that is nothing.
-static int take_entry(const struct credential_file *file, const struct credential_entry *entry, struct arena *arena, struct credential *ret,
-                      struct err *err) {
+static int take_entry(const struct credential_file *file, const struct credential_entry *entry, struct arena *arena,
+                      struct credential *ret, struct err *err) {
     struct credential found = {0};
     if (entry->auth && *entry->auth) {
         if (take_auth(file, entry, arena, &found, err) < 0) {
@@ -162,7 +163,8 @@ static size_t matched(const char *key, const char *name) {
 }
 
 // The longest key first; entries that say nothing, as docker writes them beside a helper, are passed over.
-static int find_entry(const struct credential_file *file, const char *name, struct arena *arena, struct credential *ret, struct err *err) {
+static int find_entry(const struct credential_file *file, const char *name, struct arena *arena, struct credential *ret,
+                      struct err *err) {
     size_t bound = SIZE_MAX;
     for (;;) {
         size_t longest = 0;
@@ -185,10 +187,10 @@ static int find_entry(const struct credential_file *file, const char *name, stru
     }
 }
 
-// A helper for this host alone must answer. One for all hosts is asked for each public image, too, and often is of another machine's
-// desktop: that it fails is said, and no more.
-static int ask_helper(const struct credentials *credentials, const struct credential_file *file, const char *host, struct arena *arena,
-                      struct credential *ret, struct err *err) {
+// A helper for this host alone must answer. One for all hosts is asked for each public image, too, and often is of another
+// machine's desktop: that it fails is said, and no more.
+static int ask_helper(const struct credentials *credentials, const struct credential_file *file, const char *host,
+                      struct arena *arena, struct credential *ret, struct err *err) {
     bool own;
     struct err wrong = {0};
     struct credential_helper helper = {.options = &credentials->options};

@@ -1,11 +1,12 @@
-// Who we are at which registry: the files of docker (config.json) and of podman, skopeo and their like (auth.json), and the programs
-// docker-credential-NAME that these files name.
+// Who we are at which registry: the files of docker (config.json) and of podman, skopeo and their like (auth.json), and the
+// programs docker-credential-NAME that these files name.
 //
 // A file answers for a reference in this order: the helper of credHelpers for its host; the helper of credsStore; its auths, the
 // longest key that is the host or "host/path" before the reference's repository first. The first file that knows an answer counts.
 //
-// Secrets: none is in an error's text, and none is logged; a helper gets it on its standard input. The texts of files and helpers and what
-// was made of them are wiped when they are done with (the JSON reader's own copies are not); copies in a caller's arena are the caller's.
+// Secrets: none is in an error's text, and none is logged; a helper gets it on its standard input. The texts of files and helpers
+// and what was made of them are wiped when they are done with (the JSON reader's own copies are not); copies in a caller's arena
+// are the caller's.
 #ifndef COFFER_IMAGES_CREDENTIALS_H
 #define COFFER_IMAGES_CREDENTIALS_H
 
@@ -50,8 +51,8 @@ struct credential {
 int credentials_find(const struct credentials *credentials, const char *host, const char *repository, struct arena *arena,
                      struct credential *ret, struct err *err) MUST_CHECK;
 
-// Writes a login down, in the file at path: by its helper, where it has one for the host, else among its auths. The file is made where
-// it is missing (0600, its folder 0700), and replaced whole; what else stands in it is kept. search_path, environment and
+// Writes a login down, in the file at path: by its helper, where it has one for the host, else among its auths. The file is made
+// where it is missing (0600, its folder 0700), and replaced whole; what else stands in it is kept. search_path, environment and
 // helper_timeout_ms of the options are used. *ret_helper, where wanted: the helper's name in the arena, or NULL.
 int credentials_store(const struct credentials_options *options, const char *path, const char *host,
                       const struct credential *credential, struct arena *arena, const char **ret_helper,

@@ -22,9 +22,9 @@
 // A file that is being changed.
 struct edit {
     struct arena arena;
-    const char *path;   // what a symbolic link leads to
-    const char *name;   // below folder_fd
-    int folder_fd;      // locked: what we read is what we replace
+    const char *path; // what a symbolic link leads to
+    const char *name; // below folder_fd
+    int folder_fd;    // locked: what we read is what we replace
     bool there;
     struct stat status; // of one that is there
     json_t *root;
@@ -41,7 +41,9 @@ static void edit_finish(struct edit *edit) {
 
 static int open_folder(struct edit *edit, bool make, struct err *err) {
     const char *slash = strrchr(edit->path, '/');
-    const char *folder = !slash ? "." : slash == edit->path ? "/" : arena_copy(&edit->arena, edit->path, (size_t)(slash - edit->path));
+    const char *folder = !slash                ? "."
+                         : slash == edit->path ? "/"
+                                               : arena_copy(&edit->arena, edit->path, (size_t)(slash - edit->path));
     edit->name = slash ? slash + 1 : edit->path;
     if (make && mkdir(folder, 0700) < 0 && errno != EEXIST) {
         return err_sys(err, "make directory %s", folder);
@@ -231,8 +233,8 @@ static int check_credential(const struct credential *credential, struct err *err
     return 0;
 }
 
-int credentials_store(const struct credentials_options *options, const char *path, const char *host, const struct credential *credential,
-                      struct arena *arena, const char **ret_helper, struct err *err) {
+int credentials_store(const struct credentials_options *options, const char *path, const char *host,
+                      const struct credential *credential, struct arena *arena, const char **ret_helper, struct err *err) {
     AUTO_EDIT struct edit edit = {.folder_fd = -1};
     bool own;
     const char *key = credential_key(&edit.arena, host);

@@ -39,7 +39,8 @@ int credential_file_decode(const char *path, const char *text, size_t size, stru
                            struct err *err) MUST_CHECK;
 void credential_file_wipe(struct credential_file *file); // its secrets
 
-// The same name for all names of one host, without scheme and, of a URL, path: "https://index.docker.io/v1/" and docker.io are docker.io.
+// The same name for all names of one host, without scheme and, of a URL, path: "https://index.docker.io/v1/" and docker.io are
+// docker.io.
 const char *credential_key(struct arena *arena, const char *text);
 // The name under which a host is written down, and which helpers know.
 const char *credential_server(const char *host);

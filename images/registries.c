@@ -184,8 +184,8 @@ static int set_endpoint(struct arena *arena, const struct registry_rule *rule, c
     char *name = arena_format(arena, "%s%s", location, rest);
     struct err wrong = {0};
     if (!strchr(name, '/') || image_ref_parse(arena, name, &ref, &wrong) < 0) {
-        return err_set(err, ERR_INPUT, "%s: line %u: the location %s makes %s, which is no image name", rule->file, rule->line, location,
-                       name);
+        return err_set(err, ERR_INPUT, "%s: line %u: the location %s makes %s, which is no image name", rule->file, rule->line,
+                       location, name);
     }
     set_host(ret, ref.registry);
     ret->repository = ref.repository;

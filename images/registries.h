@@ -1,9 +1,9 @@
-// Where references lead: registries.conf (version 2, containers-registries.conf(5)) and its folders registries.conf.d, with prefixes,
-// mirrors, insecure and blocked registries; and the certificates of certs.d (containers-certs.d(5)).
+// Where references lead: registries.conf (version 2, containers-registries.conf(5)) and its folders registries.conf.d, with
+// prefixes, mirrors, insecure and blocked registries; and the certificates of certs.d (containers-certs.d(5)).
 //
 // A [[registry]] of a later file replaces one of the same prefix; of those whose prefix fits a reference, the longest counts.
-// Not followed, because coffer's short names always mean docker.io: unqualified-search-registries, short-name-mode and aliases. Keys
-// that are not known are warned of.
+// Not followed, because coffer's short names always mean docker.io: unqualified-search-registries, short-name-mode and aliases.
+// Keys that are not known are warned of.
 #ifndef COFFER_IMAGES_REGISTRIES_H
 #define COFFER_IMAGES_REGISTRIES_H
 
@@ -19,14 +19,14 @@ struct image_ref;
 struct registries;
 
 enum {
-    REGISTRIES_MAX_FILES = 256,       // of a folder
+    REGISTRIES_MAX_FILES = 256,           // of a folder
     REGISTRIES_MAX_CERTIFICATE = 1 << 20, // bytes of a file of certs.d
 };
 
 struct registries_options {
     const char *file; // alone, and its being missing is an error; NULL: the others
-    // The first of the two files that is there, then all *.conf of the first folder, then of the second, sorted by their names; any of
-    // them may be NULL.
+    // The first of the two files that is there, then all *.conf of the first folder, then of the second, sorted by their names; any
+    // of them may be NULL.
     const char *user_file, *system_file;
     const char *system_folder, *user_folder;
     const char *const *certificate_folders; // of folders HOST[:PORT]; the first that has the host counts; NULL behind the last

@@ -18,8 +18,8 @@ struct place {
 
 static int wrong(const struct place *place, const char *expected, const char *found_text, struct err *err) {
     char room[QUOTE_SIZE];
-    return err_set(err, ERR_INPUT, "%s: line %u: %s: expected %s, found %s", place->file, place->value->line, place->value->key, expected,
-                   found_text ? quote_text(found_text, room) : toml_kind_name(place->value->kind));
+    return err_set(err, ERR_INPUT, "%s: line %u: %s: expected %s, found %s", place->file, place->value->line, place->value->key,
+                   expected, found_text ? quote_text(found_text, room) : toml_kind_name(place->value->kind));
 }
 
 static void warn_unknown(const struct place *place, const char *where) {
@@ -58,9 +58,11 @@ static int take_location(struct arena *arena, const struct place *place, const c
     }
     const char *text = arena_copy(arena, place->value->string, size);
     const char *checked = strncmp(text, "*.", 2) == 0 && strcmp(place->value->key, "prefix") == 0 ? text + 2 : text;
-    // A prefix may have a tag or be a host that no location could be ("*.test"): it is only compared. What it holds must still be sane.
+    // A prefix may have a tag or be a host that no location could be ("*.test"): it is only compared. What it holds must still be
+    // sane.
     bool is_prefix = strcmp(place->value->key, "prefix") == 0;
-    if (!*checked || (is_prefix ? checked[strcspn(checked, " *\\\"'")] || strstr(checked, "://") : !registries_location_valid(checked))) {
+    if (!*checked ||
+        (is_prefix ? checked[strcspn(checked, " *\\\"'")] || strstr(checked, "://") : !registries_location_valid(checked))) {
         return wrong(place, expected, place->value->string, err);
     }
     *ret = text;
@@ -122,15 +124,17 @@ static int read_mirrors(struct arena *arena, const struct place *place, struct r
 static int apply_digest_only(const char *file, const struct toml_table *table, struct registry_rule *rule, struct err *err) {
     for (size_t i = 0; i < rule->mirrors_count; i++) {
         if (rule->mirrors[i].use != MIRROR_ALL) {
-            return err_set(err, ERR_INPUT, "%s: line %u: a [[registry]] has both mirror-by-digest-only and a mirror with pull-from-mirror",
-                           file, table->line);
+            return err_set(err, ERR_INPUT,
+                           "%s: line %u: a [[registry]] has both mirror-by-digest-only and a mirror with pull-from-mirror", file,
+                           table->line);
         }
         rule->mirrors[i].use = MIRROR_DIGEST_ONLY;
     }
     return 0;
 }
 
-static int read_rule_key(struct arena *arena, const struct place *place, struct registry_rule *rule, bool *digest_only, struct err *err) {
+static int read_rule_key(struct arena *arena, const struct place *place, struct registry_rule *rule, bool *digest_only,
+                         struct err *err) {
     const char *key = place->value->key;
     if (strcmp(key, "prefix") == 0) {
         return take_location(arena, place, &rule->prefix, err);
@@ -182,7 +186,8 @@ static int read_rule(struct registries *registries, const char *file, const stru
     }
     bool wildcard = rule.prefix && rule.prefix[0] == '*';
     if (wildcard && rule.location) {
-        return err_set(err, ERR_INPUT, "%s: line %u: a [[registry]] with the prefix %s cannot have a location; its hosts are as they are named",
+        return err_set(err, ERR_INPUT,
+                       "%s: line %u: a [[registry]] with the prefix %s cannot have a location; its hosts are as they are named",
                        file, table->line, rule.prefix);
     }
     rule.prefix = rule.prefix ? rule.prefix : rule.location;
@@ -195,7 +200,8 @@ static int read_rule(struct registries *registries, const char *file, const stru
 
 // Keys that mean something to others: coffer's short names are docker.io's, and who we are is docker's and podman's files' affair.
 static bool is_others(const struct toml_value *value) {
-    static const char *const keys[] = {"unqualified-search-registries", "short-name-mode", "aliases", "additional-layer-store-auth-helper"};
+    static const char *const keys[] = {"unqualified-search-registries", "short-name-mode", "aliases",
+                                       "additional-layer-store-auth-helper"};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (strcmp(value->key, keys[i]) == 0) {
             return true;
@@ -225,8 +231,8 @@ int registries_read(struct registries *registries, const char *path, struct err 
             }
         } else if (strcmp(value->key, "registries") == 0) {
             // It may block registries: to pass over it would let in what it keeps out.
-            return err_set(err, ERR_INPUT, "%s: line %u: [registries] is of version 1 of this format; write [[registry]] tables", file,
-                           value->line);
+            return err_set(err, ERR_INPUT, "%s: line %u: [registries] is of version 1 of this format; write [[registry]] tables",
+                           file, value->line);
         } else if (!is_others(value)) {
             warn_unknown(&place, "the file");
         }

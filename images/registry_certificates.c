@@ -34,8 +34,8 @@ static int read_authorities(struct arena *arena, const struct strv *files, struc
 }
 
 // NAME.cert and its NAME.key.
-static int read_client(struct arena *arena, const char *folder, const struct strv *certs, const struct strv *keys, struct fetch_tls *tls,
-                       struct err *err) {
+static int read_client(struct arena *arena, const char *folder, const struct strv *certs, const struct strv *keys,
+                       struct fetch_tls *tls, struct err *err) {
     if (certs->count == 0 && keys->count == 0) {
         return 0;
     }

@@ -189,7 +189,8 @@ static int take_escape(struct reader *reader, struct buf *text) {
         reader->at++;
         return take_code(reader, letter == 'u' ? 4 : 8, text);
     }
-    return fail(reader, "a string holds an escape that is not known; expected one of \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX");
+    return fail(reader,
+                "a string holds an escape that is not known; expected one of \\b \\t \\n \\f \\r \\\" \\\\ \\uXXXX \\UXXXXXXXX");
 }
 
 // "basic" or 'literal', from its quote on.
@@ -219,7 +220,8 @@ static int take_string(struct reader *reader, const char **ret) {
 }
 
 static bool is_bare(char byte) {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '_';
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '-' ||
+           byte == '_';
 }
 
 static int take_name(struct reader *reader, const char **ret) {
@@ -294,8 +296,8 @@ static int taken(const struct reader *reader, const struct toml_value *value) {
                 value->line);
 }
 
-// The table that all but the last name of a path lead to, from `table` on; made where it is missing. dotted: by a key, which may not
-// go into an array of tables.
+// The table that all but the last name of a path lead to, from `table` on; made where it is missing. dotted: by a key, which may
+// not go into an array of tables.
 static struct toml_table *descend(struct reader *reader, struct toml_table *table, const struct path *path, bool dotted) {
     for (size_t i = 0; i + 1 < path->count; i++) {
         struct toml_value *value = find(table, path->names[i]);
@@ -397,7 +399,8 @@ static int take_word(struct reader *reader, struct toml_value *value) {
     } else if (quantity_int(word[0] == '+' ? word + 1 : word, &value->integer) == 0 && word[1] != '-') {
         value->kind = TOML_INTEGER;
     } else {
-        return fail(reader, "expected a string in quotes, true, false, a whole number or an array of strings as value of \"%s\", found %s",
+        return fail(reader,
+                    "expected a string in quotes, true, false, a whole number or an array of strings as value of \"%s\", found %s",
                     value->key, found(reader, room));
     }
     reader->at = at;
@@ -472,12 +475,9 @@ const struct toml_value *toml_find(const struct toml_table *table, const char *k
 
 const char *toml_kind_name(enum toml_kind kind) {
     static const char *const names[] = {
-        [TOML_STRING] = "a string",
-        [TOML_BOOL] = "true or false",
-        [TOML_INTEGER] = "a number",
-        [TOML_STRINGS] = "an array of strings",
-        [TOML_TABLE] = "a table",
-        [TOML_TABLES] = "an array of tables",
+        [TOML_STRING] = "a string",  [TOML_BOOL] = "true or false",
+        [TOML_INTEGER] = "a number", [TOML_STRINGS] = "an array of strings",
+        [TOML_TABLE] = "a table",    [TOML_TABLES] = "an array of tables",
     };
     return names[kind];
 }

@@ -3,7 +3,8 @@
 //
 // Refused by name and line: strings over several lines, inline tables, arrays of anything else, fractions, dates.
 //
-// Everything is in the caller's arena, in the order of the text. Errors are ERR_INPUT and begin with the document's name and the line:
+// Everything is in the caller's arena, in the order of the text. Errors are ERR_INPUT and begin with the document's name and the
+// line:
 //     registries.conf: line 3: expected a value behind "location =", found the end of the line
 #ifndef COFFER_SPECS_TOML_H
 #define COFFER_SPECS_TOML_H
@@ -27,15 +28,15 @@ enum toml_kind { TOML_STRING, TOML_BOOL, TOML_INTEGER, TOML_STRINGS, TOML_TABLE,
 
 struct toml_value {
     const char *key;
-    unsigned line;         // where it begins; of an array of tables, where the first one does
+    unsigned line; // where it begins; of an array of tables, where the first one does
     enum toml_kind kind;
-    const char *string;    // STRING
-    bool boolean;          // BOOL
-    int64_t integer;       // INTEGER
-    const char **strings;  // STRINGS, NULL behind the last
-    size_t count;          // STRINGS, TABLES
+    const char *string;       // STRING
+    bool boolean;             // BOOL
+    int64_t integer;          // INTEGER
+    const char **strings;     // STRINGS, NULL behind the last
+    size_t count;             // STRINGS, TABLES
     struct toml_table *table; // TABLE; TABLES: the first, the others by next
-    bool closed;           // the reader's own: its header has been seen, or it was made by a dotted key
+    bool closed;              // the reader's own: its header has been seen, or it was made by a dotted key
     struct toml_value *next;
 };
 

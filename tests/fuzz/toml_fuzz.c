@@ -1,4 +1,5 @@
-// TOML. What is read must be a tree without holes, whose keys are one of a kind in their table; what is refused is refused with a line.
+// TOML. What is read must be a tree without holes, whose keys are one of a kind in their table; what is refused is refused with a
+// line.
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "specs/toml.h"

@@ -97,9 +97,10 @@ static const char *who_of(const char *text, const char *host, const char *reposi
 }
 
 CASE(auths_by_host_and_by_path_longest_first) {
-    static const char text[] = "{\"auths\": {\"a.com\": {\"auth\": \"dTpob3N0\"}, \"a.com/team\": {\"auth\": \"dTp0ZWFt\"},"
-                               "\"a.com/team/app/\": {\"auth\": \"dTphcHA=\"}, \"a.com:5000\": {\"username\": \"u\", \"password\": \"port\"},"
-                               "\"b.com/x\": {\"auth\": \"dTp4\"}, \"a.com/team/none\": {}}}";
+    static const char text[] =
+        "{\"auths\": {\"a.com\": {\"auth\": \"dTpob3N0\"}, \"a.com/team\": {\"auth\": \"dTp0ZWFt\"},"
+        "\"a.com/team/app/\": {\"auth\": \"dTphcHA=\"}, \"a.com:5000\": {\"username\": \"u\", \"password\": \"port\"},"
+        "\"b.com/x\": {\"auth\": \"dTp4\"}, \"a.com/team/none\": {}}}";
     CHECK_STR(who_of(text, "a.com", NULL), "u:host");
     CHECK_STR(who_of(text, "a.com", "other"), "u:host");
     CHECK_STR(who_of(text, "a.com", "team/x"), "u:team");
@@ -126,14 +127,19 @@ CASE(tokens_take_the_place_of_passwords) {
     CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": \"dTo=\", \"identitytoken\": \"tok\"}}}", "a.com", NULL), "u|tok");
     CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"identitytoken\": \"tok\"}}}", "a.com", NULL), "|tok");
     CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"registrytoken\": \"tok\"}}}", "a.com", NULL), "nobody");
-    CHECK_STR(shortened(buf_string(&warnings)), "config.json: auths[\"a.com\"] has nothing but a registrytoken, which is not used; log in with "
-                                                "a user and a password\n");
+    CHECK_STR(shortened(buf_string(&warnings)),
+              "config.json: auths[\"a.com\"] has nothing but a registrytoken, which is not used; log in with "
+              "a user and a password\n");
 }
 
 CASE(the_first_file_that_knows_counts_and_missing_ones_know_nothing) {
-    const char *const files[] = {path("missing.json"), write_file("1.json", "{\"auths\": {\"a.com\": {\"auth\": \"dTox\"}}}"),
-                                 write_file("2.json", "{\"auths\": {\"a.com\": {\"auth\": \"dToy\"}, \"b.com\": {\"auth\": \"dToy\"}}}"),
-                                 write_file("blank.json", " \n"), "/dev/null", NULL};
+    const char *const files[] = {
+        path("missing.json"),
+        write_file("1.json", "{\"auths\": {\"a.com\": {\"auth\": \"dTox\"}}}"),
+        write_file("2.json", "{\"auths\": {\"a.com\": {\"auth\": \"dToy\"}, \"b.com\": {\"auth\": \"dToy\"}}}"),
+        write_file("blank.json", " \n"),
+        "/dev/null",
+        NULL};
     CHECK_STR(who(files, "a.com", NULL), "u:1");
     CHECK_STR(who(files, "b.com", NULL), "u:2");
     struct credentials_options options = options_of(files);
@@ -167,14 +173,18 @@ CASE(given_credentials_are_for_their_host_alone) {
 }
 
 CASE(what_is_wrong_is_said_without_the_secret) {
-    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": \"s*cret\"}}}", "a.com", NULL), "config.json: auths[\"a.com\"].auth: expected base64");
+    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": \"s*cret\"}}}", "a.com", NULL),
+              "config.json: auths[\"a.com\"].auth: expected base64");
     CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": \"c2VjcmV0\"}}}", "a.com", NULL),
               "config.json: auths[\"a.com\"].auth: expected base64 of USER:PASSWORD");
-    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\" \"c2VjcmV0\"}}}", "a.com", NULL), "config.json: line 1, column 38: ':' expected");
-    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": c2VjcmV0}}}", "a.com", NULL), "config.json: line 1, column 30: invalid token");
+    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\" \"c2VjcmV0\"}}}", "a.com", NULL),
+              "config.json: line 1, column 38: ':' expected");
+    CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": c2VjcmV0}}}", "a.com", NULL),
+              "config.json: line 1, column 30: invalid token");
     CHECK_STR(who_of("{\"auths\": {\"a.com\": {\"auth\": 5}}}", "a.com", NULL),
               "config.json: auths[\"a.com\"].auth: expected a string, found a number");
-    CHECK_STR(who_of("{\"auths\": [\"c2VjcmV0\"]}", "a.com", NULL), "config.json: auths: expected an object of objects, found an array");
+    CHECK_STR(who_of("{\"auths\": [\"c2VjcmV0\"]}", "a.com", NULL),
+              "config.json: auths: expected an object of objects, found an array");
     CHECK_STR(who_of("[]", "a.com", NULL), "config.json: expected an object, found an array");
 }
 
@@ -222,8 +232,9 @@ CASE(helpers_that_fail_are_named) {
         CHECK_STR(who_of(text, "a.com", NULL), cases[i].says);
     }
     CHECK_STR(who_of("{\"credsStore\": \"dumb\", \"auths\": {\"a.com\": {\"auth\": \"dTpw\"}}}", "a.com", NULL), "u:p");
-    CHECK_STR(shortened(buf_string(&warnings)), "config.json: credsStore: docker-credential-dumb get ended with exit code 3 and says \"the "
-                                                "keychain is locked\"; its credentials are not used\n");
+    CHECK_STR(shortened(buf_string(&warnings)),
+              "config.json: credsStore: docker-credential-dumb get ended with exit code 3 and says \"the "
+              "keychain is locked\"; its credentials are not used\n");
 }
 
 CASE(a_helper_that_does_not_end_is_killed) {
@@ -280,23 +291,29 @@ CASE(a_login_is_written_and_forgotten_and_the_rest_kept) {
     CHECK_STR(store("new/config.json", "a.com:5000", &me), "file");
     CHECK_INT(mode_of("new"), 0700);
     CHECK_INT(mode_of("new/config.json"), 0600);
-    CHECK_STR(read_file("new/config.json"), "{\n    \"auths\": {\n        \"a.com:5000\": {\n            \"auth\": \"bWU6cDp3\"\n        }\n    }\n}\n");
+    CHECK_STR(read_file("new/config.json"),
+              "{\n    \"auths\": {\n        \"a.com:5000\": {\n            \"auth\": \"bWU6cDp3\"\n        }\n    }\n}\n");
 
-    write_file("kept.json", "{\"psFormat\": \"{{.ID}}\", \"n\": 1.5, \"auths\": {\"b.com\": {\"auth\": \"dTpw\", \"email\": \"x@y\"}, \"docker.io\": "
-                            "{\"auth\": \"dTpw\"}, \"a.com/team\": {\"auth\": \"dTpw\"}}, \"HttpHeaders\": {\"X\": \"\\u00e9\"}}");
+    write_file(
+        "kept.json",
+        "{\"psFormat\": \"{{.ID}}\", \"n\": 1.5, \"auths\": {\"b.com\": {\"auth\": \"dTpw\", \"email\": \"x@y\"}, \"docker.io\": "
+        "{\"auth\": \"dTpw\"}, \"a.com/team\": {\"auth\": \"dTpw\"}}, \"HttpHeaders\": {\"X\": \"\\u00e9\"}}");
     chmod(path("kept.json"), 0644);
     CHECK_STR(store("kept.json", "docker.io", &me), "file");
     CHECK_INT(mode_of("kept.json"), 0600);
-    CHECK_STR(read_file("kept.json"), "{\n    \"psFormat\": \"{{.ID}}\",\n    \"n\": 1.5,\n    \"auths\": {\n        \"b.com\": {\n"
-                                      "            \"auth\": \"dTpw\",\n            \"email\": \"x@y\"\n        },\n        \"a.com/team\": {\n"
-                                      "            \"auth\": \"dTpw\"\n        },\n        \"https://index.docker.io/v1/\": {\n"
-                                      "            \"auth\": \"bWU6cDp3\"\n        }\n    },\n    \"HttpHeaders\": {\n        \"X\": \"\xc3\xa9\"\n    }\n}\n");
+    CHECK_STR(
+        read_file("kept.json"),
+        "{\n    \"psFormat\": \"{{.ID}}\",\n    \"n\": 1.5,\n    \"auths\": {\n        \"b.com\": {\n"
+        "            \"auth\": \"dTpw\",\n            \"email\": \"x@y\"\n        },\n        \"a.com/team\": {\n"
+        "            \"auth\": \"dTpw\"\n        },\n        \"https://index.docker.io/v1/\": {\n"
+        "            \"auth\": \"bWU6cDp3\"\n        }\n    },\n    \"HttpHeaders\": {\n        \"X\": \"\xc3\xa9\"\n    }\n}\n");
     CHECK_INT(erase("kept.json", "docker.io"), 1);
     CHECK_INT(erase("kept.json", "docker.io"), 0);
     CHECK_INT(erase("kept.json", "a.com"), 0); // what is a path's stays
     CHECK_INT(erase("kept.json", NULL), 1);
-    CHECK_STR(read_file("kept.json"), "{\n    \"psFormat\": \"{{.ID}}\",\n    \"n\": 1.5,\n    \"auths\": {},\n    \"HttpHeaders\": {\n"
-                                      "        \"X\": \"\xc3\xa9\"\n    }\n}\n");
+    CHECK_STR(read_file("kept.json"),
+              "{\n    \"psFormat\": \"{{.ID}}\",\n    \"n\": 1.5,\n    \"auths\": {},\n    \"HttpHeaders\": {\n"
+              "        \"X\": \"\xc3\xa9\"\n    }\n}\n");
     CHECK_INT(erase("nowhere/config.json", "a.com"), 0);
     CHECK_INT(mode_of("nowhere"), -1);
     const struct credential token = {.user = "me", .identity_token = "tok"};
@@ -331,7 +348,8 @@ CASE(what_cannot_be_written_is_refused) {
 CASE(helpers_keep_logins_where_they_are_named) {
     make_helper("keep", "case $1 in\n"
                         "store) cat > \"$FOLDER/kept\";;\n"
-                        "get) read server; [ -e \"$FOLDER/kept\" ] && cat \"$FOLDER/kept\" || { echo credentials not found in native keychain; exit 1; };;\n"
+                        "get) read server; [ -e \"$FOLDER/kept\" ] && cat \"$FOLDER/kept\" || { echo credentials not found in "
+                        "native keychain; exit 1; };;\n"
                         "erase) read server; echo $server > \"$FOLDER/erased\"; rm -f \"$FOLDER/kept\";;\n"
                         "list) echo '{\"one.com\":\"u\",\"two.com\":\"u\"}';;\n"
                         "esac");

@@ -68,7 +68,8 @@ static const char *route(const struct registries *registries, const char *name) 
     const struct registry_endpoint *endpoints;
     size_t count;
     struct buf text = {0};
-    if (image_ref_parse(&arena, name, &ref, &err) < 0 || registries_endpoints(registries, &ref, &arena, &endpoints, &count, &err) < 0) {
+    if (image_ref_parse(&arena, name, &ref, &err) < 0 ||
+        registries_endpoints(registries, &ref, &arena, &endpoints, &count, &err) < 0) {
         return arena_copy_string(&arena, strncmp(err.text, folder, strlen(folder)) == 0 ? err.text + strlen(folder) + 1 : err.text);
     }
     for (size_t i = 0; i < count; i++) {
@@ -101,8 +102,8 @@ CASE(the_longest_prefix_counts_and_ends_at_a_component) {
 }
 
 CASE(a_prefix_may_reach_into_the_tag) {
-    AUTO_REGISTRIES struct registries *registries =
-        open_text("[[registry]]\nprefix = 'a.com/x:old'\nblocked = true\n[[registry]]\nprefix = 'a.com/y:1'\nlocation = 'b.com/y'\n");
+    AUTO_REGISTRIES struct registries *registries = open_text(
+        "[[registry]]\nprefix = 'a.com/x:old'\nblocked = true\n[[registry]]\nprefix = 'a.com/y:1'\nlocation = 'b.com/y'\n");
     CHECK_STR(route(registries, "a.com/x:new"), "a.com|x");
     char *expected = arena_format(&arena, "a.com/x is blocked: %s/one.conf, line 1, says so of a.com/x:old", folder);
     CHECK_STR(route(registries, "a.com/x:old"), expected);
@@ -200,22 +201,27 @@ CASE(unknown_keys_are_warned_of) {
     CHECK_STR(complaint("credential-helpers = ['secretservice']\ncolour = 'red'\n[[registry]]\nprefix = 'a.com'\nspeed = 3\n"
                         "[[registry.mirror]]\nlocation = 'b.com'\nweight = 1\n"),
               "");
-    CHECK_STR(buf_string(&warnings), arena_format(&arena,
-                                                  "%1$s/one.conf: line 1: the file has no key \"credential-helpers\"; it has no effect\n"
-                                                  "%1$s/one.conf: line 2: the file has no key \"colour\"; it has no effect\n"
-                                                  "%1$s/one.conf: line 5: a [[registry]] has no key \"speed\"; it has no effect\n"
-                                                  "%1$s/one.conf: line 8: a [[registry.mirror]] has no key \"weight\"; it has no effect\n",
-                                                  folder));
+    CHECK_STR(buf_string(&warnings),
+              arena_format(&arena,
+                           "%1$s/one.conf: line 1: the file has no key \"credential-helpers\"; it has no effect\n"
+                           "%1$s/one.conf: line 2: the file has no key \"colour\"; it has no effect\n"
+                           "%1$s/one.conf: line 5: a [[registry]] has no key \"speed\"; it has no effect\n"
+                           "%1$s/one.conf: line 8: a [[registry.mirror]] has no key \"weight\"; it has no effect\n",
+                           folder));
 }
 
 CASE(later_files_replace_what_has_the_same_prefix) {
     mkdir(path("conf.d"), 0700);
-    write_file("system.conf", "[[registry]]\nprefix = 'a.com'\nlocation = 'system.com'\n[[registry]]\nprefix = 's.com'\nblocked = true\n");
+    write_file("system.conf",
+               "[[registry]]\nprefix = 'a.com'\nlocation = 'system.com'\n[[registry]]\nprefix = 's.com'\nblocked = true\n");
     write_file("conf.d/20.conf", "[[registry]]\nprefix = 'a.com'\nlocation = 'twenty.com'\n");
-    write_file("conf.d/10.conf", "[[registry]]\nprefix = 'a.com'\nlocation = 'ten.com'\n[[registry]]\nprefix = 'b.com'\ninsecure = true\n");
+    write_file("conf.d/10.conf",
+               "[[registry]]\nprefix = 'a.com'\nlocation = 'ten.com'\n[[registry]]\nprefix = 'b.com'\ninsecure = true\n");
     write_file("conf.d/99.conf.bak", "not read");
-    struct registries_options options = {.user_file = path("missing.conf"), .system_file = path("system.conf"),
-                                         .system_folder = path("conf.d"), .user_folder = path("missing.d")};
+    struct registries_options options = {.user_file = path("missing.conf"),
+                                         .system_file = path("system.conf"),
+                                         .system_folder = path("conf.d"),
+                                         .user_folder = path("missing.d")};
     struct registries *registries = NULL;
     struct err err = {0};
     CHECK(registries_open(&options, &registries, &err) == 0);
@@ -236,7 +242,8 @@ CASE(later_files_replace_what_has_the_same_prefix) {
 }
 
 CASE(certificates_of_the_first_folder_that_has_the_host) {
-    static const char a[] = "-----BEGIN CERTIFICATE-----\na\n", b[] = "-----BEGIN CERTIFICATE-----\nb", k[] = "-----BEGIN PRIVATE KEY-----\nk\n";
+    static const char a[] = "-----BEGIN CERTIFICATE-----\na\n", b[] = "-----BEGIN CERTIFICATE-----\nb",
+                      k[] = "-----BEGIN PRIVATE KEY-----\nk\n";
     mkdir(path("certs"), 0700);
     mkdir(path("certs/a.com:5000"), 0700);
     mkdir(path("certs/docker.io"), 0700);
@@ -268,7 +275,8 @@ CASE(certificates_of_the_first_folder_that_has_the_host) {
                                      folder));
     write_file("certs/docker.io/ca.crt", "rubbish");
     CHECK(registries_certificates(registries, "docker.io", &arena, &tls, &err) < 0);
-    CHECK_STR(err.text, arena_format(&arena, "%s/certs/docker.io/ca.crt: expected a certificate or key in PEM, found none", folder));
+    CHECK_STR(err.text,
+              arena_format(&arena, "%s/certs/docker.io/ca.crt: expected a certificate or key in PEM, found none", folder));
     registries_close(registries);
 }
 

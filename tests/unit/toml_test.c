@@ -87,7 +87,8 @@ CASE(nothing_is_a_document) {
 }
 
 CASE(what_is_wrong_is_named_with_its_line) {
-    CHECK_STR(complaint("a = 1\n\nlocation =\n"), "x.conf: line 3: expected a value behind \"location =\", found the end of the line");
+    CHECK_STR(complaint("a = 1\n\nlocation =\n"),
+              "x.conf: line 3: expected a value behind \"location =\", found the end of the line");
     CHECK_STR(complaint("a = 1\nlocation"), "x.conf: line 2: expected = behind the key \"location\", found the end of the file");
     CHECK_STR(complaint("= 1"), "x.conf: line 1: expected a key, found \"=\"");
     CHECK_STR(complaint("a = 'b' c"), "x.conf: line 1: expected the end of the line behind the value, found \"c\"");
@@ -116,14 +117,18 @@ CASE(what_is_not_read_is_refused_by_name) {
     CHECK_STR(complaint("a = \"\"\"b\"\"\""), "x.conf: line 1: strings over several lines are not read; write it on one line");
     CHECK_STR(complaint("a = '''b'''"), "x.conf: line 1: strings over several lines are not read; write it on one line");
     CHECK_STR(complaint("a = { b = 1 }"), "x.conf: line 1: inline tables are not read; write a table of its own for \"a\"");
-    CHECK_STR(complaint("a = 1.5"), "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
-                                    "value of \"a\", found \"1.5\"");
-    CHECK_STR(complaint("a = 2026-11-26"), "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of "
-                                           "strings as value of \"a\", found \"2026-11-26\"");
-    CHECK_STR(complaint("a = yes"), "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
-                                    "value of \"a\", found \"yes\"");
-    CHECK_STR(complaint("a = +-5"), "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
-                                    "value of \"a\", found \"+-5\"");
+    CHECK_STR(complaint("a = 1.5"),
+              "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
+              "value of \"a\", found \"1.5\"");
+    CHECK_STR(complaint("a = 2026-11-26"),
+              "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of "
+              "strings as value of \"a\", found \"2026-11-26\"");
+    CHECK_STR(complaint("a = yes"),
+              "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
+              "value of \"a\", found \"yes\"");
+    CHECK_STR(complaint("a = +-5"),
+              "x.conf: line 1: expected a string in quotes, true, false, a whole number or an array of strings as "
+              "value of \"a\", found \"+-5\"");
 }
 
 CASE(nothing_is_said_twice) {
