@@ -15,6 +15,7 @@ extern const struct command command_load;
 extern const struct command command_login;
 extern const struct command command_logout;
 extern const struct command command_pull;
+extern const struct command command_push;
 extern const struct command command_copy;
 extern const struct command command_rmi;
 extern const struct command command_search;

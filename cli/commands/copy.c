@@ -1,8 +1,8 @@
 #include "images/copy.h"
 #include "cli/commands/all.h"
 #include "cli/context.h"
+#include "cli/copy_progress.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/registry_session.h"
 #include "images/ref.h"
 #include "runtime/base/buf.h"
@@ -27,37 +27,6 @@ struct copy_request {
     const char *digest_file;
     struct registry_flags registry;
 };
-
-// One line a blob.
-struct shown {
-    struct progress *progress;
-    char digest[256]; // of the line that is drawn
-    unsigned line;
-};
-
-static void shown_finish(struct shown *shown) {
-    progress_destroy(shown->progress);
-}
-
-static void show(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size) {
-    static const char *const words[] = {
-        [COPY_SENT] = "copied", [COPY_MOUNTED] = "taken from the repository beside it,", [COPY_PRESENT] = "is already there,"};
-    struct shown *shown = context;
-    char text[OUTPUT_HUMAN_SIZE];
-    if (strcmp(shown->digest, digest) != 0) {
-        const char *colon = strchr(digest, ':');
-        AUTO_FREE char *label = mem_format("blob %.12s", colon ? colon + 1 : digest);
-        snprintf(shown->digest, sizeof(shown->digest), "%s", digest);
-        shown->line = progress_add(shown->progress, label);
-    }
-    if (state == COPY_SENDING) {
-        progress_set(shown->progress, shown->line, done, size);
-    } else {
-        AUTO_FREE char *result = mem_format("%s %s", words[state], output_human_size((int64_t)size, text));
-        progress_done(shown->progress, shown->line, result);
-        shown->digest[0] = '\0';
-    }
-}
 
 static bool is_file(const char *text) {
     static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"};
@@ -89,16 +58,11 @@ static int open_end(struct context *context, const char *text, struct registry_s
     return 0;
 }
 
-static int write_digest(const char *path, const char *digest, struct err *err) {
-    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return fd < 0 || fd_write_all(fd, digest, strlen(digest)) < 0 ? err_sys(err, "--digestfile: write %s", path) : 0;
-}
-
 static int run(struct context *context, struct err *err) {
     const struct copy_request *request = context->request;
     AUTO_REGISTRY_SESSION struct registry_session from = {0};
     AUTO_REGISTRY_SESSION struct registry_session to = {0};
-    AUTO(shown_finish) struct shown shown = {0};
+    AUTO_COPY_PROGRESS struct copy_progress shown = {0};
     AUTO_BUF struct buf text = {0};
     struct copy_options copy = {.all = request->all, .input_fd = STDIN_FILENO};
     struct image_platform platform;
@@ -123,15 +87,15 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     if (!request->quiet) {
-        shown.progress = progress_create(STDERR_FILENO);
-        copy.progress = show;
+        copy_progress_begin(&shown);
+        copy.progress = copy_progress_show;
         copy.progress_context = &shown;
     }
     if (copy_image(&copy, &digest, err) < 0) {
         return -1;
     }
     digest_format(&digest, digest_text);
-    if (request->digest_file && write_digest(request->digest_file, digest_text, err) < 0) {
+    if (request->digest_file && copy_write_digest(request->digest_file, digest_text, err) < 0) {
         return -1;
     }
     buf_add_format(&text, "%s\n", digest_text);

@@ -1,0 +1,26 @@
+// What `copy` and `push` have in common: a line a blob on standard error, and --digestfile.
+#ifndef COFFER_CLI_COPY_PROGRESS_H
+#define COFFER_CLI_COPY_PROGRESS_H
+
+#include "images/copy.h"
+#include "runtime/base/attr.h"
+
+struct err;
+struct progress;
+
+struct copy_progress {
+    struct progress *progress;
+    char digest[256]; // of the line that is drawn
+    unsigned line;
+};
+
+void copy_progress_begin(struct copy_progress *shown);
+void copy_progress_finish(struct copy_progress *shown);
+#define AUTO_COPY_PROGRESS AUTO(copy_progress_finish)
+
+// context: a struct copy_progress.
+void copy_progress_show(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size);
+
+int copy_write_digest(const char *path, const char *digest, struct err *err) MUST_CHECK;
+
+#endif
