@@ -128,7 +128,7 @@ static int run(struct load *load, struct err *err) {
 int load_images(struct store *store, const struct load_options *options, struct arena *arena, struct load_image **ret_images,
                 size_t *ret_count, struct err *err) {
     AUTO(load_finish) struct load load = {.store = store, .options = options, .arena = arena};
-    load.layers = (struct load_layers){.store = store, .options = options, .staging = &load.staging, .arena = arena};
+    load.layers = (struct load_layers){.store = store, .options = options, .staging = &load.staging, .arena = arena, .locks_fd = -1};
     if (run(&load, err) < 0) {
         return -1;
     }

@@ -1,6 +1,7 @@
 #include "images/load_layers.h"
 
 #include "images/layer.h"
+#include "images/layer_locks.h"
 #include "images/registry.h"
 #include "images/staging.h"
 #include "images/store.h"
@@ -37,6 +38,7 @@ void load_layers_finish(struct load_layers *layers) {
     }
     free(layers->jobs);
     free(layers->states);
+    fd_close(&layers->locks_fd);
 }
 
 static struct load_layer_job *find_job(const struct load_layers *layers, const struct digest *chain_id) {
@@ -75,6 +77,13 @@ static int make_directory(struct load_layers *layers, struct load_layer_job *job
                                                           : 0;
 }
 
+static int use_present(struct load_layer_job *job, struct err *err) {
+    const struct layer *layer = &job->publish.layer;
+    job->settled = true;
+    job->fs_fd = openat(layer->fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return job->fs_fd < 0 ? err_sys(err, "open layer %s of the store", layer->key) : 0;
+}
+
 static int plan_job(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
     struct layer *layer = &job->publish.layer;
     int found = layer_find(layers->store, &job->source->diff_id, &job->chain_id, layer, err);
@@ -86,9 +95,7 @@ static int plan_job(struct load_layers *layers, struct load_layer_job *job, stru
         layer->fd = -1;
         return make_directory(layers, job, err);
     }
-    job->settled = true;
-    job->fs_fd = openat(layer->fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return job->fs_fd < 0 ? err_sys(err, "open layer %s of the store", layer->key) : 0;
+    return use_present(job, err);
 }
 
 static int add_job(struct load_layers *layers, const struct source_layer *source, const struct digest *chain_id, struct err *err) {
@@ -295,8 +302,56 @@ static int step(struct load_layers *layers, unsigned *running, struct err *err) 
     return 0;
 }
 
+static void tell_waiting(const struct digest *diff_id) {
+    log_info("waiting for the lock of layer sha256:%.12s", diff_id->hex);
+    log_warn("another process is bringing the same layers into the store; waiting for it");
+}
+
+// What another process has brought while its lock was waited for is there now.
+static int look_again(struct load_layers *layers, struct err *err) {
+    for (size_t i = 0; i < layers->count; i++) {
+        struct load_layer_job *job = layers->jobs[i];
+        struct layer layer;
+        if (layers->states[i].state != LOAD_WAITING) {
+            continue;
+        }
+        int found = layer_find(layers->store, &job->source->diff_id, &job->chain_id, &layer, err);
+        if (found < 0) {
+            return -1;
+        }
+        if (found > 0) {
+            fd_close(&job->fs_fd);
+            job->publish = (struct publish_layer){.layer = layer}; // the empty directory goes with the rest of staging
+            if (use_present(job, err) < 0) {
+                return -1;
+            }
+            layers->states[i].done = layers->states[i].size;
+            layers->states[i].state = LOAD_PRESENT;
+        }
+    }
+    return 0;
+}
+
+static int lock_layers(struct load_layers *layers, struct err *err) {
+    AUTO_FREE const struct digest **diff_ids = mem_array(layers->count + 1, sizeof(*diff_ids));
+    size_t count = 0;
+    for (size_t i = 0; i < layers->count; i++) {
+        if (layers->states[i].state == LOAD_WAITING) {
+            diff_ids[count++] = &layers->jobs[i]->source->diff_id;
+        }
+    }
+    if (count == 0) {
+        return 0;
+    }
+    layers->locks_fd = layer_locks_take(layers->store, diff_ids, count, tell_waiting, err);
+    return layers->locks_fd < 0 ? -1 : look_again(layers, err);
+}
+
 int load_layers_unpack(struct load_layers *layers, struct err *err) {
     unsigned running = 0, limit = worker_limit(layers);
+    if (lock_layers(layers, err) < 0) {
+        return -1;
+    }
     tell(layers);
     for (;;) {
         if (start_more(layers, &running, limit, err) < 0) {

@@ -39,6 +39,7 @@ struct load_layers {
     struct load_layer_job **jobs; // each in memory of its own: others point to them
     struct load_layer *states;    // what progress is told, in the same order
     size_t count, room;
+    int locks_fd; // of the layers that are brought; -1: none yet
 };
 
 void load_layers_finish(struct load_layers *layers);
