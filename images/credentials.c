@@ -143,6 +143,7 @@ static int take_entry(const struct credential_file *file, const struct credentia
     }
     if (entry->identity_token && *entry->identity_token) {
         found.identity_token = arena_copy_string(arena, entry->identity_token);
+        found.password = NULL; // an empty one stands beside it
     }
     if (entry->registry_token && *entry->registry_token && !found.identity_token && !found.user) {
         char room[QUOTE_SIZE];
@@ -216,7 +217,8 @@ int credentials_find(const struct credentials *credentials, const char *host, co
     const char *name = repository && *repository ? arena_format(arena, "%s/%s", key, repository) : key;
     if (credentials && credentials->given.user && strcmp(credentials->options.given_host, key) == 0) {
         *ret = (struct credential){.user = arena_copy_string(arena, credentials->given.user),
-                                   .password = arena_copy_string(arena, credentials->given.password)};
+                                   .password = arena_copy_string(arena, credentials->given.password),
+                                   .given = true};
         return 1;
     }
     for (size_t i = 0; credentials && i < credentials->files_count; i++) {

@@ -43,7 +43,8 @@ void credentials_cleanup(struct credentials **credentials);
 
 struct credential {
     const char *user, *password;
-    const char *identity_token; // set: takes the place of both ("refresh_token" of OAuth2); user may still be set
+    const char *identity_token; // set: takes the place of the password ("refresh_token" of OAuth2), which is NULL; user may be, too
+    bool given;                 // on the command line: no file holds it
 };
 
 // 1: found, 0: nobody, -1. host: "quay.io", "localhost:5000"; docker.io, index.docker.io and registry-1.docker.io are one.

@@ -73,6 +73,9 @@ static int refused_401(const struct exchange *exchange, const char *words, struc
         return err_set(err, ERR_STATE, "%s: %s, where the registry leads to, wants a login of its own%s", what,
                        exchange->url.authority, words);
     }
+    if (exchange->login_given) {
+        return err_set(err, ERR_STATE, "%s: the registry does not accept this user and password%s", what, words);
+    }
     if (exchange->has_login) {
         return err_set(err, ERR_STATE, "%s: the registry refuses the login that is kept for it%s; run coffer login %s", what, words,
                        login);

@@ -101,6 +101,7 @@ struct exchange {
     bool authorized;     // the request under way carries Authorization
     bool basic;          // namely Basic
     bool has_login;      // credentials were found for the host
+    bool login_given;    // on the command line
     const char *refusal; // why no more was tried after a 401; NULL: nothing to say
     unsigned redirects, tries, tokens;
     unsigned resumed; // times that a body went on after a cut

@@ -130,6 +130,7 @@ static int find_login(struct exchange *exchange, struct auth_token_wish *wish, s
                                  &wish->arena, &wish->login, err);
     wish->has_login = found > 0;
     exchange->has_login = wish->has_login;
+    exchange->login_given = found > 0 && wish->login.given;
     return found < 0 ? -1 : 0;
 }
 
@@ -347,6 +348,10 @@ static int refused(const struct exchange *exchange, struct err *err) {
     AUTO_BUF struct buf words = {0};
     registry_add_words(answer, &words);
     bool denied = answer->status == 401 || answer->status == 403 || (wish->by_post && answer->status == 400);
+    if (denied && exchange->login_given) {
+        return err_set(err, ERR_STATE, "%s: %s does not accept this user and password%s", what, wish->realm.authority,
+                       buf_string(&words));
+    }
     if (denied && wish->has_login) {
         return err_set(err, ERR_STATE, "%s: %s does not accept the login that is kept for %s%s; run coffer login %s", what,
                        wish->realm.authority, login, buf_string(&words), login);

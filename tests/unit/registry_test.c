@@ -202,7 +202,7 @@ CASE(basic_is_sent_once_it_is_asked_for) {
     CHECK(get(&talk) == 0);
     CHECK_STR(script_header(talk.script, 2, "Authorization"), BASIC);
     CHECK(get(&talk) < 0);
-    CHECK_STR(said(&talk), "@A/a/b:1: the registry refuses the login that is kept for it; run coffer login @A");
+    CHECK_STR(said(&talk), "@A/a/b:1: the registry does not accept this user and password");
 }
 
 #define BEARER                                                                                                                     \
@@ -267,7 +267,7 @@ CASE(a_login_that_is_wrong) {
     AUTO_TALK talk = {0};
     BEGIN("user:secret");
     CHECK(registry_ping(talk.registry, talk.script->addresses[0], &talk.err) < 0);
-    CHECK_STR(said(&talk), "@A: @B does not accept the login that is kept for @A (\"nobody\"); run coffer login @A");
+    CHECK_STR(said(&talk), "@A: @B does not accept this user and password (\"nobody\")");
     CHECK(!strstr(talk.err.text, "secret"));
 }
 
