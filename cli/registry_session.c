@@ -149,6 +149,8 @@ int registry_session_open(struct context *context, const struct registry_flags *
         return -1;
     }
     *ret = session;
-    session = (struct registry_session){0};
+    session.registry = NULL;
+    session.credentials = NULL;
+    session.registries = NULL;
     return 0;
 }

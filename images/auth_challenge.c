@@ -74,7 +74,7 @@ static void set_parameter(struct auth_challenge *challenge, const char *name, co
     } known[] = {
         {"realm", &challenge->realm}, {"service", &challenge->service}, {"scope", &challenge->scope}, {"error", &challenge->error}};
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (strcasecmp(name, known[i].name) == 0 && !*known[i].member) {
+        if (name && strcasecmp(name, known[i].name) == 0 && !*known[i].member) {
             *known[i].member = value;
         }
     }

@@ -234,7 +234,7 @@ static int close_upload(struct upload *upload, const struct digest *digest, stru
     }
     // The answer may have been lost, not the blob.
     struct err ignored;
-    uint64_t size;
+    uint64_t size = 0;
     bool may_be_there = result < 0 ? exchange.transient : exchange_answer(&exchange)->status >= 404;
     return may_be_there && registry_has_blob(upload->registry, upload->ref, digest, &size, &ignored) == 1 && size == upload->size
                ? 0
