@@ -151,7 +151,8 @@ def tag_moves(request):
 def flipped(request):
     if not request.is_layer:
         return request.good()
-    return request.good(request.data[:-20] + bytes([request.data[-20] ^ 1]) + request.data[-19:])
+    middle = len(request.data) // 2
+    return request.good(request.data[:middle] + bytes([request.data[middle] ^ 1]) + request.data[middle + 1 :])
 
 
 # --- lengths ---

@@ -7,6 +7,8 @@
 #   hostile_start           tests/registry/hostile.py; serves what lies in $HOSTILE/images; $HTTP, $HTTPS and $OTHER are its ports
 #   hostile_requests FILTER     what it was asked, as jq -c sees it
 #   registry_push LAYOUT:TAG HOST:PORT/NAME:TAG [OPTION...]     with skopeo
+#   nothing_staged          the store's quarantine is empty
+#   session_is_empty ID     all processes of the session that setsid(1) has begun have ended; up to two seconds
 
 REGISTRY_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REGISTRY_DIR=$BATS_FILE_TMPDIR/registry
@@ -35,9 +37,9 @@ registry_tls() {
     local dir=$REGISTRY_DIR/authority
     [ ! -d "$dir" ] || return 0
     mkdir -p "$dir" "$REGISTRY_CERTS"
-    openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=coffer tests authority' -keyout "$dir/ca.key" -out "$dir/ca.crt" \
-        2> /dev/null
-    openssl req -newkey rsa:2048 -nodes -subj '/CN=127.0.0.1' -keyout "$dir/tls.key" -out "$dir/tls.csr" 2> /dev/null
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj '/CN=coffer tests authority' \
+        -keyout "$dir/ca.key" -out "$dir/ca.crt" 2> /dev/null
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj '/CN=127.0.0.1' -keyout "$dir/tls.key" -out "$dir/tls.csr" 2> /dev/null
     openssl x509 -req -in "$dir/tls.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 30 -out "$dir/tls.crt" \
         -extfile <(echo 'subjectAltName=IP:127.0.0.1,DNS:localhost') 2> /dev/null
     cp "$dir/ca.crt" "$REGISTRY_CERTS/ca.crt"
@@ -130,6 +132,20 @@ registry_push() {
     local from=$1 to=$2
     shift 2
     skopeo copy -q --dest-tls-verify=false "$@" "oci:$from" "docker://$to"
+}
+
+nothing_staged() {
+    [ "$(ls -A "$(coffer_store)/staging")" = "" ]
+}
+
+session_is_empty() {
+    for _ in $(seq 20); do
+        pgrep -s "$1" > /dev/null || return 0
+        sleep 0.1
+    done
+    echo "still there:"
+    ps -o pid,ppid,args -s "$1"
+    return 1
 }
 
 registry_stop_all() {
