@@ -65,7 +65,7 @@ void registry_add_words(const struct fetch_answer *answer, struct buf *text) {
 }
 
 static int refused_401(const struct exchange *exchange, const char *words, struct err *err) {
-    const char *what = exchange->request.what, *login = exchange->ref.registry;
+    const char *what = exchange->request.what, *login = exchange_login_host(exchange);
     if (exchange->refusal) {
         return err_set(err, ERR_STATE, "%s: %s%s", what, exchange->refusal, words);
     }
@@ -96,7 +96,7 @@ int exchange_refused(const struct exchange *exchange, struct err *err) {
     case 403:
         return err_set(err, ERR_STATE, "%s: the registry denies it%s%s%s", what, words,
                        exchange->has_login ? "" : "; perhaps it wants a login: run coffer login ",
-                       exchange->has_login ? "" : exchange->ref.registry);
+                       exchange->has_login ? "" : exchange_login_host(exchange));
     case 404:
         return err_set(err, ERR_NOT_FOUND, "%s: %s has none%s", what, host, words);
     case 429:

@@ -47,21 +47,26 @@ static bool is_name(const char *text, bool is_tag) {
                : length > 0 && length <= IMAGE_REF_NAME_MAX && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-/") == length;
 }
 
-// `<URL>; rel="next"` of the Link lines (RFC 8288): its path and query. Where it leads to is always the same registry, whatever
-// host a proxy in front of it has written there.
+// The target of `<TARGET>; rel="next"` among the links of one line (RFC 8288); NULL: none.
+static const char *find_next(const char *line, struct arena *arena) {
+    for (const char *at = line, *end; (at = strchr(at, '<')) && (end = strchr(at, '>')); at = end) {
+        const char *rel = strcasestr(end, "rel="), *other = strchr(end, '<');
+        if (rel && (!other || rel < other) && (strncasecmp(rel + 4, "\"next\"", 6) == 0 || strncasecmp(rel + 4, "next", 4) == 0)) {
+            return arena_copy(arena, at + 1, (size_t)(end - at - 1));
+        }
+    }
+    return NULL;
+}
+
+// Where the list goes on: path and query of what the server says, at the same registry, whatever host a proxy in front of it has
+// written there.
 static const char *next_page(const struct exchange *exchange, struct arena *arena) {
     const struct fetch_answer *answer = exchange_answer(exchange);
     for (size_t i = 0; i < answer->headers_count; i++) {
-        const char *value = answer->headers[i].value, *end;
         struct url url, here;
         struct err ignored;
-        if (strcmp(answer->headers[i].name, "link") != 0 || *value != '<' || !(end = strchr(value, '>'))) {
-            continue;
-        }
-        const char *rel = strcasestr(end, "rel=");
-        bool is_next = rel && (strncasecmp(rel + 4, "\"next\"", 6) == 0 || strncasecmp(rel + 4, "next", 4) == 0);
-        char *target = arena_copy(arena, value + 1, (size_t)(end - value - 1));
-        if (is_next && url_resolve(arena, &exchange->url, target, &url, &ignored) == 0 &&
+        const char *target = strcmp(answer->headers[i].name, "link") == 0 ? find_next(answer->headers[i].value, arena) : NULL;
+        if (target && url_resolve(arena, &exchange->url, target, &url, &ignored) == 0 &&
             url_resolve(arena, &exchange->origin, url.path, &here, &ignored) == 0) {
             return here.text;
         }

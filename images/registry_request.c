@@ -109,6 +109,8 @@ void exchange_send(struct exchange *exchange) {
     exchange->basic = token && token->is_basic;
     if (token) {
         headers[count++] = token->authorization;
+        exchange->has_login = token->has_login;
+        exchange->login_given = token->login_given;
     }
     if (!exchange->own) { // our certificate is for the registry
         tls.cert_pem = tls.key_pem = NULL;
@@ -152,6 +154,7 @@ static bool next_endpoint(struct exchange *exchange, const char *why) {
     exchange->endpoint++;
     exchange->tries = exchange->tokens = 0;
     exchange->refusal = NULL;
+    exchange->has_login = exchange->login_given = false; // they were that host's
     begin(exchange);
     return true;
 }

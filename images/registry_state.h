@@ -47,6 +47,7 @@ struct registry_token {
     const char *scope;
     char *authorization; // the whole header line
     bool is_basic;
+    bool has_login, login_given; // it was got by one; namely by one of the command line
     int64_t expires_ms; // INT64_MAX: never
     struct registry_token *next;
 };
@@ -153,6 +154,9 @@ void registry_tokens_finish(struct registry *registry);
 bool exchange_authorize(struct exchange *exchange);
 void exchange_take_token(struct exchange *exchange); // the fetch of EXCHANGE_TOKEN has ended with an answer
 void exchange_wish_finish(struct exchange *exchange);
+
+// Whom `coffer login` would be for: the endpoint's host, docker.io by the name that people know it by.
+const char *exchange_login_host(const struct exchange *exchange);
 
 // --- messages: registry_error.c ---
 // The sentence for an answer that is not what was wanted. Returns -1; kind ERR_NOT_FOUND for a 404.

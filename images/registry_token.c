@@ -101,6 +101,8 @@ static void keep(struct exchange *exchange, const char *authorization, bool is_b
         .scope = arena_copy_string(&registry->arena, exchange->scope),
         .authorization = mem_copy_string(authorization),
         .is_basic = is_basic,
+        .has_login = exchange->has_login,
+        .login_given = exchange->login_given,
         .expires_ms = expires_ms,
         .next = registry->tokens,
     };
@@ -119,6 +121,11 @@ static void add_basic(struct buf *line, const struct credential *login) {
 }
 
 // --- the challenge ---
+
+const char *exchange_login_host(const struct exchange *exchange) {
+    const char *host = exchange->host->name;
+    return strcmp(host, "registry-1.docker.io") == 0 ? "docker.io" : host;
+}
 
 static int find_login(struct exchange *exchange, struct auth_token_wish *wish, struct err *err) {
     const struct credentials *credentials = exchange->registry->options.credentials;
@@ -164,7 +171,6 @@ static int pick_challenge(struct exchange *exchange, struct auth_challenge *ret,
 
 static bool authorize_basic(struct exchange *exchange, struct auth_token_wish *wish) {
     if (exchange->authorized && exchange->basic) {
-        exchange->has_login = true;
         return false; // it was not taken
     }
     if (!wish->has_login) {
@@ -344,7 +350,7 @@ static const struct json_table token_table = JSON_TABLE(struct token_answer, tok
 static int refused(const struct exchange *exchange, struct err *err) {
     const struct auth_token_wish *wish = exchange->wish;
     const struct fetch_answer *answer = exchange_answer(exchange);
-    const char *what = exchange->request.what, *login = exchange->ref.registry;
+    const char *what = exchange->request.what, *login = exchange_login_host(exchange);
     AUTO_BUF struct buf words = {0};
     registry_add_words(answer, &words);
     bool denied = answer->status == 401 || answer->status == 403 || (wish->by_post && answer->status == 400);
@@ -386,8 +392,9 @@ static int take_token(struct exchange *exchange, struct err *err) {
     if (answer->status != 200) {
         return refused(exchange, err);
     }
-    if (json_decode(&document, &token_table, &arena, &decoded, err) < 0) {
-        return err_in(err, "%s: answer of %s", exchange->request.what, wish->realm.authority);
+    struct err unsaid; // its text may show a part of the token
+    if (json_decode(&document, &token_table, &arena, &decoded, &unsaid) < 0) {
+        decoded = (struct token_answer){0};
     }
     const char *token = decoded.token && *decoded.token ? decoded.token : decoded.access_token;
     if (!is_sound(token)) {

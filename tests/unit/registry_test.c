@@ -1,5 +1,6 @@
 // The registry's client against a server that plays scripts: what is sent where, what is refused, and what is said about it.
 #include "images/credentials.h"
+#include "images/registries.h"
 #include "images/registry.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
@@ -22,6 +23,7 @@ struct talk {
     struct arena arena;
     struct script *script;
     struct credentials *credentials;
+    struct registries *registries;
     struct registry *registry;
     struct image_ref ref;
     struct registry_manifest manifest;
@@ -47,8 +49,30 @@ static void begin(struct talk *talk, const struct script_step *steps, size_t cou
                           &talk->err) == 0);
 }
 
+// The same with a registries.conf, in which %s are A's and B's addresses in turn; the reference is example.com/a/b:1.
+static void begin_with_mirrors(struct talk *talk, const struct script_step *steps, size_t count, const char *mirrors) {
+    char path[] = "/tmp/registries.XXXXXX";
+    talk->script = script_start(steps, count);
+    AUTO_FD int fd = mkstemp(path);
+    const char *text = arena_format(&talk->arena, "[[registry]]\nprefix = \"example.com\"\nlocation = \"%s\"\n%s",
+                                    talk->script->addresses[0], mirrors);
+    const char *at = strstr(text, "@B");
+    text = at ? arena_format(&talk->arena, "%.*s%s%s", (int)(at - text), text, talk->script->addresses[1], at + 2) : text;
+    CHECK(fd >= 0 && fd_write_all(fd, text, strlen(text)) == 0);
+    const struct registries_options places = {.file = path};
+    const struct credentials_options logins = {.given_host = talk->script->addresses[0], .given = "user:pa:ss"};
+    CHECK(registries_open(&places, &talk->registries, &talk->err) == 0);
+    unlink(path);
+    CHECK(credentials_open(&logins, &talk->credentials, &talk->err) == 0);
+    const struct registry_options options = {
+        .registries = talk->registries, .credentials = talk->credentials, .notice = count_notice, .context = talk};
+    CHECK(registry_open(&options, &talk->registry, &talk->err) == 0);
+    CHECK(image_ref_parse(&talk->arena, "example.com/a/b:1", &talk->ref, &talk->err) == 0);
+}
+
 static void finish(struct talk *talk) {
     registry_close(talk->registry);
+    registries_close(talk->registries);
     credentials_close(talk->credentials);
     script_stop(talk->script);
     CHECK_STR(talk->script->wrong, "");
@@ -238,7 +262,7 @@ CASE(tokens_that_are_none) {
         {"GET /v2/", "401 Unauthorized\r\n" BEARER, NULL},
         {"GET /token", "200 OK", "{\"token\":\"a\\r\\nX: y\"}", .at_b = true},
         {"GET /v2/", "401 Unauthorized\r\n" BEARER, NULL},
-        {"GET /token", "200 OK", "{}", .at_b = true},
+        {"GET /token", "200 OK", "{\"token\":secret}", .at_b = true},
         {"GET /v2/", "401 Unauthorized\r\n" BEARER, NULL},
         {"GET /token", "200 OK", "{\"token\":\"t\"}", .at_b = true},
         {"GET /v2/", "401 Unauthorized\r\n" BEARER, ERRORS("insufficient scope")},
@@ -411,7 +435,7 @@ CASE(tags_come_in_pages) {
     static const struct script_step steps[] = {
         {"GET /v2/a/b/tags/list?n=1000 ", "200 OK\r\nLink: </v2/a/b/tags/list?last=2&n=2>; rel=\"next\"",
          "{\"tags\":[\"1\",\"2\"]}"},
-        {"GET /v2/a/b/tags/list?last=2&n=2 ", "200 OK\r\nLink: <http://elsewhere.example/p?3>; rel=next",
+        {"GET /v2/a/b/tags/list?last=2&n=2 ", "200 OK\r\nLink: </x>; rel=\"prev\", <http://elsewhere.example/p?3>; rel=next",
          "{\"tags\":[\"../x\",\"3\"]}"},
         {"GET /p?3 ", "200 OK", "{\"tags\":null}"},
         {"GET /v2/", "200 OK\r\nLink: </p>; rel=\"next\"", "{\"tags\":[]}"},
@@ -442,7 +466,7 @@ CASE(referrers_stand_under_a_tag_where_there_is_no_list) {
     CHECK_STR(talk.manifest.text, BODY);
 }
 
-// --- writing ---
+// --- mirrors ---
 
 // A window that begins behind the file's start.
 static int put(struct talk *talk, uint64_t size, const char *digest_text) {
@@ -453,6 +477,61 @@ static int put(struct talk *talk, uint64_t size, const char *digest_text) {
     const struct registry_content content = {.fd = fd, .offset = 3, .size = size};
     return registry_put_blob(talk->registry, &talk->ref, &digest, &content, &talk->err);
 }
+
+#define MIRROR(location) "[[registry.mirror]]\nlocation = \"" location "\"\n"
+
+CASE(mirrors_come_first_and_are_passed_over) {
+    static const struct script_step steps[] = {
+        {"GET /v2/cache/a/b/manifests/1 ", "200 OK\r\n" OCI, BODY, .at_b = true},
+        {"GET /v2/cache/a/b/manifests/1 ", "404 Not Found", NULL, .at_b = true},
+        {"GET /v2/a/b/manifests/1 ", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", NULL},
+        {"GET /v2/a/b/manifests/1 ", "200 OK\r\n" OCI, BODY},
+        {"GET /v2/cache/a/b/manifests/1 ", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", NULL, .at_b = true},
+        {"GET /v2/a/b/manifests/1 ", "404 Not Found", NULL},
+        {"POST /v2/a/b/blobs/uploads/ ", "403 Forbidden", NULL}, // never to a mirror
+    };
+    AUTO_TALK talk = {0};
+    begin_with_mirrors(&talk, steps, ARRAY_LEN(steps), MIRROR("@B/cache"));
+    CHECK(get(&talk) == 0);
+    CHECK_INT(talk.notices, 0);
+    CHECK(get(&talk) == 0);
+    CHECK_INT(talk.notices, 1);
+    CHECK_STR(script_header(talk.script, 3, "Authorization"), BASIC);
+    CHECK(get(&talk) < 0);
+    CHECK_STR(script_header(talk.script, 4, "Authorization"), ""); // the login is not the mirror's
+    CHECK_STR(said(&talk), "example.com/a/b:1: @A has none");
+    CHECK(put(&talk, 5, HELLO_DIGEST) < 0);
+    CHECK_STR(said(&talk),
+              "example.com/a/b: blob " HELLO_DIGEST ": the registry denies it; perhaps it wants a login: run coffer login @A");
+}
+
+CASE(a_mirror_that_is_away_is_asked_once) {
+    static const struct script_step steps[] = {
+        {"GET /v2/a/b/manifests/1 ", "200 OK\r\n" OCI, BODY},
+        {"GET /v2/a/b/manifests/1 ", "200 OK\r\n" OCI, BODY},
+    };
+    AUTO_TALK talk = {0};
+    begin_with_mirrors(&talk, steps, ARRAY_LEN(steps), MIRROR("127.0.0.1:1"));
+    CHECK(get(&talk) == 0);
+    CHECK(get(&talk) == 0);
+    CHECK_INT(talk.notices, 1);
+}
+
+CASE(a_download_goes_on_elsewhere) {
+    static const struct script_step steps[] = {
+        {"GET /v2/a/b/blobs/", "200 OK", "hello", .cut = 2, .at_b = true},
+        {"GET /v2/a/b/blobs/", "404 Not Found", NULL, .at_b = true},
+        {"GET /v2/a/b/blobs/", "206 Partial\r\nContent-Range: bytes 2-4/5", "llo"},
+    };
+    AUTO_TALK talk = {0};
+    char text[64];
+    begin_with_mirrors(&talk, steps, ARRAY_LEN(steps), MIRROR("@B"));
+    CHECK(download(&talk, 5, text) == 0);
+    CHECK_STR(text, "hello");
+    CHECK_STR(script_header(talk.script, 2, "Range"), "bytes=2-");
+}
+
+// --- writing ---
 
 CASE(a_small_blob_is_uploaded) {
     static const struct script_step steps[] = {
@@ -586,6 +665,9 @@ int main(void) {
     RUN(a_download_of_another_size);
     RUN(tags_come_in_pages);
     RUN(referrers_stand_under_a_tag_where_there_is_no_list);
+    RUN(mirrors_come_first_and_are_passed_over);
+    RUN(a_mirror_that_is_away_is_asked_once);
+    RUN(a_download_goes_on_elsewhere);
     RUN(a_small_blob_is_uploaded);
     RUN(a_large_blob_goes_in_pieces_and_on_from_where_it_is);
     RUN(an_upload_that_is_lost_begins_anew);
