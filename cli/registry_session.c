@@ -128,6 +128,15 @@ static void notice(void *context, const char *text) {
     log_warn("%s", text);
 }
 
+// A credential helper talks to the user's keychain as the user. In the namespace of his layers, which the store's commands enter,
+// he would be root to it; so what it says is asked for before.
+static int ask_helper_early(const struct context *context, const struct credentials *credentials, const char *host,
+                            struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    struct credential known;
+    return context->rootless && credentials_find(credentials, host, NULL, &arena, &known, err) < 0 ? -1 : 0;
+}
+
 int registry_session_open(struct context *context, const struct registry_flags *options, const char *host,
                           struct registry_session *ret, struct err *err) {
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
@@ -145,7 +154,7 @@ int registry_session_open(struct context *context, const struct registry_flags *
         .insecure = options->tls_verify.set && !options->tls_verify.value,
         .notice = notice,
     };
-    if (registry_open(&wishes, &session.registry, err) < 0) {
+    if (ask_helper_early(context, session.credentials, host, err) < 0 || registry_open(&wishes, &session.registry, err) < 0) {
         return -1;
     }
     *ret = session;

@@ -15,8 +15,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What a helper has answered: it is asked once.
+struct answer {
+    struct answer *next;
+    const struct credential_file *file;
+    const char *host;
+    int found;
+    struct credential credential;
+};
+
+struct answers {
+    struct arena arena;
+    struct answer *first;
+};
+
 struct credentials {
     struct arena arena;
+    struct answers *answers;            // apart: asking leaves the rest as it is
     struct credentials_options options; // its strings are in the arena, search_path and environment borrowed
     struct credential given;
     struct credential_file files[CREDENTIALS_MAX_FILES];
@@ -51,11 +66,13 @@ static int take_given(struct credentials *credentials, const char *given, struct
     }
     credentials->given.user = arena_copy(&credentials->arena, given, (size_t)(colon - given));
     credentials->given.password = arena_copy_string(&credentials->arena, colon + 1);
+    credentials->given.given = true;
     return 0;
 }
 
 int credentials_open(const struct credentials_options *options, struct credentials **ret, struct err *err) {
     AUTO_CREDENTIALS struct credentials *credentials = mem_alloc(sizeof(*credentials));
+    credentials->answers = mem_alloc(sizeof(*credentials->answers));
     credentials->options = *options;
     credentials->options.files = NULL;
     credentials->options.given = NULL;
@@ -78,6 +95,12 @@ int credentials_open(const struct credentials_options *options, struct credentia
     return 0;
 }
 
+static void wipe(const struct credential *credential) {
+    credentials_wipe_text(credential->user);
+    credentials_wipe_text(credential->password);
+    credentials_wipe_text(credential->identity_token);
+}
+
 void credentials_close(struct credentials *credentials) {
     if (!credentials) {
         return;
@@ -85,8 +108,12 @@ void credentials_close(struct credentials *credentials) {
     for (size_t i = 0; i < credentials->files_count; i++) {
         credential_file_wipe(&credentials->files[i]);
     }
-    credentials_wipe_text(credentials->given.user);
-    credentials_wipe_text(credentials->given.password);
+    for (const struct answer *answer = credentials->answers->first; answer; answer = answer->next) {
+        wipe(&answer->credential);
+    }
+    arena_finish(&credentials->answers->arena);
+    free(credentials->answers);
+    wipe(&credentials->given);
     arena_finish(&credentials->arena);
     free(credentials);
 }
@@ -188,27 +215,63 @@ static int find_entry(const struct credential_file *file, const char *name, stru
     }
 }
 
+static const char *copy_or_null(struct arena *arena, const char *text) {
+    return text ? arena_copy_string(arena, text) : NULL;
+}
+
+// The answer in an arena of another life.
+static struct credential copy_credential(struct arena *arena, const struct credential *from) {
+    return (struct credential){
+        .user = copy_or_null(arena, from->user),
+        .password = copy_or_null(arena, from->password),
+        .identity_token = copy_or_null(arena, from->identity_token),
+        .given = from->given,
+    };
+}
+
 // A helper for this host alone must answer. One for all hosts is asked for each public image, too, and often is of another
-// machine's desktop: that it fails is said, and no more.
-static int ask_helper(const struct credentials *credentials, const struct credential_file *file, const char *host,
-                      struct arena *arena, struct credential *ret, struct err *err) {
-    bool own;
+// machine's desktop: that it fails is said, once, and no more.
+static int run_helper(const struct credential_helper *helper, const struct credential_file *file, bool own, struct answer *answer,
+                      struct arena *arena, struct err *err) {
     struct err wrong = {0};
-    struct credential_helper helper = {.options = &credentials->options};
-    helper.name = credential_file_helper(file, host, arena, &own);
-    if (!helper.name) {
+    answer->found = credential_helper_get(helper, credential_server(answer->host), arena, &answer->credential, &wrong);
+    if (answer->found >= 0) {
         return 0;
-    }
-    int found = credential_helper_get(&helper, credential_server(host), arena, ret, &wrong);
-    if (found >= 0) {
-        return found;
     }
     if (own) {
         *err = wrong;
         return err_in(err, "%s: credHelpers", file->path);
     }
     log_warn("%s: credsStore: %s; its credentials are not used", file->path, wrong.text);
+    answer->found = 0;
     return 0;
+}
+
+static int ask_helper(const struct credentials *credentials, const struct credential_file *file, const char *host,
+                      struct arena *arena, struct credential *ret, struct err *err) {
+    bool own;
+    struct credential_helper helper = {.options = &credentials->options};
+    helper.name = credential_file_helper(file, host, arena, &own);
+    if (!helper.name) {
+        return 0;
+    }
+    struct answers *answers = credentials->answers;
+    struct answer *answer = answers->first;
+    while (answer && (answer->file != file || strcmp(answer->host, host) != 0)) {
+        answer = answer->next;
+    }
+    if (!answer) {
+        answer = arena_alloc(&answers->arena, sizeof(*answer));
+        *answer = (struct answer){.next = answers->first, .file = file, .host = arena_copy_string(&answers->arena, host)};
+        if (run_helper(&helper, file, own, answer, &answers->arena, err) < 0) {
+            return -1;
+        }
+        answers->first = answer;
+    }
+    if (answer->found > 0) {
+        *ret = copy_credential(arena, &answer->credential);
+    }
+    return answer->found;
 }
 
 int credentials_find(const struct credentials *credentials, const char *host, const char *repository, struct arena *arena,
@@ -216,9 +279,7 @@ int credentials_find(const struct credentials *credentials, const char *host, co
     const char *key = credential_key(arena, host);
     const char *name = repository && *repository ? arena_format(arena, "%s/%s", key, repository) : key;
     if (credentials && credentials->given.user && strcmp(credentials->options.given_host, key) == 0) {
-        *ret = (struct credential){.user = arena_copy_string(arena, credentials->given.user),
-                                   .password = arena_copy_string(arena, credentials->given.password),
-                                   .given = true};
+        *ret = copy_credential(arena, &credentials->given);
         return 1;
     }
     for (size_t i = 0; credentials && i < credentials->files_count; i++) {

@@ -48,7 +48,7 @@ struct credential {
 };
 
 // 1: found, 0: nobody, -1. host: "quay.io", "localhost:5000"; docker.io, index.docker.io and registry-1.docker.io are one.
-// repository: NULL where a host is all there is (login). Strings in the arena. May run a helper.
+// repository: NULL where a host is all there is (login). Strings in the arena. May run a helper, once for a host.
 int credentials_find(const struct credentials *credentials, const char *host, const char *repository, struct arena *arena,
                      struct credential *ret, struct err *err) MUST_CHECK;
 

@@ -47,8 +47,8 @@ static int run(struct context *context, struct err *err) {
     if (spool < 0) {
         return err_sys(err, "open %s", SPOOL_DIR);
     }
-    if (parse_target(context, &to, err) < 0 || store_of(context, &store, NULL, err) < 0 ||
-        registry_session_open(context, &request->registry, to.registry, &session, err) < 0) {
+    if (parse_target(context, &to, err) < 0 || registry_session_open(context, &request->registry, to.registry, &session, err) < 0 ||
+        store_of(context, &store, NULL, err) < 0) {
         return -1;
     }
     struct push_options push = {

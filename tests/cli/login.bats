@@ -296,3 +296,24 @@ END
     [ "${lines[0]}" = "coffer: warning: --password is seen by all who may list processes; use --password-stdin" ]
     [ "${lines[-1]}" = "Login Succeeded" ]
 }
+
+@test "an ordinary user's helper is asked as himself, not in the namespace of his layers" {
+    needs_root # to become the user
+    needs umoci busybox setpriv newuidmap
+    make_user
+    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
+    registry_push "$(make_image tiny):tiny" "$LOCKED/team/tiny:1" --dest-creds someone:secret
+    make_helper test
+    echo "{\"ServerURL\":\"$LOCKED\",\"Username\":\"someone\",\"Secret\":\"secret\"}" > "$BATS_TEST_TMPDIR/keychain"
+    sed -i "2i id -u >> $HOME/asked-as" "$BATS_TEST_TMPDIR/bin/docker-credential-test"
+    mkdir -p "$HOME/.docker"
+    echo '{"credsStore": "test"}' > "$CONFIG"
+    chown -R "$TEST_UID" "$HOME" "$XDG_RUNTIME_DIR" "$BATS_TEST_TMPDIR/keychain"
+    run as_user "$COFFER" --root "$HOME/run" --store "$HOME/store" pull "$LOCKED/team/tiny:1"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    run as_user "$COFFER" --root "$HOME/run" --store "$HOME/store" push -q "$LOCKED/team/tiny:1" "$LOCKED/team/other:1"
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(cat "$HOME/asked-as")" = "$TEST_UID"$'\n'"$TEST_UID" ]
+}

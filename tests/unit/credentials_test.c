@@ -205,6 +205,25 @@ CASE(helpers_are_asked_before_auths) {
     CHECK_STR(buf_string(&warnings), "");
 }
 
+CASE(a_helper_is_asked_once_for_a_host) {
+    make_helper("count", "read server; echo $server >> \"$FOLDER/count\"\n"
+                         "[ $server != none.com ] || { echo credentials not found in native keychain; exit 1; }\n"
+                         "echo '{\"Username\":\"u\",\"Secret\":\"s\"}'");
+    const char *const files[] = {write_file("config.json", "{\"credsStore\": \"count\"}"), NULL};
+    const struct credentials_options options = options_of(files);
+    AUTO_CREDENTIALS struct credentials *credentials = NULL;
+    struct credential found = {0};
+    struct err err = {0};
+    CHECK(credentials_open(&options, &credentials, &err) == 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK(credentials_find(credentials, "a.com", i ? "x/y" : NULL, &arena, &found, &err) == 1);
+        CHECK_STR(found.password, "s");
+        CHECK(credentials_find(credentials, "none.com", NULL, &arena, &found, &err) == 0);
+        CHECK(credentials_find(credentials, "b.com", NULL, &arena, &found, &err) == 1);
+    }
+    CHECK_STR(read_file("count"), "a.com\nnone.com\nb.com\n");
+}
+
 CASE(helpers_that_fail_are_named) {
     make_helper("dumb", "echo 'the keychain is locked'; exit 3");
     make_helper("loud", "echo '{\"Username\":\"u\",\"Secret\":\"s3cret\"}'; exit 1");
@@ -383,6 +402,7 @@ int main(void) {
     RUN(given_credentials_are_for_their_host_alone);
     RUN(what_is_wrong_is_said_without_the_secret);
     RUN(helpers_are_asked_before_auths);
+    RUN(a_helper_is_asked_once_for_a_host);
     RUN(helpers_that_fail_are_named);
     RUN(a_helper_that_does_not_end_is_killed);
     RUN(a_keychains_daemon_may_keep_the_output_open);
