@@ -71,6 +71,9 @@ const struct command command_pull = {
     .description =
         "SOURCE is an image's name, [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST], in its registry; docker.io where no host is named, "
         "latest where no tag is. Or a file: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME].\n\n"
+        "Mirrors, other locations, insecure and blocked registries are taken from /etc/containers/registries.conf and its folder "
+        "registries.conf.d, or the user's own below ~/.config/containers; COFFER_REGISTRIES_CONF names another file. Its "
+        "unqualified-search-registries are not searched, and its aliases not followed: a short name is always docker.io's.\n\n"
         "Layers come side by side and are unpacked as they come; those that the store has are not asked for. Every digest and size "
         "is verified. On failure nothing has changed.",
     .examples = "coffer pull alpine\ncoffer pull quay.io/prometheus/node-exporter:v1.7.0\ncoffer pull oci:build/image:latest",
