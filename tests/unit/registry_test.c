@@ -569,6 +569,24 @@ CASE(a_large_blob_goes_in_pieces_and_on_from_where_it_is) {
     CHECK_INT(talk.notices, 1);
 }
 
+CASE(an_upload_whose_line_is_cut_goes_on) {
+    enum { MIB = 1 << 20 };
+    static const struct script_step steps[] = {
+        {"POST /v2/a/b/blobs/uploads/ ", "202 Accepted\r\nLocation: /up", NULL},
+        {"PATCH /up ", NULL, NULL},
+        {"GET /up ", "204 No Content\r\nLocation: /up\r\nRange: 0-8388607", NULL},
+        {"PATCH /up ", "202 Accepted\r\nLocation: /up\r\nRange: bytes=0-25165823", NULL},
+        {"PUT /up?digest=", NULL, NULL},
+        {"HEAD /v2/a/b/blobs/" ZEROS " ", "200 OK\r\nContent-Length: 25165824", NULL}, // only the answer was lost
+    };
+    AUTO_TALK talk = {0};
+    BEGIN(NULL);
+    CHECK(put(&talk, 24 * MIB, ZEROS) == 0);
+    CHECK_STR(script_header(talk.script, 1, "Content-Range"), "0-16777215");
+    CHECK_STR(script_header(talk.script, 3, "Content-Range"), "8388608-25165823");
+    CHECK_INT(talk.script->bodies[3], 16 * MIB);
+}
+
 CASE(an_upload_that_is_lost_begins_anew) {
     static const struct script_step steps[] = {
         {"POST /v2/a/b/blobs/uploads/ ", "202 Accepted\r\nLocation: /up", NULL},
@@ -670,6 +688,7 @@ int main(void) {
     RUN(a_download_goes_on_elsewhere);
     RUN(a_small_blob_is_uploaded);
     RUN(a_large_blob_goes_in_pieces_and_on_from_where_it_is);
+    RUN(an_upload_whose_line_is_cut_goes_on);
     RUN(an_upload_that_is_lost_begins_anew);
     RUN(uploads_that_are_refused);
     RUN(a_mount_may_be_granted_or_become_an_upload);
