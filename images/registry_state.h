@@ -48,7 +48,7 @@ struct registry_token {
     char *authorization; // the whole header line
     bool is_basic;
     bool has_login, login_given; // it was got by one; namely by one of the command line
-    int64_t expires_ms; // INT64_MAX: never
+    int64_t expires_ms;          // INT64_MAX: never
     struct registry_token *next;
 };
 

@@ -310,6 +310,37 @@ CASE(a_server_of_oauth2_only_is_asked_by_post) {
     CHECK_STR(script_header(talk.script, 3, "Authorization"), "Bearer t");
 }
 
+CASE(an_identity_token_is_sent_by_post) {
+    static const struct script_step steps[] = {
+        {"GET /v2/", "401 Unauthorized\r\n" BEARER, NULL},
+        {"POST /token?x=1 ", "200 OK", "{\"access_token\":\"t\"}", .at_b = true},
+        {"GET /v2/", "200 OK\r\n" OCI, BODY},
+        {"GET /v2/", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", NULL},
+    };
+    AUTO_TALK talk = {0};
+    char path[] = "/tmp/config.json.XXXXXX";
+    BEGIN(NULL);
+    AUTO_FD int fd = mkstemp(path);
+    const char *text =
+        arena_format(&talk.arena, "{\"auths\":{\"%s\":{\"identitytoken\":\"re fresh\"}}}", talk.script->addresses[0]);
+    const char *const files[] = {path, NULL};
+    const struct credentials_options logins = {.files = files};
+    CHECK(fd >= 0 && fd_write_all(fd, text, strlen(text)) == 0);
+    registry_close(talk.registry);
+    credentials_close(talk.credentials);
+    CHECK(credentials_open(&logins, &talk.credentials, &talk.err) == 0);
+    unlink(path);
+    const struct registry_options options = {.credentials = talk.credentials};
+    CHECK(registry_open(&options, &talk.registry, &talk.err) == 0);
+    CHECK(get(&talk) == 0);
+    CHECK_STR(talk.script->body_starts[1],
+              "grant_type=refresh_token&service=the%20registry&client_id=coffer&scope=repository%3Aa%2Fb%3A"
+              "pull%20repository%3Ac%3Apull&refresh_token=re%20fresh");
+    CHECK_STR(script_header(talk.script, 2, "Authorization"), "Bearer t");
+    CHECK(get(&talk) < 0); // a token is no password
+    CHECK_STR(said(&talk), "@A/a/b:1: the registry wants a password, but only a token is kept for it; run coffer login again");
+}
+
 CASE(authorization_stays_with_the_registry) {
     static const struct script_step steps[] = {
         {"GET /v2/a/b/manifests/1 ", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", NULL},
@@ -675,6 +706,7 @@ int main(void) {
     RUN(tokens_that_are_none);
     RUN(a_login_that_is_wrong);
     RUN(a_server_of_oauth2_only_is_asked_by_post);
+    RUN(an_identity_token_is_sent_by_post);
     RUN(authorization_stays_with_the_registry);
     RUN(redirects_are_bounded);
     RUN(what_may_pass_is_tried_again);

@@ -40,6 +40,7 @@ struct script {
     unsigned done;
     unsigned long long bodies[SCRIPT_STEPS];     // their length in bytes
     char body_ends[SCRIPT_STEPS];                // their last byte
+    char body_starts[SCRIPT_STEPS][256];         // their first bytes, as a string
     char requests[SCRIPT_STEPS][SCRIPT_REQUEST]; // their heads
     char wrong[256];                             // what was not as scripted
 };
@@ -88,6 +89,9 @@ static inline bool script_read(struct script *script, unsigned number, int fd) {
         ssize_t got = read(fd, room, left < sizeof(room) ? (size_t)left : sizeof(room));
         if (got <= 0) {
             break;
+        }
+        if (left == script->bodies[number]) {
+            memcpy(script->body_starts[number], room, got < 255 ? (size_t)got : 255);
         }
         left -= (unsigned long long)got;
         script->body_ends[number] = room[got - 1];
