@@ -41,7 +41,7 @@ static int copy_blob(struct copy *copy, const struct image_descriptor *descripto
     if (digest_parse(descriptor->digest, &digest, err) < 0) {
         return -1;
     }
-    int has = copy_target_has(&copy->target, &digest, &state, err);
+    int has = copy_target_has(&copy->target, &digest, (uint64_t)descriptor->size, &state, err);
     if (has != 0) {
         tell(copy, descriptor, state);
         return has < 0 ? -1 : 0;

@@ -85,16 +85,29 @@ void copy_target_finish(struct copy_target *target) {
     arena_finish(&target->arena);
 }
 
-int copy_target_has(struct copy_target *target, const struct digest *digest, enum copy_state *ret_state, struct err *err) {
-    const struct copy_end *from = &target->options->from;
+// A file of another size is rubbish that somebody left; it goes.
+static int layout_has(struct copy_target *target, const struct digest *digest, uint64_t size, struct err *err) {
     char path[BLOB_PATH_SIZE];
-    uint64_t size;
+    struct stat status;
+    AUTO_FD int fd = root_try_open(target->fd, blob_path(digest, path), O_PATH | O_NOFOLLOW);
+    if (fd < 0 || fstat(fd, &status) < 0) {
+        return 0;
+    }
+    if (S_ISREG(status.st_mode) && (uint64_t)status.st_size == size) {
+        return 1;
+    }
+    return unlinkat(target->fd, path, 0) < 0 ? err_sys(err, "remove %s, which has another size", path) : 0;
+}
+
+int copy_target_has(struct copy_target *target, const struct digest *digest, uint64_t size, enum copy_state *ret_state,
+                    struct err *err) {
+    const struct copy_end *from = &target->options->from;
+    uint64_t there;
     *ret_state = COPY_PRESENT;
     if (!target->registry) {
-        AUTO_FD int fd = root_try_open(target->fd, blob_path(digest, path), O_PATH);
-        return fd >= 0;
+        return layout_has(target, digest, size, err);
     }
-    int found = registry_has_blob(target->registry, target->ref, digest, &size, err);
+    int found = registry_has_blob(target->registry, target->ref, digest, &there, err);
     if (found != 0 || !from->registry || strcmp(from->ref->registry, target->ref->registry) != 0 ||
         strcmp(from->ref->repository, target->ref->repository) == 0) {
         return found;
@@ -277,6 +290,10 @@ static int add_to_index(struct copy_target *target, const char *media_type, cons
 }
 
 static int put_document_file(struct copy_target *target, const struct source_document *document, struct err *err) {
+    int has = layout_has(target, &document->digest, document->size, err);
+    if (has != 0) {
+        return has < 0 ? -1 : 0;
+    }
     AUTO_FD int fd = openat(target->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (fd < 0 || fd_write_all(fd, document->text, document->size) < 0) {
         return err_sys(err, "write a manifest to %s", target->path);

@@ -22,7 +22,7 @@ void copy_target_finish(struct copy_target *target);
 #define AUTO_COPY_TARGET AUTO(copy_target_finish)
 
 // 1: it has the blob, or took it over from a repository beside it (*ret_state); 0: send it; -1.
-int copy_target_has(struct copy_target *target, const struct digest *digest, enum copy_state *ret_state,
+int copy_target_has(struct copy_target *target, const struct digest *digest, uint64_t size, enum copy_state *ret_state,
                     struct err *err) MUST_CHECK;
 
 int copy_target_put(struct copy_target *target, const struct digest *digest, const struct source_blob *blob,

@@ -25,6 +25,7 @@ struct copy_request {
     bool quiet;
     const char *platform;
     const char *digest_file;
+    const char *source_creds, *target_creds;
     struct registry_flags registry;
 };
 
@@ -38,11 +39,29 @@ static bool is_file(const char *text) {
     return strcmp(text, "-") == 0;
 }
 
+// A password is for one registry: of two, the one that is named with it.
+static int check_logins(const struct context *context, struct err *err) {
+    const struct copy_request *request = context->request;
+    bool from_file = is_file(context->operands[0]), to_file = is_file(context->operands[1]);
+    if (request->registry.creds && !from_file && !to_file) {
+        return err_set(err, ERR_INPUT, "--creds: there are two registries; give --src-creds or --dest-creds");
+    }
+    if ((request->source_creds && from_file) || (request->target_creds && to_file)) {
+        return err_set(err, ERR_INPUT, "%s is for a registry, and %s is none",
+                       request->source_creds && from_file ? "--src-creds" : "--dest-creds",
+                       context->operands[request->source_creds && from_file ? 0 : 1]);
+    }
+    return 0;
+}
+
 // An end that is a reference gets a session; "docker://" in front of one is skopeo's word for it.
-static int open_end(struct context *context, const char *text, struct registry_session *session, struct copy_end *ret,
+static int open_end(struct context *context, bool is_target, struct registry_session *session, struct copy_end *ret,
                     struct err *err) {
     static const char scheme[] = "docker://";
     const struct copy_request *request = context->request;
+    const char *text = context->operands[is_target], *creds = is_target ? request->target_creds : request->source_creds;
+    struct registry_flags flags = request->registry;
+    flags.creds = creds ? creds : flags.creds;
     if (is_file(text)) {
         ret->text = text;
         return 0;
@@ -50,7 +69,7 @@ static int open_end(struct context *context, const char *text, struct registry_s
     struct image_ref *ref = arena_alloc(&context->arena, sizeof(*ref));
     text += strncmp(text, scheme, sizeof(scheme) - 1) == 0 ? sizeof(scheme) - 1 : 0;
     if (image_ref_parse(&context->arena, text, ref, err) < 0 ||
-        registry_session_open(context, &request->registry, ref->registry, session, err) < 0) {
+        registry_session_open(context, &flags, ref->registry, session, err) < 0) {
         return -1;
     }
     ret->ref = ref;
@@ -68,6 +87,9 @@ static int run(struct context *context, struct err *err) {
     struct image_platform platform;
     struct digest digest;
     char digest_text[DIGEST_TEXT_SIZE];
+    if (check_logins(context, err) < 0) {
+        return -1;
+    }
     if (request->platform) {
         if (request->all) {
             return err_set(err, ERR_INPUT, "both --all and --platform: which of them?");
@@ -82,8 +104,7 @@ static int run(struct context *context, struct err *err) {
         return err_sys(err, "open %s", SPOOL_DIR);
     }
     copy.spool_fd = spool;
-    if (open_end(context, context->operands[0], &from, &copy.from, err) < 0 ||
-        open_end(context, context->operands[1], &to, &copy.to, err) < 0) {
+    if (open_end(context, false, &from, &copy.from, err) < 0 || open_end(context, true, &to, &copy.to, err) < 0) {
         return -1;
     }
     if (!request->quiet) {
@@ -108,6 +129,10 @@ static const struct option_row options[] = {
                   "Copy the image for this platform [default: the host's]"),
     OPTION_STRING("digestfile", 0, "FILE", struct copy_request, digest_file, "Write the digest to FILE", .complete = COMPLETE_FILE),
     OPTION_FLAG("quiet", 'q', struct copy_request, quiet, "Do not show how far it is"),
+    OPTION_STRING("src-creds", 0, "USER:PASSWORD", struct copy_request, source_creds,
+                  "Log in to the source's registry as this user"),
+    OPTION_STRING("dest-creds", 0, "USER:PASSWORD", struct copy_request, target_creds,
+                  "Log in to the target's registry as this user"),
     REGISTRY_OPTIONS(struct copy_request, registry),
     {0},
 };

@@ -203,12 +203,24 @@ static void give_memory(struct transfer *transfer, const char *data, size_t size
     }
 }
 
+// What a server says beside another status than success counts to nothing; a page of it is enough.
+static size_t take_words(struct transfer *transfer, const char *data, size_t size) {
+    size_t room = FETCHER_MAX_HEADERS - transfer->words;
+    size_t taken = size < room ? size : room;
+    give_memory(transfer, data, taken);
+    transfer->words += taken;
+    return size;
+}
+
 static size_t take_body(char *data, size_t one, size_t count, void *context) {
     struct transfer *transfer = context;
     size_t size = one * count, at = 0;
-    const uint64_t limit = transfer->to_out || transfer->status < 300 ? transfer->order.max_bytes : FETCHER_MAX_HEADERS;
+    const uint64_t limit = transfer->order.max_bytes;
     if (transfer->out_full) {
         return CURL_WRITEFUNC_PAUSE;
+    }
+    if (transfer->status >= 300) {
+        return take_words(transfer, data, size);
     }
     if (transfer->received + size > limit) {
         char text[100];

@@ -31,6 +31,7 @@ struct transfer {
     bool told; // the caller knows of it
     bool to_out;
     uint64_t skip;      // bytes to throw away, which are there already
+    size_t words;       // bytes kept of what an unsuccessful answer says
     uint64_t received;  // with those
     struct buf pending; // bytes that out_fd did not yet take
     size_t pending_done;
@@ -38,7 +39,7 @@ struct transfer {
     uint64_t sent;
     uint64_t told_bytes; // of progress
     int failure_errnum;
-    char failure[512];   // our own reason to break it off
+    char failure[512]; // our own reason to break it off
     char curl_words[CURL_ERROR_SIZE];
 };
 

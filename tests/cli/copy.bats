@@ -95,11 +95,30 @@ fails() { # MESSAGE COMMAND...
     [[ "$output" == *"$TWO has none"* ]]
 }
 
+@test "a file of another size in a layout is no blob" {
+    coffer copy -q "$ONE/tiny:1" "oci:$BATS_TEST_TMPDIR/layout:x"
+    for path in "$BATS_TEST_TMPDIR"/layout/blobs/sha256/*; do
+        truncate -s 5 "$path"
+    done
+    rm "$BATS_TEST_TMPDIR/layout/index.json"
+    coffer copy -q "$ONE/tiny:1" "oci:$BATS_TEST_TMPDIR/layout:x"
+    coffer load -q "oci:$BATS_TEST_TMPDIR/layout:x" > /dev/null
+}
+
+@test "a password goes to the registry that it is for" {
+    registry_start three htpasswd
+    coffer copy -q --dest-creds someone:secret "$ONE/tiny:1" "$(registry three)/tiny:1"
+    coffer copy -q --src-creds someone:secret "$(registry three)/tiny:1" "$TWO/from-three:1"
+    run -125 coffer copy -q --src-creds someone:secret "$ONE/tiny:1" "$(registry three)/tiny:2"
+}
+
 @test "wrong words of copy" {
     run -125 coffer copy "$ONE/tiny:1"
     [ "${lines[0]}" = "coffer copy: expected 2 words (SOURCE TARGET), found 1" ]
     fails "docker-archive:x: expected a target of the form REGISTRY/REPOSITORY:TAG or oci:DIR[:TAG]" \
         coffer copy -q "$ONE/tiny:1" docker-archive:x
+    fails "--creds: there are two registries; give --src-creds or --dest-creds" coffer copy --creds a:b "$ONE/tiny:1" "$TWO/x:1"
+    fails "--dest-creds is for a registry, and oci:x is none" coffer copy --dest-creds a:b "$ONE/tiny:1" oci:x
     fails "both --all and --platform: which of them?" coffer copy --all --platform linux/amd64 "$ONE/tiny:1" "$TWO/x:1"
     fails "open $BATS_TEST_TMPDIR/nothing: No such file or directory" coffer copy -q "oci:$BATS_TEST_TMPDIR/nothing" "$TWO/x:1"
 }
