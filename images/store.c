@@ -94,7 +94,15 @@ static int check_empty(const struct store *store, struct err *err) {
 }
 
 // The version comes first: what a process that died here leaves is a store that lacks folders, which the next one makes.
+// One process makes it, the others that want it wait: to them it would look like a folder of something else.
 static int make_store(const struct store *store, struct err *err) {
+    AUTO_FD int lock = openat(store->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0 || flock(lock, LOCK_EX) < 0) {
+        return err_sys(err, "lock %s", store->path);
+    }
+    if (store_has(store, "version")) {
+        return 0;
+    }
     if (check_empty(store, err) < 0) {
         return -1;
     }
