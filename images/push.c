@@ -102,7 +102,7 @@ static int try_bring_over(const struct push *push, const struct image_descriptor
         struct source_blob bytes;
         struct err why;
         const struct source_request request = {
-            .registry = push->options->registry, .ref = from, .input_fd = -1, .spool_fd = push->options->spool_fd};
+            .registry = push->options->others, .ref = from, .input_fd = -1, .spool_fd = push->options->spool_fd};
         if (is_repeated(push, i)) {
             continue;
         }

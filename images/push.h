@@ -13,7 +13,8 @@ struct store;
 struct push_options {
     const struct store *store;
     const char *name;           // of the image in the store
-    struct registry *registry;  // of the target, and of where layers come from
+    struct registry *registry;  // of the target
+    struct registry *others;    // where layers may come from: what was allowed of the target is not allowed of these
     const struct image_ref *to; // with a tag, or the image's own digest
     int spool_fd;               // a directory for files without a name
     void (*progress)(void *context, const char *digest, enum copy_state state, uint64_t done,

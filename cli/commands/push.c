@@ -38,6 +38,9 @@ static int run(struct context *context, struct err *err) {
     const struct push_request *request = context->request;
     AUTO_STORE struct store *store = NULL;
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
+    AUTO_REGISTRY_SESSION struct registry_session others = {0};
+    // --tls-verify, --cert-dir and --creds are for the target; layers may come from elsewhere.
+    const struct registry_flags plain = {.authfile = request->registry.authfile};
     AUTO_COPY_PROGRESS struct copy_progress shown = {0};
     AUTO_BUF struct buf text = {0};
     struct image_ref to;
@@ -48,11 +51,15 @@ static int run(struct context *context, struct err *err) {
         return err_sys(err, "open %s", SPOOL_DIR);
     }
     if (parse_target(context, &to, err) < 0 || registry_session_open(context, &request->registry, to.registry, &session, err) < 0 ||
-        store_of(context, &store, NULL, err) < 0) {
+        registry_session_open(context, &plain, to.registry, &others, err) < 0 || store_of(context, &store, NULL, err) < 0) {
         return -1;
     }
-    struct push_options push = {
-        .store = store, .name = context->operands[0], .registry = session.registry, .to = &to, .spool_fd = spool};
+    struct push_options push = {.store = store,
+                                .name = context->operands[0],
+                                .registry = session.registry,
+                                .others = others.registry,
+                                .to = &to,
+                                .spool_fd = spool};
     if (!request->quiet) {
         copy_progress_begin(&shown);
         push.progress = copy_progress_show;

@@ -8,6 +8,7 @@ setup_file() {
     registry_start r-plain plain
     registry_start r-other plain
     registry_start r-token token
+    registry_start r-tls tls
     registry_push "$(make_image):tiny" "$(registry r-plain)/team/app:1"
 }
 
@@ -54,6 +55,17 @@ digest_at() {
     run coffer push -q "$r/team/app:1" "$t/mirror/app:4"
     [ "$status" -eq 125 ]
     [[ "$output" == "coffer: $t/mirror/app: blob sha256:"*": the registry wants a login, or has nothing of this name"*"; run coffer login $t" ]]
+}
+
+@test "what is allowed of the target is not allowed of where layers come from" {
+    s=$(registry r-tls)
+    registry_push "$(make_image):tiny" "$s/team/app:1"
+    coffer pull -q --tls-verify=false "$s/team/app:1"
+    run coffer push -q --tls-verify=false "$s/team/app:1" "$(registry r-other)/from/tls:1"
+    [ "$status" -eq 125 ]
+    [[ "$output" == *" is kept unpacked only, and no registry that the image has a name in has it; "* ]]
+    run coffer --log-level info push -q --tls-verify=false "$s/team/app:1" "$(registry r-other)/from/tls:1"
+    [[ "$output" == *"SSL certificate problem"* ]]
 }
 
 @test "a layer that nobody has any more is named" {
