@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_search,
     &command_rmi,
     &command_image,
+    &command_system,
     &command_version,
     &command_completion,
     &command_help,
@@ -50,6 +51,8 @@ static const struct command *const image_commands[] = {
     NULL,
 };
 // clang-format on
+
+static const struct command *const system_commands[] = {&command_system_df, &command_system_prune, NULL};
 
 static const struct command *const oci_commands[] = {
     &command_oci_create,  &command_oci_start,  &command_oci_run,      &command_oci_list,   &command_oci_state,
@@ -107,7 +110,7 @@ const struct command command_coffer = {
     .commands = commands,
 };
 
-static const struct option_row image_options[] = {
+static const struct option_row no_options[] = {
     {0},
 };
 
@@ -115,8 +118,16 @@ const struct command command_image = {
     .name = "image",
     .summary = "All commands on images, by docker's longer names",
     .group = COMMAND_GROUP_IMAGES,
-    .options = image_options,
+    .options = no_options,
     .commands = image_commands,
+};
+
+const struct command command_system = {
+    .name = "system",
+    .summary = "Look at what is kept on the disk, and free what is not needed",
+    .group = COMMAND_GROUP_OTHER,
+    .options = no_options,
+    .commands = system_commands,
 };
 
 const struct command command_oci = {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 static void fill(struct catalog_image *image, struct arena *arena, const struct tag *tags, size_t count) {
@@ -241,7 +242,52 @@ int catalog_remove(const struct store *store, const char *name, bool force, stru
     return ref.name ? remove_by_name(&removing, name, &ref, force, err) : remove_by_id(&removing, name, force, err);
 }
 
-int catalog_prune(const struct store *store, bool all, struct catalog_removal *removal, struct err *err) {
+bool catalog_created(const struct catalog_image *image, int64_t *ret_s) {
+    const char *created = image->record.config.created;
+    struct tm parts = {0};
+    if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &parts)) {
+        return false;
+    }
+    *ret_s = timegm(&parts);
+    return true;
+}
+
+static bool has_label(const struct catalog_image *image, const char *wanted) {
+    const struct image_settings *settings = &image->record.config.settings;
+    size_t length = strcspn(wanted, "=");
+    for (size_t i = 0; i < settings->labels_count; i++) {
+        const struct text_pair *label = &settings->labels[i];
+        if (strlen(label->name) == length && strncmp(label->name, wanted, length) == 0 &&
+            (!wanted[length] || strcmp(label->value, wanted + length + 1) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_pruned(const struct catalog_image *image, const struct catalog_prune *prune) {
+    int64_t created_s = INT64_MAX;
+    bool pruned = prune->all || !has_tag(image);
+    if (prune->has_until && (!catalog_created(image, &created_s) || created_s >= prune->until_s)) {
+        return false;
+    }
+    for (size_t i = 0; prune->labels && prune->labels[i]; i++) {
+        pruned = pruned && has_label(image, prune->labels[i]);
+    }
+    for (size_t i = 0; prune->unlabels && prune->unlabels[i]; i++) {
+        pruned = pruned && !has_label(image, prune->unlabels[i]);
+    }
+    return pruned;
+}
+
+bool catalog_in_use(const struct store *store, const struct catalog_image *image) {
+    const struct removing removing = {.store = store, .image = *image};
+    struct err err = {0};
+    AUTO_FD int claimed = claim(&removing, image->record.id, &err);
+    return claimed < 0 && err.kind == ERR_STATE;
+}
+
+int catalog_prune(const struct store *store, const struct catalog_prune *prune, struct catalog_removal *removal, struct err *err) {
     AUTO(removing_finish) struct removing removing = {.store = store, .removal = removal};
     struct catalog_image *images;
     size_t count;
@@ -252,7 +298,7 @@ int catalog_prune(const struct store *store, bool all, struct catalog_removal *r
     for (size_t i = 0; i < count; i++) {
         struct err in_use = {0};
         removing.image = images[i];
-        if (has_tag(&images[i]) && !all) {
+        if (!is_pruned(&images[i], prune)) {
             continue;
         }
         AUTO_FD int claimed = claim(&removing, images[i].record.id, &in_use);

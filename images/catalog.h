@@ -45,7 +45,23 @@ struct catalog_removal {
 int catalog_remove(const struct store *store, const char *name, bool force, struct catalog_removal *removal,
                    struct err *err) MUST_CHECK;
 
-// Removes images without a name; `all`: those too that no container uses.
-int catalog_prune(const struct store *store, bool all, struct catalog_removal *removal, struct err *err) MUST_CHECK;
+// Which images to prune. Zeroed: all that have no name.
+struct catalog_prune {
+    bool all; // those too that have one, if no container uses them
+    bool has_until;
+    int64_t until_s;       // since 1970: only images made before
+    const char **labels;   // "KEY", "KEY=VALUE": only images that have all of these, NULL behind the last; NULL: any
+    const char **unlabels; // only images that have none of these
+};
+
+// Removes them.
+int catalog_prune(const struct store *store, const struct catalog_prune *prune, struct catalog_removal *removal,
+                  struct err *err) MUST_CHECK;
+
+// When an image was made, in seconds since 1970; false where its configuration does not say.
+bool catalog_created(const struct catalog_image *image, int64_t *ret_s);
+
+// Whether a container runs it.
+bool catalog_in_use(const struct store *store, const struct catalog_image *image);
 
 #endif

@@ -123,6 +123,12 @@ int layer_find(const struct store *store, const struct digest *diff_id, const st
     return found;
 }
 
+uint64_t layer_size(const struct store *store, const char *key) {
+    AUTO(layer_finish) struct layer layer = {.fd = openat(store->layers_fd, key, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    struct err unread;
+    return layer.fd >= 0 && read_description(&layer, &unread) == 0 ? layer.size_bytes : 0;
+}
+
 int layer_describe(const struct layer *layer, int dir_fd, struct err *err) {
     AUTO_BUF struct buf text = {0};
     char diff_id[DIGEST_TEXT_SIZE];

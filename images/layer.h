@@ -35,6 +35,9 @@ void layer_chain_id(const struct digest *below, const struct digest *diff_id, st
 int layer_find(const struct store *store, const struct digest *diff_id, const struct digest *chain_id, struct layer *ret_layer,
                struct err *err) MUST_CHECK;
 
+// The bytes of all its files by its key, as its description says; 0 where that cannot be read.
+uint64_t layer_size(const struct store *store, const char *key);
+
 // Writes layer.json into the layer's directory, which is still being made.
 int layer_describe(const struct layer *layer, int dir_fd, struct err *err) MUST_CHECK;
 

@@ -19,12 +19,15 @@ extern const struct command command_push;
 extern const struct command command_copy;
 extern const struct command command_rmi;
 extern const struct command command_search;
+extern const struct command command_system;
 extern const struct command command_tag;
 extern const struct command command_tags;
 
 extern const struct command command_image_ls;
 extern const struct command command_image_prune;
 extern const struct command command_image_rm;
+extern const struct command command_system_df;
+extern const struct command command_system_prune;
 extern const struct command command_ps;
 extern const struct command command_rm;
 extern const struct command command_run;

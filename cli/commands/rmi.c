@@ -1,9 +1,9 @@
 #include "cli/commands/all.h"
+#include "cli/commands/removal.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "images/catalog.h"
-#include "images/gc.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
@@ -13,33 +13,6 @@
 struct rmi_request {
     bool force;
 };
-
-struct prune_request {
-    bool all;
-    bool force;
-};
-
-static void add_lines(struct buf *buf, const char *what, const struct strv *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        buf_add_format(buf, "%s: %s\n", what, list->items[i]);
-    }
-}
-
-static void add_removal(struct buf *buf, const struct catalog_removal *removal) {
-    add_lines(buf, "Untagged", removal->untagged);
-    add_lines(buf, "Deleted", removal->deleted);
-}
-
-// Layers that no image needs any more.
-static int collect(const struct store *store, struct buf *buf, struct err *err) {
-    AUTO_STRV struct strv layers = {0};
-    struct gc_result result = {.layers = &layers};
-    if (gc_run(store, &result, err) < 0) {
-        return -1;
-    }
-    add_lines(buf, "Deleted layer", &layers);
-    return 0;
-}
 
 // All names are tried; the first error is the one that is told, behind what was done.
 static int remove_all(struct context *context, const struct store *store, struct buf *buf, struct err *err) {
@@ -54,12 +27,13 @@ static int remove_all(struct context *context, const struct store *store, struct
             *err = wrong;
             result = -1;
         }
-        add_removal(buf, &removal);
+        removal_add(buf, &removal);
         deleted_any = deleted_any || deleted.count > 0;
     }
     if (deleted_any) {
         struct err wrong = {0};
-        if (collect(store, buf, &wrong) < 0 && result == 0) {
+        uint64_t bytes = 0;
+        if (removal_collect(store, buf, &bytes, &wrong) < 0 && result == 0) {
             *err = wrong;
             result = -1;
         }
@@ -82,27 +56,8 @@ static int run(struct context *context, struct err *err) {
     return result;
 }
 
-static int prune(struct context *context, struct err *err) {
-    const struct prune_request *request = context->request;
-    AUTO_STORE struct store *store = NULL;
-    AUTO_BUF struct buf buf = {0};
-    AUTO_STRV struct strv untagged = {0}, deleted = {0};
-    struct catalog_removal removal = {&untagged, &deleted};
-    if (store_of(context, &store, NULL, err) < 0 || catalog_prune(store, request->all, &removal, err) < 0) {
-        return -1;
-    }
-    add_removal(&buf, &removal);
-    return collect(store, &buf, err) < 0 ? -1 : output_write(&buf, err);
-}
-
 static const struct option_row options[] = {
     OPTION_FLAG("force", 'f', struct rmi_request, force, "Remove all names of an image, or the name of one that a container runs"),
-    {0},
-};
-
-static const struct option_row prune_options[] = {
-    OPTION_FLAG("all", 'a', struct prune_request, all, "Remove images with a name too, if no container runs them"),
-    OPTION_FLAG("force", 'f', struct prune_request, force, "Do not ask, as is done in any case", .hidden = true),
     {0},
 };
 
@@ -134,13 +89,4 @@ const struct command command_image_rm = {
     .options = options,
     .request_size = sizeof(struct rmi_request),
     .run = run,
-};
-
-const struct command command_image_prune = {
-    .name = "prune",
-    .summary = "Remove images without a name, and layers that no image needs",
-    .group = COMMAND_GROUP_IMAGES,
-    .options = prune_options,
-    .request_size = sizeof(struct prune_request),
-    .run = prune,
 };

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
+static int open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
     unsigned flags = STORE_CREATE;
     bool single_id = false;
     if (context->rootless) {
@@ -34,11 +34,19 @@ int store_of(const struct context *context, struct store **ret_store, bool *ret_
     if (ret_single_id) {
         *ret_single_id = single_id;
     }
-    if (store_open(context->store_dir, flags, ret_store, err) < 0) {
+    return store_open(context->store_dir, flags, ret_store, err);
+}
+
+int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
+    if (open_store(context, ret_store, ret_single_id, err) < 0) {
         return -1;
     }
     gc_sweep(*ret_store); // behind commands that were killed
     return 0;
+}
+
+int store_to_look_at(const struct context *context, struct store **ret_store, struct err *err) {
+    return open_store(context, ret_store, NULL, err);
 }
 
 void store_set_created(struct table *table, unsigned since, unsigned at, const char *created) {

@@ -16,6 +16,9 @@ struct table;
 // namespace of his own, where his layers' files belong to it; *ret_single_id, where wanted: it has only his own id.
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
 
+// The same, but only to look at it: what commands that died have left stays, to be seen.
+int store_to_look_at(const struct context *context, struct store **ret_store, struct err *err) MUST_CHECK;
+
 // Fills the columns of when something was made, "3 days ago" and "2001-02-03 04:05:06 +0000 UTC", from RFC 3339; "N/A" for NULL and
 // what is no time.
 void store_set_created(struct table *table, unsigned since, unsigned at, const char *created);

@@ -90,3 +90,33 @@ int tree_remove(int dir_fd, const char *name, struct err *err) {
     }
     return remove_directory(dir_fd, name, err);
 }
+
+static uint64_t measure_directory(int dir_fd, const char *name, dev_t device);
+
+static uint64_t measure_entry(int dir_fd, const char *name, dev_t device) {
+    struct stat status;
+    if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || status.st_dev != device) {
+        return 0;
+    }
+    uint64_t bytes = (uint64_t)status.st_blocks * 512;
+    if (S_ISDIR(status.st_mode)) {
+        return bytes + measure_directory(dir_fd, name, device);
+    }
+    return bytes / (status.st_nlink > 0 ? status.st_nlink : 1);
+}
+
+static uint64_t measure_directory(int dir_fd, const char *name, dev_t device) {
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV};
+    AUTO_FD int fd = sys_openat2(dir_fd, name, &how);
+    AUTO_DIR DIR *stream = fd < 0 ? NULL : dir_stream(fd);
+    uint64_t bytes = 0;
+    for (const struct dirent *entry; stream && (entry = dir_next(stream));) {
+        bytes += measure_entry(fd, entry->d_name, device);
+    }
+    return bytes;
+}
+
+uint64_t tree_measure(int dir_fd, const char *name) {
+    struct stat status;
+    return fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : measure_entry(dir_fd, name, status.st_dev);
+}

@@ -1,13 +1,19 @@
-// Removing a directory tree whose contents belong to a stranger.
+// Removing and measuring a directory tree whose contents belong to a stranger.
 #ifndef COFFER_KERNEL_TREE_H
 #define COFFER_KERNEL_TREE_H
 
 #include "runtime/base/attr.h"
 
+#include <stdint.h>
+
 struct err;
 
-// Removes name below dir_fd with all that is in it. Links are removed, never followed; other file systems mounted below are an error,
-// never emptied. A name that is not there is no error. Directories without permission for their owner are opened up first.
+// Removes name below dir_fd with all that is in it. Links are removed, never followed; other file systems mounted below are an
+// error, never emptied. A name that is not there is no error. Directories without permission for their owner are opened up first.
 int tree_remove(int dir_fd, const char *name, struct err *err) MUST_CHECK;
+
+// The bytes that name below dir_fd takes on the disk with all that is in it; what is linked from elsewhere too counts in part.
+// Other file systems are not entered. What goes away meanwhile, or may not be read, does not count.
+uint64_t tree_measure(int dir_fd, const char *name);
 
 #endif

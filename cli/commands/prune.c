@@ -1,0 +1,220 @@
+#include "cli/commands/all.h"
+#include "cli/commands/engine.h"
+#include "cli/commands/removal.h"
+#include "cli/commands/store.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "images/catalog.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/quantity.h"
+#include "runtime/base/strv.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/record.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct prune_request {
+    bool all;
+    bool force;
+    struct strv filters;
+};
+
+// A length of time before now, a time of day with or without its zone, a day, or seconds since 1970: as docker takes them.
+static int parse_until(const char *text, int64_t *ret_s, struct err *err) {
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+    int64_t ms;
+    if (text[strspn(text, "0123456789")] == '\0' && quantity_int(text, ret_s) == 0) {
+        return 0;
+    }
+    if (quantity_duration_ms(text, &ms) == 0) {
+        *ret_s = time(NULL) - ms / 1000;
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        struct tm parts = {0};
+        const char *end = strptime(text, forms[i], &parts);
+        if (end && (*end == '\0' || strcmp(end, "Z") == 0)) {
+            long east_s = parts.tm_gmtoff; // timegm sets it to 0
+            *ret_s = timegm(&parts) - east_s;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INPUT,
+                   "--filter until=%s: expected a length of time such as 24h, or a time such as 2026-01-31T12:00:00", text);
+}
+
+static int parse_filters(struct context *context, struct catalog_prune *prune, struct err *err) {
+    const struct prune_request *request = context->request;
+    size_t labels = 0, unlabels = 0;
+    prune->all = request->all;
+    prune->labels = arena_array(&context->arena, request->filters.count + 1, sizeof(*prune->labels));
+    prune->unlabels = arena_array(&context->arena, request->filters.count + 1, sizeof(*prune->unlabels));
+    for (size_t i = 0; i < request->filters.count; i++) {
+        const char *filter = request->filters.items[i];
+        if (strncmp(filter, "until=", 6) == 0) {
+            if (parse_until(filter + 6, &prune->until_s, err) < 0) {
+                return -1;
+            }
+            prune->has_until = true;
+        } else if (strncmp(filter, "label=", 6) == 0 && filter[6]) {
+            prune->labels[labels++] = filter + 6;
+        } else if (strncmp(filter, "label!=", 7) == 0 && filter[7]) {
+            prune->unlabels[unlabels++] = filter + 7;
+        } else {
+            return err_set(err, ERR_INPUT, "--filter %s: expected until=TIME, label=KEY[=VALUE] or label!=KEY[=VALUE]", filter);
+        }
+    }
+    return 0;
+}
+
+static void add_total(struct buf *buf, uint64_t bytes) {
+    char text[OUTPUT_HUMAN_SIZE];
+    if (buf->size > 0) {
+        buf_add_format(buf, "Total reclaimed space: %s\n", output_human_size((int64_t)bytes, text));
+    }
+}
+
+// What was done is printed, whether it came to an end or not.
+static int prune_images(struct context *context, const struct catalog_prune *prune, struct buf *buf, uint64_t *bytes,
+                        struct err *err) {
+    AUTO_STORE struct store *store = NULL;
+    AUTO_STRV struct strv untagged = {0}, deleted = {0};
+    struct catalog_removal removal = {&untagged, &deleted};
+    if (store_of(context, &store, NULL, err) < 0) {
+        return -1;
+    }
+    int result = catalog_prune(store, prune, &removal, err);
+    removal_add(buf, &removal);
+    return result < 0 ? -1 : removal_collect(store, buf, bytes, err);
+}
+
+static int end(struct buf *buf, uint64_t bytes, int result, struct err *err) {
+    struct err unwritten = {0};
+    add_total(buf, bytes);
+    if (output_write(buf, &unwritten) < 0 && result == 0) {
+        *err = unwritten;
+        result = -1;
+    }
+    return result;
+}
+
+static int run_image(struct context *context, struct err *err) {
+    AUTO_BUF struct buf buf = {0};
+    struct catalog_prune prune = {0};
+    uint64_t bytes = 0;
+    if (parse_filters(context, &prune, err) < 0) {
+        return -1;
+    }
+    return end(&buf, bytes, prune_images(context, &prune, &buf, &bytes, err), err);
+}
+
+// Containers have no labels.
+static int prune_containers(struct context *context, const struct catalog_prune *prune, struct buf *buf, struct err *err) {
+    const struct engine engine = engine_of(context);
+    AUTO_HOME struct home home;
+    const char **ids;
+    if (prune->labels[0]) {
+        return 0;
+    }
+    if (home_open(context->store_dir, context->oci_dir, &home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&home);
+    if (record_list(&home, &context->arena, &ids, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; ids[i]; i++) {
+        struct record record;
+        struct err gone = {0};
+        if (record_read(&home, &context->arena, ids[i], &record, &gone) < 0 || record_is_running(&home, ids[i]) ||
+            (prune->has_until && record.created_s >= prune->until_s)) {
+            continue;
+        }
+        if (engine_remove(&engine, ids[i], false, &gone) == 0) {
+            buf_add_format(buf, "Deleted container: %s\n", ids[i]);
+        } else if (gone.kind != ERR_NOT_FOUND && gone.kind != ERR_STATE) { // removed or started meanwhile
+            *err = gone;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int confirm(const struct prune_request *request, bool *ret_yes, struct err *err) {
+    AUTO_BUF struct buf question = {0};
+    char answer[16] = "";
+    *ret_yes = request->force;
+    if (request->force) {
+        return 0;
+    }
+    if (!isatty(STDIN_FILENO)) {
+        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
+    }
+    buf_add_format(&question, "This removes all ended containers, %s, and layers that no image needs.\nAre you sure? [y/N] ",
+                   request->all ? "all images that no container runs" : "images without a name");
+    if (output_write(&question, err) < 0) {
+        return -1;
+    }
+    *ret_yes = fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+    return 0;
+}
+
+static int run_system(struct context *context, struct err *err) {
+    AUTO_BUF struct buf buf = {0};
+    struct catalog_prune prune = {0};
+    uint64_t bytes = 0;
+    bool yes;
+    if (parse_filters(context, &prune, err) < 0 || confirm(context->request, &yes, err) < 0) {
+        return -1;
+    }
+    if (!yes) {
+        return 0;
+    }
+    // Containers come first: an ordinary user's process is in another user namespace afterwards.
+    int result = prune_containers(context, &prune, &buf, err);
+    return end(&buf, bytes, result < 0 ? -1 : prune_images(context, &prune, &buf, &bytes, err), err);
+}
+
+#define FILTER_HELP "Remove only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]"
+
+static const struct option_row image_options[] = {
+    OPTION_FLAG("all", 'a', struct prune_request, all, "Remove images with a name too, if no container runs them"),
+    OPTION_LIST("filter", 0, "FILTER", struct prune_request, filters, FILTER_HELP),
+    OPTION_FLAG("force", 'f', struct prune_request, force, "Do not ask, as is done in any case", .hidden = true),
+    {0},
+};
+
+static const struct option_row system_options[] = {
+    OPTION_FLAG("all", 'a', struct prune_request, all, "Remove images with a name too, if no container runs them"),
+    OPTION_LIST("filter", 0, "FILTER", struct prune_request, filters, FILTER_HELP),
+    OPTION_FLAG("force", 'f', struct prune_request, force, "Do not ask"),
+    {0},
+};
+
+const struct command command_image_prune = {
+    .name = "prune",
+    .summary = "Remove images without a name, and layers that no image needs",
+    .examples = "coffer image prune --all --filter until=240h",
+    .group = COMMAND_GROUP_IMAGES,
+    .options = image_options,
+    .request_size = sizeof(struct prune_request),
+    .run = run_image,
+};
+
+const struct command command_system_prune = {
+    .name = "prune",
+    .summary = "Remove ended containers, images without a name, and layers that no image needs",
+    .description = "Filters by label are for images: containers have none, so that label=KEY keeps them all.",
+    .examples = "coffer system prune --all --force",
+    .group = COMMAND_GROUP_OTHER,
+    .options = system_options,
+    .request_size = sizeof(struct prune_request),
+    .run = run_system,
+};
