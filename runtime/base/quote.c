@@ -4,24 +4,38 @@
 #include <stddef.h>
 #include <string.h>
 
-static bool is_plain(unsigned char byte) {
-    return byte >= 0x20 && byte != 0x7f && byte != '"' && byte != '\\';
+// Bytes of the character that must not be shown as it is; 0: it may be. Those that turn the direction of writing would show a text in
+// another order than it has.
+static size_t hidden(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    if (at[0] < 0x20 || at[0] == 0x7f || at[0] == '"' || at[0] == '\\') {
+        return 1;
+    }
+    if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f) { // controls of 8 bits
+        return 2;
+    }
+    bool marks = at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xaa && at[2] <= 0xae));
+    bool isolates = at[0] == 0xe2 && at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9;
+    return marks || isolates ? 3 : 0;
 }
 
 // Copies whole characters while they fit before `end`; returns where it stopped writing.
 static char *copy_escaped(char *to, const char *end, const char *from, const char *from_end) {
     static const char digits[] = "0123456789abcdef";
-    for (; from < from_end; from++) {
-        unsigned char byte = (unsigned char)*from;
-        if (is_plain(byte) && to < end) {
-            *to++ = *from;
-        } else if (!is_plain(byte) && end - to >= 4) {
+    while (from < from_end) {
+        size_t count = hidden(from);
+        if (end - to < (count > 0 ? 4 * (ptrdiff_t)count : 1)) {
+            break;
+        }
+        if (count == 0) {
+            *to++ = *from++;
+        }
+        for (; count > 0; count--, from++) {
+            unsigned char byte = (unsigned char)*from;
             *to++ = '\\';
             *to++ = 'x';
             *to++ = digits[byte >> 4];
             *to++ = digits[byte & 15];
-        } else {
-            break;
         }
     }
     return to;
@@ -30,8 +44,9 @@ static char *copy_escaped(char *to, const char *end, const char *from, const cha
 const char *quote_text(const char *text, char room[QUOTE_SIZE]) {
     enum { TAIL = 60 };
     size_t length = strlen(text), escaped = 0;
-    for (size_t i = 0; i < length; i++) {
-        escaped += is_plain((unsigned char)text[i]) ? 1 : 4;
+    for (size_t i = 0, count; i < length; i += count > 0 ? count : 1) {
+        count = hidden(text + i);
+        escaped += count > 0 ? 4 * count : 1;
     }
     char *to = room, *end = room + QUOTE_SIZE - 2;
     *to++ = '"';

@@ -410,6 +410,12 @@ CASE(quoted_names_are_fit_for_a_terminal) {
     memcpy(name + sizeof(name) - 5, "/end", 5);
     CHECK_STR(quote_text("a\nb\"c\\d\x7f", room), "\"a\\x0ab\\x22c\\x5cd\\x7f\"");
     CHECK_STR(quote_text("Grüße", room), "\"Grüße\"");
+    CHECK_STR(quote_text("a\xe2\x80\xae"
+                         "b\xe2\x81\xa6\xc2\x9b"
+                         "c\xe2\x80",
+                         room),
+              "\"a\\xe2\\x80\\xaeb\\xe2\\x81\\xa6\\xc2\\x9bc\xe2\x80\"");
+    CHECK_STR(quote_text("“so”…", room), "\"“so”…\"");
     const char *quoted = quote_text(name, room);
     CHECK(strlen(quoted) < QUOTE_SIZE && strstr(quoted, "aaa...aaa") && strstr(quoted, "/end\""));
     memset(name, '\n', sizeof(name) - 1);
