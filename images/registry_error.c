@@ -2,6 +2,7 @@
 #include "images/registry_state.h"
 
 #include "runtime/base/buf.h"
+#include "runtime/base/quantity.h"
 #include "runtime/base/quote.h"
 #include "specs/json.h"
 
@@ -84,12 +85,24 @@ static int refused_401(const struct exchange *exchange, const char *words, struc
                    words, login);
 }
 
+// Retry-After has seconds, or a date.
+static void add_wait(const struct fetch_answer *answer, struct buf *text) {
+    const char *wait = fetch_header(answer, "retry-after");
+    int64_t seconds;
+    char quoted[QUOTE_SIZE];
+    if (wait && quantity_int(wait, &seconds) == 0) {
+        buf_add_format(text, "; it asks to wait %lld s", (long long)seconds);
+    } else if (wait) {
+        buf_add_format(text, "; it asks to wait until %s", quote_text(wait, quoted));
+    }
+}
+
 int exchange_refused(const struct exchange *exchange, struct err *err) {
     const struct fetch_answer *answer = exchange_answer(exchange);
     const char *what = exchange->request.what, *host = exchange->url.authority;
     AUTO_BUF struct buf said = {0};
     registry_add_words(answer, &said);
-    const char *words = buf_string(&said), *wait;
+    const char *words = buf_string(&said);
     switch (answer->status) {
     case 401:
         return refused_401(exchange, words, err);
@@ -100,9 +113,8 @@ int exchange_refused(const struct exchange *exchange, struct err *err) {
     case 404:
         return err_set(err, ERR_NOT_FOUND, "%s: %s has none%s", what, host, words);
     case 429:
-        wait = fetch_header(answer, "retry-after");
-        return err_set(err, ERR_STATE, "%s: %s wants fewer requests%s%s%s%s; try again later", what, host, words,
-                       wait ? "; it asks to wait " : "", wait ? wait : "", wait ? " s" : "");
+        add_wait(answer, &said);
+        return err_set(err, ERR_STATE, "%s: %s wants fewer requests%s; try again later", what, host, buf_string(&said));
     default:
         return err_set(err, answer->status >= 500 ? ERR_STATE : ERR_INPUT, "%s: %s answers %d%s%s", what, host, answer->status,
                        words, answer->status >= 500 ? "; try again later" : "");

@@ -208,16 +208,25 @@ static void failed_here(struct exchange *exchange, bool transient, struct err *e
 }
 
 // A registry that may do without TLS is asked in both ways, once, until it has answered in one.
-static bool try_other_way(struct exchange *exchange) {
+static bool try_other_way(struct exchange *exchange, const char *why) {
     struct registry_host *host = exchange->host;
     if (!host->may_be_plain || host->known || host->other_way || !exchange->own || exchange->phase == EXCHANGE_TOKEN) {
         return false;
     }
     host->plain = !host->plain;
     host->other_way = true;
+    host->first_way = why ? arena_copy_string(&exchange->registry->arena, why) : NULL;
     log_debug("%s: no registry by %s; trying %s", host->name, host->plain ? "https" : "http", host->plain ? "http" : "https");
     begin(exchange);
     return true;
+}
+
+// Neither way led to a registry. What spoke no TLS said in the first what is wrong with it; what could not be reached says it twice.
+static void say_first_way(const struct exchange *exchange, struct err *err) {
+    const char *first = exchange->host->first_way;
+    if (first && strstr(err->text, "wrong version number")) {
+        err_set(err, err->kind, "%s", first);
+    }
 }
 
 // What a server that expects TLS says to plain http: 400, and not as a registry says it.
@@ -230,10 +239,11 @@ static bool expects_tls(const struct exchange *exchange, const struct fetch_answ
 static void take_failure(struct exchange *exchange, bool transient, struct err *err) {
     bool answered = fetch_answer(exchange->fetch);
     uint64_t received = fetch_bytes(exchange->fetch);
-    if (!answered && try_other_way(exchange)) {
+    if (!answered && try_other_way(exchange, err->text)) {
         return;
     }
     if (!answered && exchange->host->other_way && !exchange->host->known) { // it may have been away altogether
+        say_first_way(exchange, err);
         exchange->host->plain = !exchange->host->plain;
         exchange->host->other_way = false;
     }
@@ -327,7 +337,7 @@ static void take_redirect(struct exchange *exchange, const struct fetch_answer *
 
 static void take_answer(struct exchange *exchange) {
     const struct fetch_answer *answer = fetch_answer(exchange->fetch);
-    if (!exchange->host->known && expects_tls(exchange, answer) && try_other_way(exchange)) {
+    if (!exchange->host->known && expects_tls(exchange, answer) && try_other_way(exchange, NULL)) {
         return;
     }
     exchange->host->known = exchange->host->known || exchange->own;

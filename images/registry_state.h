@@ -30,13 +30,14 @@ enum {
 
 // A host as this session knows it.
 struct registry_host {
-    const char *name;  // with its port
-    bool insecure;     // asked for: certificates are not verified
-    bool may_be_plain; // http will do
-    bool plain;        // asked by http
-    bool other_way;    // both were tried
-    bool known;        // it has answered
-    bool dead;         // a mirror that could not be reached
+    const char *name;      // with its port
+    bool insecure;         // asked for: certificates are not verified
+    bool may_be_plain;     // http will do
+    bool plain;            // asked by http
+    bool other_way;        // both were tried
+    const char *first_way; // why the first led to no registry; NULL: it wanted the other
+    bool known;            // it has answered
+    bool dead;             // a mirror that could not be reached
     struct fetch_tls tls;
     struct registry_host *next;
 };

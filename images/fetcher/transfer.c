@@ -146,11 +146,12 @@ static size_t take_head(char *data, size_t one, size_t count, void *context) {
         break_off(transfer, "the server sends more than 64 KiB of header lines");
         return 0;
     }
+    // A blank in place of what controls: no address of a Location becomes another valid one by that.
     bool in_name = true;
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)data[i];
         in_name = in_name && byte != ':';
-        buf_add_char(&transfer->head, (char)(byte < 0x20 || byte == 0x7f ? '?' : in_name ? tolower(byte) : byte));
+        buf_add_char(&transfer->head, (char)(byte < 0x20 || byte == 0x7f ? ' ' : in_name ? tolower(byte) : byte));
     }
     buf_add_char(&transfer->head, '\0');
     transfer->lines_count++;
