@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# Images made and pushed by umoci and skopeo, buildah, and podman: pulled from docker's registry they run, and what is unpacked is what
+# umoci unpacks of the very same blobs (tests/compare_trees.py).
+load helpers
+load images
+load ../registry/registry
+
+setup_file() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    registry_start plain
+    WORK=$BATS_FILE_TMPDIR/work
+    mkdir -p "$WORK"
+}
+
+teardown_file() {
+    registry_stop_all
+}
+
+setup() {
+    needs_root
+    needs umoci skopeo setcap setfacl
+    images_setup
+    export HOME=$BATS_TEST_TMPDIR XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
+    HOST=$(registry plain)
+}
+
+teardown() {
+    if mountpoint -q "$WORK/ours"; then
+        umount "$WORK/ours"
+    fi
+    if mountpoint -q "$WORK/podman/root/overlay"; then
+        umount -l "$WORK/podman/root/overlay"
+    fi
+}
+
+# All that a tar can say of a tree.
+fill_tree() { # DIR
+    local long
+    make_rootfs "$1"
+    mkdir -p "$1"/{srv/app,var/empty,usr/lib}
+    cp /bin/true "$1/bin/ping"
+    setcap cap_net_raw,cap_net_admin+ep "$1/bin/ping"
+    cp /bin/true "$1/bin/su"
+    chmod 4755 "$1/bin/su"
+    chown 7:8 "$1/srv/app"
+    chmod 2750 "$1/srv/app"
+    echo one > "$1/srv/app/one"
+    ln "$1/srv/app/one" "$1/var/other"
+    ln "$1/srv/app/one" "$1/srv/zero"
+    chown 1000000:4294967294 "$1/srv/app/one"
+    chmod 0640 "$1/srv/app/one"
+    ln -s ../srv/app/one "$1/usr/link"
+    ln -s /nowhere/at/all "$1/usr/dangling"
+    chown -h 5:6 "$1/usr/dangling"
+    mkfifo "$1/var/fifo"
+    mknod "$1/dev/null" c 1 3
+    mknod "$1/dev/disk" b 259 1000
+    chmod 0600 "$1/dev/disk"
+    truncate -s 8M "$1/var/sparse"
+    echo middle | dd of="$1/var/sparse" bs=1 seek=4000000 conv=notrunc status=none
+    setfattr -n user.note -v 'of a user' "$1/srv/zero"
+    setfacl -m u:1234:r "$1/etc/group"
+    long=$(printf 'n%.0s' {1..120})
+    mkdir -p "$1/srv/$long/$long"
+    echo deep > "$1/srv/$long/$long/$long"
+    ln -s "$long/$long/$long" "$1/srv/to-deep"
+    echo grüße > "$1/srv/grüße und blank"
+    touch -d '1969-12-31 23:59:55 UTC' "$1/etc/passwd"
+    touch -d '2001-02-03 04:05:06.123456789 UTC' "$1/srv/grüße und blank"
+    touch -h -d '2002-02-03 04:05:06 UTC' "$1/usr/dangling"
+    touch -d '2003-02-03 04:05:06.5 UTC' "$1/srv/app" "$1/srv/$long"
+}
+
+# A second layer: what is taken away, what is put in another's place, what is new in old folders.
+change_tree() { # DIR
+    rm -r "$1/usr/lib" "$1/var/fifo" "$1/srv/zero"
+    mkdir "$1/var/fifo"
+    echo inside > "$1/var/fifo/inside"
+    rm "$1/usr/link"
+    echo 'a file now' > "$1/usr/link"
+    chmod 0700 "$1/var/empty"
+    mkdir "$1/srv/new"
+    ln "$1/srv/app/one" "$1/srv/new/one"
+    rm -r "${1:?}"/home/*
+    echo other > "$1/home/other"
+}
+
+# The image as coffer shows it to a container: its layers, the highest first.
+mount_image() { # IMAGE DIR
+    local diff_id layer chain='' layers=''
+    for diff_id in $(coffer inspect -f '{{json .RootFS.Layers}}' "$1" | jq -r '.[]'); do
+        if [ "$chain" ]; then
+            chain=sha256:$(printf '%s %s' "$chain" "$diff_id" | sha256sum | cut -c 1-64)
+        else
+            chain=$diff_id
+        fi
+        # One that took something from those below it is kept by the chain, others by themselves.
+        layer=$(coffer_store)/layers/${diff_id#sha256:}/fs
+        [ -d "$layer" ] || layer=$(coffer_store)/layers/${chain#sha256:}/fs
+        layers=$layer${layers:+:$layers}
+    done
+    mkdir -p "$2" "$WORK/empty"
+    mount -t overlay overlay -o "ro,lowerdir=$layers:$WORK/empty" "$2"
+}
+
+# Pulls NAME:1, runs it, and holds it against what umoci unpacks.
+same_as_umoci() { # NAME
+    local name=$1
+    run coffer pull -q "$HOST/$name:1"
+    [ "$status" -eq 0 ]
+    run coffer run --rm --network none "$HOST/$name:1" cat '/srv/grüße und blank'
+    [ "$status" -eq 0 ]
+    [ "$output" = grüße ]
+    skopeo copy -q --src-tls-verify=false "docker://$HOST/$name:1" "oci:$WORK/theirs.oci:1"
+    umoci --log error unpack --image "$WORK/theirs.oci:1" "$WORK/theirs"
+    mount_image "$HOST/$name:1" "$WORK/ours"
+    "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$WORK/theirs/rootfs"
+    # That it would see a difference.
+    chmod 0641 "$WORK/theirs/rootfs/srv/app/one"
+    run "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$WORK/theirs/rootfs"
+    [ "$status" -eq 1 ]
+}
+
+made_by_umoci() { # LAYOUT
+    umoci --log error init --layout "$1"
+    umoci --log error new --image "$1:1"
+    umoci --log error unpack --image "$1:1" "$WORK/bundle"
+    fill_tree "$WORK/bundle/rootfs"
+    umoci --log error repack --refresh-bundle --image "$1:1" "$WORK/bundle"
+    change_tree "$WORK/bundle/rootfs"
+    umoci --log error repack --refresh-bundle --image "$1:1" "$WORK/bundle"
+    umoci --log error config --image "$1:1" --config.cmd /bin/sh --config.env PATH=/bin
+}
+
+@test "umoci's image, two layers, pushed by skopeo" {
+    made_by_umoci "$WORK/umoci.oci"
+    registry_push "$WORK/umoci.oci:1" "$HOST/umoci:1"
+    same_as_umoci umoci
+    [ "$(coffer inspect -f '{{.Digest}}' "$HOST/umoci:1")" = "$(manifest_digest "$WORK/umoci.oci")" ]
+}
+
+@test "umoci's image as skopeo makes it docker's, and with zstd" {
+    made_by_umoci "$WORK/umoci.oci"
+    registry_push "$WORK/umoci.oci:1" "$HOST/docker:1" --format v2s2
+    registry_push "$WORK/umoci.oci:1" "$HOST/zstd:1" --dest-compress-format zstd --dest-compress
+    coffer pull -q "$HOST/docker:1"
+    coffer pull -q "$HOST/zstd:1"
+    [ "$(ls "$(coffer_store)/layers" | wc -l)" -eq 2 ]
+    same_as_umoci docker
+}
+
+@test "GNU tar's layers, with holes and attributes" {
+    dir=$(new_layer tree)
+    fill_tree "$dir"
+    tar --sort=name --sparse --xattrs --xattrs-include='*' -C "$dir" -cf "$WORK/tree.tar" .
+    CONFIG='.config.Cmd = ["/bin/sh"]' layout "$WORK/gnu" 1 "$WORK/tree.tar"
+    registry_push "$WORK/gnu:1" "$HOST/gnu:1"
+    same_as_umoci gnu
+    # Nothing is lost on the way: it is what it was made from, holes and all.
+    touch -d @0 "$WORK/ours.time" "$dir"
+    "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$dir" | grep -v '^\.: time: ' > "$WORK/differences" || true
+    cat "$WORK/differences"
+    [ "$(grep -vc 'differences$' "$WORK/differences")" -eq 0 ]
+}
+
+@test "buildah's image" {
+    needs buildah
+    buildah_with() {
+        buildah --root "$WORK/buildah" --runroot "$WORK/buildah.run" --storage-driver vfs "$@"
+    }
+    fill_tree "$WORK/tree"
+    container=$(buildah_with from scratch)
+    buildah_with add -q "$container" "$WORK/tree" /
+    buildah_with config --cmd /bin/sh --env PATH=/bin "$container"
+    buildah_with commit -q "$container" first
+    buildah_with rm "$container"
+    container=$(buildah_with from first)
+    change_tree "$(buildah_with mount "$container")"
+    buildah_with commit -q "$container" second
+    buildah_with push -q --tls-verify=false second "docker://$HOST/buildah:1"
+    same_as_umoci buildah
+}
+
+@test "podman's image" {
+    needs podman
+    podman_with() {
+        podman --root "$WORK/podman/root" --runroot "$WORK/podman/run" --tmpdir "$WORK/podman/tmp" --storage-driver vfs \
+            --cgroup-manager cgroupfs --events-backend file "$@"
+    }
+    fill_tree "$WORK/tree"
+    tar --xattrs --xattrs-include='*' -C "$WORK/tree" -cf "$WORK/tree.tar" .
+    podman_with import -q -c 'CMD /bin/sh' -c 'ENV PATH=/bin' "$WORK/tree.tar" made
+    podman_with push -q --tls-verify=false made "docker://$HOST/podman:1"
+    same_as_umoci podman
+}
