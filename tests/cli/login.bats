@@ -315,5 +315,6 @@ END
     run as_user "$COFFER" --root "$HOME/run" --store "$HOME/store" push -q "$LOCKED/team/tiny:1" "$LOCKED/team/other:1"
     echo "$output"
     [ "$status" -eq 0 ]
-    [ "$(cat "$HOME/asked-as")" = "$TEST_UID"$'\n'"$TEST_UID" ]
+    [ "$(wc -l < "$HOME/asked-as")" -ge 2 ] # each session asks: a push has one for each end
+    [ "$(sort -u "$HOME/asked-as")" = "$TEST_UID" ]
 }
