@@ -533,8 +533,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        for block in [first] if first else []:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+        # In one chunk with what is too much: a client that had all it wanted before more came would be right to be content.
+        if first:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(first + BLOCK), first + BLOCK))
         while True:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(BLOCK), BLOCK) if chunked else BLOCK)
 
