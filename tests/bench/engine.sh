@@ -10,22 +10,9 @@ shift
 here=$(cd "$(dirname "$0")" && pwd -P)
 build=$(realpath "$1")
 mkdir -p "$2"
-folder=$(realpath "$2")/engine
 # shellcheck source=tests/bench/peers.sh
 . "$here/peers.sh"
-podman_in "$folder/podman"
-
-clean_up() {
-    stop_dockerd
-    remove_cgroups
-    remove_podman "$folder/podman"
-    rm -rf --one-file-system "$folder"
-}
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-clean_up
-mkdir -p "$folder"
+bench_in "$(realpath "$2")/engine"
 "$here/image.sh" tiny "$folder/tiny.docker.tar"
 image=bench/tiny:1
 

@@ -1,4 +1,4 @@
-# The peers of the engine benches, for engine.sh and load.sh to source: a docker and a podman of our own, below one folder, that
+# The peers of the engine benches, for engine.sh, load.sh and pull.sh to source: a docker and a podman of our own, below one folder, that
 # touch nothing of those which the machine may already run. The caller is in a mount namespace of its own.
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # docker and podman: the command lines, for the caller
@@ -56,4 +56,57 @@ podman_in() { # FOLDER
 remove_podman() { # FOLDER
     umount -l "$1/root/overlay" 2> /dev/null || true
     rm -rf --one-file-system "$1"
+}
+
+# bench_in FOLDER: all that a bench makes is in $folder, with podman's part; gone at the end, with what clean_more, where there is one,
+# ends. Whoever calls it runs in a mount namespace of its own.
+bench_in() {
+    folder=$1
+    podman_in "$folder/podman"
+    trap clean_up EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    clean_up
+    mkdir -p "$folder"
+}
+
+clean_up() {
+    if declare -F clean_more > /dev/null; then
+        clean_more
+    fi
+    stop_dockerd
+    remove_cgroups
+    remove_podman "$folder/podman"
+    rm -rf --one-file-system "$folder"
+}
+
+# stores_in BUILD: $coffer, and shell lines that give coffer and podman an empty store. Stores are put aside, not deleted: ext4 gives out no
+# inode that was deleted in the last minutes, and looks at each of them for every file that is made meanwhile (tar took 18 s in place of
+# 1 for 50,000 files). For the same reason docker does not take part where the store must be empty: its daemon can only delete.
+# Writing back what one left in the page cache must not slow the next, either.
+stores_in() {
+    coffer=("$1/coffer" --root "$folder/coffer/run" --store "$folder/coffer/store")
+    mkdir "$folder/aside"
+    fresh_coffer="mv $folder/coffer \$(mktemp -d $folder/aside/XXXXXX); sync"
+    fresh_podman="umount -l $folder/podman/root/overlay 2> /dev/null; mv $folder/podman \$(mktemp -d $folder/aside/XXXXXX); sync"
+    contenders=()
+}
+
+# add NAME STORE SERVERS BEFORE COMMAND...: a contender joins only if its store has grown.
+add() {
+    local name=$1 store=$2 servers=$3 before=$4 had
+    shift 4
+    bash -c "$before" 2> /dev/null || true
+    mkdir -p "$store"
+    had=$(du -sk "$store" | cut -f 1)
+    if "$@" > /dev/null 2> "$folder/stderr" && [ "$(du -sk "$store" | cut -f 1)" -gt $((had + 500)) ]; then
+        contenders+=("$name | $* | $before | $servers")
+    else
+        echo "$name: left out: $(tail -n 1 "$folder/stderr")"
+    fi
+}
+
+# measure BUILD TITLE JSON-SUFFIX RUNS: those that joined.
+measure() {
+    "$1/bench/interleave" --title "$2" --ours coffer --runs "$4" --warmups 0 ${BENCH_JSON:+--json "$BENCH_JSON.$3"} "${contenders[@]}"
 }

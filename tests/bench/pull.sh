@@ -13,27 +13,16 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 build=$(realpath "$1")
 mkdir -p "$2/images"
 images=$(realpath "$2/images")
-folder=$(realpath "$2")/pull
 # shellcheck source=tests/bench/peers.sh
 . "$here/peers.sh"
-podman_in "$folder/podman"
 registry_pid=''
-
-clean_up() {
+clean_more() {
     if [ "$registry_pid" ]; then
         kill "$registry_pid" 2> /dev/null || true
         wait "$registry_pid" 2> /dev/null || true
     fi
-    stop_dockerd
-    remove_cgroups
-    remove_podman "$folder/podman"
-    rm -rf --one-file-system "$folder"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-clean_up
-mkdir -p "$folder"
+bench_in "$(realpath "$2")/pull"
 
 read -ra layouts <<< "${BENCH_IMAGE:-}"
 if [ "${#layouts[@]}" -eq 0 ]; then
@@ -71,34 +60,8 @@ END
 }
 start_registry
 
-coffer=("$build/coffer" --root "$folder/coffer/run" --store "$folder/coffer/store")
+stores_in "$build"
 start_dockerd "$folder/docker"
-
-# Stores are put aside, not deleted: ext4 gives out no inode that was deleted in the last minutes, and looks at each of them for every
-# file that is made meanwhile (tar took 18 s in place of 1 for 50,000 files). For the same reason docker does not take part where
-# the store must be empty: its daemon can only delete. Writing back what one left in the page cache must not slow the next, either.
-mkdir "$folder/aside"
-fresh_coffer="mv $folder/coffer \$(mktemp -d $folder/aside/XXXXXX); sync"
-fresh_podman="umount -l $folder/podman/root/overlay 2> /dev/null; mv $folder/podman \$(mktemp -d $folder/aside/XXXXXX); sync"
-
-# A contender joins only if its store has grown.
-contenders=()
-add() { # NAME STORE SERVERS BEFORE COMMAND...
-    local name=$1 store=$2 servers=$3 before=$4 had
-    shift 4
-    bash -c "$before" 2> /dev/null || true
-    mkdir -p "$store"
-    had=$(du -sk "$store" | cut -f 1)
-    if "$@" > /dev/null 2> "$folder/stderr" && [ "$(du -sk "$store" | cut -f 1)" -gt $((had + 500)) ]; then
-        contenders+=("$name | $* | $before | $servers")
-    else
-        echo "$name: left out: $(tail -n 1 "$folder/stderr")"
-    fi
-}
-measure() { # TITLE JSON-SUFFIX RUNS
-    "$build/bench/interleave" --title "$1" --ours coffer --runs "$3" --warmups 0 ${BENCH_JSON:+--json "$BENCH_JSON.$2"} \
-        "${contenders[@]}"
-}
 
 for layout in "${layouts[@]}"; do
     name=$(basename "$layout" .oci)
@@ -111,7 +74,7 @@ for layout in "${layouts[@]}"; do
     contenders=()
     add coffer "$folder/coffer" "" "$fresh_coffer" "${coffer[@]}" pull -q "$image"
     add podman "$folder/podman" "" "$fresh_podman" "${podman[@]}" pull -q --tls-verify=false "$image"
-    measure "pull of $name into an empty store" "pull-$name" "${BENCH_RUNS:-5}"
+    measure "$build" "pull of $name into an empty store" "pull-$name" "${BENCH_RUNS:-5}"
 
     # The last round has left it there.
     again=()
@@ -121,5 +84,5 @@ for layout in "${layouts[@]}"; do
     done
     contenders=("${again[@]}")
     add docker "$folder/docker" "$(docker_servers)" "" "${docker[@]}" pull -q "$image"
-    measure "pull of $name, nothing new" "pull-again-$name" "$((4 * ${BENCH_RUNS:-5}))"
+    measure "$build" "pull of $name, nothing new" "pull-again-$name" "$((4 * ${BENCH_RUNS:-5}))"
 done

@@ -1,6 +1,7 @@
 # For tests of images: layouts and archives made piece by piece, so that each piece can be wrong.
 #
 #   new_layer NAME              an empty folder $WORK/NAME to fill
+#   zeros NAME BYTES            a gzip layer with one file of so many zeros, the file called as the layer; prints where it is
 #   pack NAME [gzip|zstd]       a tar of it, compressed or not, at $WORK/NAME.tar, .tar.gz or .tar.zst
 #   blob LAYOUT FILE            adds the file as a blob, prints its digest
 #   layout DIR TAG FILE...      an OCI layout whose image TAG has these layers, the lowest first; CONFIG: a jq filter for its configuration,
@@ -27,6 +28,13 @@ pack() {
     zstd) zstd -q -f "$tar" -o "$tar.zst" && echo "$tar.zst" ;;
     *) echo "$tar" ;;
     esac
+}
+
+zeros() {
+    local dir
+    dir=$(new_layer "$1")
+    head -c "$2" /dev/zero > "$dir/$1"
+    pack "$1" gzip
 }
 
 digest_of() {

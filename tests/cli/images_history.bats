@@ -8,20 +8,13 @@ setup() {
     images_setup
 }
 
-layer_of() { # NAME BYTES
-    local dir
-    dir=$(new_layer "$1")
-    head -c "$2" /dev/zero > "$dir/$1"
-    pack "$1" gzip
-}
-
 HISTORY='.history = [
     {created: "2001-02-03T04:05:06Z", created_by: "/bin/sh -c #(nop) ADD file:1234 in / ", comment: "base"},
     {created: "2001-02-03T04:05:07Z", created_by: "CMD [\"/bin/sh\"]", empty_layer: true},
     {created: "2002-02-03T04:05:08Z", created_by: "RUN /bin/sh -c apt-get update && \tapt-get install --yes ünicode-data"}]'
 
 @test "history shows the steps, the last first, with the sizes of their layers" {
-    CONFIG=$HISTORY layout "$WORK/app" 1 "$(layer_of a 2000)" "$(layer_of b 30000)"
+    CONFIG=$HISTORY layout "$WORK/app" 1 "$(zeros a 2000)" "$(zeros b 30000)"
     coffer load -q "oci:$WORK/app"
     id=$(coffer inspect -f '{{.Id}}' app:1)
     run coffer history --format '{{.ID}}|{{.CreatedAt}}|{{.CreatedBy}}|{{.Size}}|{{.Comment}}' app:1
@@ -41,16 +34,16 @@ HISTORY='.history = [
 }
 
 @test "history of an image whose configuration tells less than its layers, or more" {
-    layout "$WORK/none" 1 "$(layer_of a 1000)" "$(layer_of b 2000)"
+    layout "$WORK/none" 1 "$(zeros a 1000)" "$(zeros b 2000)"
     coffer load -q "oci:$WORK/none"
     [ "$(coffer history --format '{{.CreatedSince}} {{.Size}}' none:1)" = $'N/A 2kB\nN/A 1kB' ]
-    CONFIG=$HISTORY layout "$WORK/more" 1 "$(layer_of c 3000)"
+    CONFIG=$HISTORY layout "$WORK/more" 1 "$(zeros c 3000)"
     coffer load -q "oci:$WORK/more"
     [ "$(coffer history --format '{{.Size}}' more:1 | paste -sd ' ')" = "3kB 0B 0B" ]
 }
 
 @test "history: what is not there, and a configuration that is damaged" {
-    layout "$WORK/app" 1 "$(layer_of a 2000)"
+    layout "$WORK/app" 1 "$(zeros a 2000)"
     coffer load -q "oci:$WORK/app"
     fails 'image nothing:latest is not in the store; load one with "coffer load" or "coffer pull"' coffer history nothing
     id=$(coffer inspect -f '{{.Id}}' app:1)

@@ -6,19 +6,11 @@ load images
 setup() {
     needs_root
     images_setup
-    base=$(sized_layer base 200000)
-    layout "$WORK/one" 1 "$base" "$(sized_layer one 3000)"
-    layout "$WORK/two" 1 "$base" "$(sized_layer two 50000)"
+    base=$(zeros base 200000)
+    layout "$WORK/one" 1 "$base" "$(zeros one 3000)"
+    layout "$WORK/two" 1 "$base" "$(zeros two 50000)"
     coffer load -q "oci:$WORK/one"
     coffer load -q "oci:$WORK/two"
-}
-
-sized_layer() { # NAME BYTES
-    local dir
-    dir=$(new_layer "$1")
-    head -c "$2" /dev/zero > "$dir/$1"
-    touch -d @1000000000 "$dir/$1" "$dir"
-    pack "$1" gzip
 }
 
 df_of() { # TYPE FIELD

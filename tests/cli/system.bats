@@ -8,16 +8,9 @@ setup() {
     images_setup
 }
 
-layer_of() { # NAME BYTES
-    local dir
-    dir=$(new_layer "$1")
-    head -c "$2" /dev/zero > "$dir/$1"
-    pack "$1" gzip
-}
-
 two_images() {
-    layout "$WORK/one" 1 "$(layer_of a 10000)" "$(layer_of b 20000)"
-    CONFIG='.config.Labels = {team: "x"}' layout "$WORK/two" 1 "$WORK/a.tar.gz" "$(layer_of c 40000)"
+    layout "$WORK/one" 1 "$(zeros a 10000)" "$(zeros b 20000)"
+    CONFIG='.config.Labels = {team: "x"}' layout "$WORK/two" 1 "$WORK/a.tar.gz" "$(zeros c 40000)"
     coffer load -q "oci:$WORK/one"
     coffer load -q "oci:$WORK/two"
 }
