@@ -2,6 +2,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -39,7 +40,22 @@ void copy_progress_show(void *context, const char *digest, enum copy_state state
     }
 }
 
-int copy_write_digest(const char *path, const char *digest, struct err *err) {
-    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return fd < 0 || fd_write_all(fd, digest, strlen(digest)) < 0 ? err_sys(err, "--digestfile: write %s", path) : 0;
+int copy_open_spool(struct err *err) {
+    static const char folder[] = "/var/tmp"; // /tmp may be memory
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, "open %s", folder) : fd;
+}
+
+int copy_tell_digest(const struct digest *digest, const char *file, struct err *err) {
+    AUTO_BUF struct buf line = {0};
+    char text[DIGEST_TEXT_SIZE];
+    digest_format(digest, text);
+    if (file) {
+        AUTO_FD int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0) {
+            return err_sys(err, "--digestfile: write %s", file);
+        }
+    }
+    buf_add_format(&line, "%s\n", text);
+    return output_write(&line, err);
 }

@@ -21,6 +21,10 @@ void copy_progress_finish(struct copy_progress *shown);
 // context: a struct copy_progress.
 void copy_progress_show(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size);
 
-int copy_write_digest(const char *path, const char *digest, struct err *err) MUST_CHECK;
+// A directory for what comes from one registry and goes to another. The descriptor is the caller's.
+int copy_open_spool(struct err *err) MUST_CHECK;
+
+// Prints the digest, and writes it to the file of --digestfile, where there is one (NULL: none).
+int copy_tell_digest(const struct digest *digest, const char *file, struct err *err) MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "cli/messages.h"
 #include "cli/output.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -11,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { REDRAW_MS = 100, RATE_AFTER_MS = 500, BAR_WIDTH = 20, LABEL_WIDTH = 24 };
@@ -33,12 +33,6 @@ struct progress {
     unsigned drawn; // lines on the terminal that a redraw goes over
     int64_t drawn_at_ms;
 };
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct progress *progress_create(int fd) {
     struct progress *progress = mem_alloc(sizeof(*progress));
@@ -76,7 +70,7 @@ void progress_format(struct buf *buf, const char *label, uint64_t done_bytes, ui
 // Bytes a second, once there is a second's worth to tell it from.
 static void add_rate(struct buf *buf, const struct line *line) {
     char rate[OUTPUT_HUMAN_SIZE];
-    int64_t passed_ms = line->first_ms ? now_ms() - line->first_ms : 0;
+    int64_t passed_ms = line->first_ms ? clock_now_ms() - line->first_ms : 0;
     if (passed_ms >= RATE_AFTER_MS && line->done_bytes > line->first_bytes) {
         double bytes = (double)(line->done_bytes - line->first_bytes) * 1000 / (double)passed_ms;
         buf_add_format(buf, "  %s/s", output_human_size((int64_t)bytes, rate));
@@ -94,7 +88,7 @@ static void add_line(struct buf *buf, const struct line *line, int width) {
 
 // Goes back over what was drawn and draws it anew. Called with the lock held.
 static void redraw(struct progress *progress, bool now) {
-    int64_t time_ms = now_ms();
+    int64_t time_ms = clock_now_ms();
     if (!progress->terminal || (!now && time_ms - progress->drawn_at_ms < REDRAW_MS)) {
         return;
     }
@@ -140,7 +134,7 @@ void progress_set(struct progress *progress, unsigned line, uint64_t done_bytes,
     assert(line < progress->count);
     if (done_bytes > 0 && progress->lines[line].first_ms == 0) {
         progress->lines[line].first_bytes = done_bytes;
-        progress->lines[line].first_ms = now_ms();
+        progress->lines[line].first_ms = clock_now_ms();
     }
     progress->lines[line].done_bytes = done_bytes;
     progress->lines[line].total_bytes = total_bytes;

@@ -5,10 +5,14 @@
 #include "images/registries.h"
 #include "images/registry.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+enum { AUTHORITIES_MAX_BYTES = 8 << 20 };
 
 const struct option_row registry_option_rows[] = {
     OPTION_STRING(
@@ -99,8 +103,8 @@ void registry_session_credentials(struct context *context, const struct registry
 // What libcurl asks the environment for. It does not take HTTP_PROXY in capitals, which a web server's clients could set; nobody
 // sets it here but the user.
 static const char *const *proxies(struct context *context) {
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",   "all_proxy",   "ALL_PROXY",
-                                        "no_proxy",   "NO_PROXY",    "SSL_CERT_FILE", "SSL_CERT_DIR"};
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
     const char **list = arena_array(&context->arena, ARRAY_LEN(names) + 2, sizeof(*list));
     size_t count = 0;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -114,6 +118,21 @@ static const char *const *proxies(struct context *context) {
         list[count++] = arena_format(&context->arena, "http_proxy=%s", capitals);
     }
     return list;
+}
+
+// SSL_CERT_FILE, as OpenSSL and Go have it. Read here: the fetcher is nobody.
+static int read_authorities(struct context *context, const char **ret, struct err *err) {
+    const char *path = environment("SSL_CERT_FILE");
+    *ret = NULL;
+    if (path && fd_read_file_into(&context->arena, path, 0, AUTHORITIES_MAX_BYTES, ret, err) < 0) {
+        return err_in(err, "SSL_CERT_FILE");
+    }
+    return 0;
+}
+
+const char *registry_reference(const char *word) {
+    static const char scheme[] = "docker://";
+    return strncmp(word, scheme, sizeof(scheme) - 1) == 0 ? word + sizeof(scheme) - 1 : word;
 }
 
 void registry_session_finish(struct registry_session *session) {
@@ -142,15 +161,19 @@ int registry_session_open(struct context *context, const struct registry_flags *
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct registries_options places;
     struct credentials_options logins;
+    const char *authorities;
     find_places(context, options, &places);
     registry_session_credentials(context, options, host, &logins);
-    if (registries_open(&places, &session.registries, err) < 0 || credentials_open(&logins, &session.credentials, err) < 0) {
+    if (read_authorities(context, &authorities, err) < 0 || registries_open(&places, &session.registries, err) < 0 ||
+        credentials_open(&logins, &session.credentials, err) < 0) {
         return -1;
     }
     const struct registry_options wishes = {
         .registries = session.registries,
         .credentials = session.credentials,
         .environment = proxies(context),
+        .authorities = authorities,
+        .late = options->late,
         .insecure = options->tls_verify.set && !options->tls_verify.value,
         .notice = notice,
     };

@@ -19,6 +19,7 @@ struct registry_flags {
     const char *creds;    // "USER:PASSWORD"
     const char *cert_dir;
     struct opt_bool tls_verify;
+    bool late; // nothing may be asked of it
 };
 extern const struct option_row registry_option_rows[];
 #define REGISTRY_OPTIONS(type, member)                                                                                             \
@@ -31,6 +32,9 @@ struct registry_session {
 };
 void registry_session_finish(struct registry_session *session);
 #define AUTO_REGISTRY_SESSION AUTO(registry_session_finish)
+
+// An image's name as a command is given it, without the "docker://" that skopeo and podman put in front.
+const char *registry_reference(const char *word);
 
 // Opens all three. host: whom --creds is for, the registry's name as references have it.
 int registry_session_open(struct context *context, const struct registry_flags *options, const char *host,

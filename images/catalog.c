@@ -242,10 +242,9 @@ int catalog_remove(const struct store *store, const char *name, bool force, stru
     return ref.name ? remove_by_name(&removing, name, &ref, force, err) : remove_by_id(&removing, name, force, err);
 }
 
-bool catalog_created(const struct catalog_image *image, int64_t *ret_s) {
-    const char *created = image->record.config.created;
+bool catalog_time(const char *text, int64_t *ret_s) {
     struct tm parts = {0};
-    if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &parts)) {
+    if (!text || !strptime(text, "%Y-%m-%dT%H:%M:%S", &parts)) {
         return false;
     }
     *ret_s = timegm(&parts);
@@ -268,7 +267,7 @@ static bool has_label(const struct catalog_image *image, const char *wanted) {
 static bool is_pruned(const struct catalog_image *image, const struct catalog_prune *prune) {
     int64_t created_s = INT64_MAX;
     bool pruned = prune->all || !has_tag(image);
-    if (prune->has_until && (!catalog_created(image, &created_s) || created_s >= prune->until_s)) {
+    if (prune->has_until && (!catalog_time(image->record.config.created, &created_s) || created_s >= prune->until_s)) {
         return false;
     }
     for (size_t i = 0; prune->labels && prune->labels[i]; i++) {

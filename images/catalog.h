@@ -58,8 +58,8 @@ struct catalog_prune {
 int catalog_prune(const struct store *store, const struct catalog_prune *prune, struct catalog_removal *removal,
                   struct err *err) MUST_CHECK;
 
-// When an image was made, in seconds since 1970; false where its configuration does not say.
-bool catalog_created(const struct catalog_image *image, int64_t *ret_s);
+// A time of RFC 3339 in seconds since 1970, its parts of a second and its zone, which is UTC in images, left aside. False: there is none.
+bool catalog_time(const char *text, int64_t *ret_s);
 
 // Whether a container runs it.
 bool catalog_in_use(const struct store *store, const struct catalog_image *image);

@@ -151,37 +151,68 @@ static int copy_bytes(const struct source_blob *blob, int to, struct sending *se
     return 0;
 }
 
+// A file on its way: without a name, where the file system has such files, so that a kill leaves nothing; else with one of its own.
+struct new_file {
+    int fd;
+    char name[64]; // below the layout; "": none
+};
+
+static int new_file_open(const struct copy_target *target, struct new_file *ret, struct err *err) {
+    *ret = (struct new_file){.fd = openat(target->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)};
+    if (ret->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+        snprintf(ret->name, sizeof(ret->name), "blobs/.coffer-%d", (int)getpid());
+        ret->fd = openat(target->fd, ret->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
+    return ret->fd < 0 ? err_sys(err, "make a file in %s", target->path) : 0;
+}
+
+static void new_file_finish(const struct copy_target *target, struct new_file *file) {
+    if (file->name[0]) {
+        (void)unlinkat(target->fd, file->name, 0);
+    }
+    fd_close(&file->fd);
+}
+
 // Only what is whole and proven gets its name.
-static int place(struct copy_target *target, int fd, const struct digest *digest, struct err *err) {
+static int place(const struct copy_target *target, struct new_file *file, const struct digest *digest, struct err *err) {
     char path[BLOB_PATH_SIZE], self[64];
-    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-    if (fchmod(fd, 0644) < 0 || fsync(fd) < 0) {
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
+    if (fchmod(file->fd, 0644) < 0 || fsync(file->fd) < 0) {
         return err_sys(err, "write it to disk");
     }
-    if (linkat(AT_FDCWD, self, target->fd, blob_path(digest, path), AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST) {
+    int result = file->name[0] ? renameat(target->fd, file->name, target->fd, blob_path(digest, path))
+                               : linkat(AT_FDCWD, self, target->fd, blob_path(digest, path), AT_SYMLINK_FOLLOW);
+    if (result < 0 && errno != EEXIST) {
         return err_sys(err, "put %s in its place", path);
     }
     return 0;
 }
 
-static int put_file(struct copy_target *target, const struct digest *digest, const struct source_blob *blob,
-                    struct sending *sending, struct err *err) {
+static int fill_file(struct copy_target *target, struct new_file *file, const struct digest *digest, const struct source_blob *blob,
+                     struct sending *sending, struct err *err) {
     struct hasher hasher;
     struct digest found;
     char text[DIGEST_TEXT_SIZE];
-    AUTO_FD int fd = openat(target->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return err_sys(err, "make a file in %s", target->path);
-    }
     hasher_init(&hasher, digest->algorithm);
-    if (copy_bytes(blob, fd, sending, &hasher, err) < 0) {
+    if (copy_bytes(blob, file->fd, sending, &hasher, err) < 0) {
         return -1;
     }
     hasher_finish(&hasher, &found);
     if (!digest_equal(&found, digest)) {
         return err_set(err, ERR_CORRUPT, "its digest is %s", digest_format(&found, text));
     }
-    return place(target, fd, digest, err);
+    return place(target, file, digest, err);
+}
+
+static int put_file(struct copy_target *target, const struct digest *digest, const struct source_blob *blob,
+                    struct sending *sending, struct err *err) {
+    struct new_file file;
+    if (new_file_open(target, &file, err) < 0) {
+        return -1;
+    }
+    int result = fill_file(target, &file, digest, blob, sending, err);
+    new_file_finish(target, &file);
+    return result;
 }
 
 int copy_target_put(struct copy_target *target, const struct digest *digest, const struct source_blob *blob, struct err *err) {
@@ -284,9 +315,9 @@ static int add_to_index(struct copy_target *target, const char *media_type, cons
     write_descriptor(&writer, &entry);
     json_write_close(&writer, ']');
     json_write_close(&writer, '}');
-    int result = fd_replace_file(target->fd, "index.json", text.data, text.size, 0644, err);
+    int result = fd_replace_file_synced(target->fd, "index.json", text.data, text.size, 0644, err);
     (void)flock(target->fd, LOCK_UN);
-    return result < 0 || fsync(target->fd) < 0 ? result < 0 ? -1 : err_sys(err, "write %s to disk", target->path) : 0;
+    return result;
 }
 
 static int put_document_file(struct copy_target *target, const struct source_document *document, struct err *err) {
@@ -294,11 +325,14 @@ static int put_document_file(struct copy_target *target, const struct source_doc
     if (has != 0) {
         return has < 0 ? -1 : 0;
     }
-    AUTO_FD int fd = openat(target->fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    if (fd < 0 || fd_write_all(fd, document->text, document->size) < 0) {
-        return err_sys(err, "write a manifest to %s", target->path);
+    struct new_file file;
+    if (new_file_open(target, &file, err) < 0) {
+        return -1;
     }
-    return place(target, fd, &document->digest, err);
+    int result = fd_write_all(file.fd, document->text, document->size) < 0 ? err_sys(err, "write a manifest to %s", target->path)
+                                                                           : place(target, &file, &document->digest, err);
+    new_file_finish(target, &file);
+    return result;
 }
 
 int copy_target_put_document(struct copy_target *target, const char *media_type, const struct source_document *document,

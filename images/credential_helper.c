@@ -3,10 +3,12 @@
 #include "images/credentials.h"
 #include "images/credentials_state.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/secret.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/sys.h"
 #include "specs/json.h"
@@ -20,16 +22,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT_MAX = CREDENTIALS_MAX_SECRET + 4096, TIMEOUT_MS = 60 * 1000 };
-
-static void finish_secret(struct buf *buf) {
-    credentials_wipe_buf(buf);
-    buf_finish(buf);
-}
-#define AUTO_SECRET AUTO(finish_secret)
 
 // One run of a helper.
 struct call {
@@ -85,12 +80,6 @@ static _Noreturn void become(const struct call *call, char *program, int input, 
     _exit(127);
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 // Sends what it takes now; closes our end when all is sent, or when it has closed its own.
 static void feed(int *input, struct call *call) {
     ssize_t sent = send(*input, call->input, call->input_size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -129,9 +118,9 @@ static bool drain(int *output, struct buf *into) {
 // Until it has ended. A keychain's daemon that it has started may hold its output for ever; what came until its end counts.
 static int attend(struct call *call, int pidfd, int *input, int *output, struct err *err) {
     int timeout_ms = call->helper->options->helper_timeout_ms > 0 ? call->helper->options->helper_timeout_ms : TIMEOUT_MS;
-    int64_t end_ms = now_ms() + timeout_ms;
+    int64_t end_ms = clock_now_ms() + timeout_ms;
     for (;;) {
-        int64_t left_ms = end_ms - now_ms();
+        int64_t left_ms = end_ms - clock_now_ms();
         struct pollfd waits[] = {
             {.fd = pidfd, .events = POLLIN}, {.fd = *input, .events = POLLOUT}, {.fd = *output, .events = POLLIN}};
         int ready = left_ms > 0 ? poll(waits, ARRAY_LEN(waits), (int)left_ms) : 0;
@@ -210,9 +199,8 @@ static int run(struct call *call, struct err *err) {
     if (started && result < 0) {
         sys_pidfd_send_signal(pidfd, SIGKILL);
     }
-    siginfo_t end = {0};
-    while (waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0 && errno == EINTR) {
-    }
+    siginfo_t end;
+    process_reap(pidfd, &end);
     return result < 0 ? -1 : exit_code(call, &end, err);
 }
 

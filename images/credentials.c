@@ -8,6 +8,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,9 +97,9 @@ int credentials_open(const struct credentials_options *options, struct credentia
 }
 
 static void wipe(const struct credential *credential) {
-    credentials_wipe_text(credential->user);
-    credentials_wipe_text(credential->password);
-    credentials_wipe_text(credential->identity_token);
+    secret_wipe(credential->user);
+    secret_wipe(credential->password);
+    secret_wipe(credential->identity_token);
 }
 
 void credentials_close(struct credentials *credentials) {

@@ -7,6 +7,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/secret.h"
 #include "specs/json.h"
 
 #include <errno.h>
@@ -162,16 +163,13 @@ static int replace(const struct edit *edit, const struct buf *text, struct err *
 }
 
 static int edit_save(const struct edit *edit, struct err *err) {
-    struct buf text = {0};
+    AUTO_SECRET struct buf text = {0};
     buf_reserve(&text, 2 * CREDENTIALS_MAX_BYTES); // so that it does not grow and leave copies behind
     if (json_print(edit->root, JSON_INDENT(4), &text) < 0) {
         return err_set(err, ERR_CORRUPT, "%s: cannot be written as JSON", edit->path); // it came from there
     }
     buf_add_char(&text, '\n');
-    int result = replace(edit, &text, err);
-    credentials_wipe_buf(&text);
-    buf_finish(&text);
-    return result;
+    return replace(edit, &text, err);
 }
 
 // Takes all entries of a host, however it is written, out of auths; true: there was one.
@@ -261,9 +259,9 @@ int credentials_store(const struct credentials_options *options, const char *pat
 static int erase_at_helper(struct edit *edit, const struct credential_helper *helper, const char *server, struct err *err) {
     struct credential known = {0};
     int found = credential_helper_get(helper, server, &edit->arena, &known, err);
-    credentials_wipe_text(known.user);
-    credentials_wipe_text(known.password);
-    credentials_wipe_text(known.identity_token);
+    secret_wipe(known.user);
+    secret_wipe(known.password);
+    secret_wipe(known.identity_token);
     return found <= 0 ? found : credential_helper_erase(helper, server, err);
 }
 

@@ -2,6 +2,7 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/secret.h"
 #include "specs/json.h"
 
 #include <string.h>
@@ -61,24 +62,9 @@ void credential_file_wipe(struct credential_file *file) {
         struct credential_entry *entry = &file->entries[i];
         const char *secrets[] = {entry->auth, entry->user, entry->password, entry->identity_token, entry->registry_token};
         for (size_t k = 0; k < ARRAY_LEN(secrets); k++) {
-            credentials_wipe_text(secrets[k]);
+            secret_wipe(secrets[k]);
         }
     }
-}
-
-void credentials_wipe_text(const char *text) {
-    char *bytes = NULL; // of our own arena, where strings are constant to others only
-    if (text) {
-        memcpy(&bytes, &text, sizeof(bytes));
-        explicit_bzero(bytes, strlen(bytes));
-    }
-}
-
-void credentials_wipe_buf(struct buf *buf) {
-    if (buf->data) {
-        explicit_bzero(buf->data, buf->room);
-    }
-    buf_clear(buf);
 }
 
 const char *credential_key(struct arena *arena, const char *text) {

@@ -50,7 +50,4 @@ const char *credential_file_helper(const struct credential_file *file, const cha
 // Cuts off what a message of the JSON reader shows of the text, which may be a secret. Returns -1.
 int credentials_hush(struct err *err);
 
-void credentials_wipe_text(const char *text); // NULL is fine
-void credentials_wipe_buf(struct buf *buf);   // and empties it
-
 #endif

@@ -10,29 +10,24 @@
 #include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ULL
-#endif
 
 extern const char fetcher_image[];
 extern const char fetcher_image_end[];
 
+static_assert((int)FETCHER_SOCKET == (int)SEALED_FIRST_FD, "as it is given");
+
 struct fetcher {
-    pid_t pid;
-    int pidfd;
+    int pidfd; // -1: it has ended
     int socket;
     uint32_t last_id;
     struct fetch *fetches; // a list
@@ -52,51 +47,27 @@ struct fetch {
     struct arena arena;
 };
 
-// In the child, between clone3(2) and the fetcher. It has no other descriptor than its socket: it closes the rest itself.
-static _Noreturn void become_fetcher(int socket, int program, const char *const *environment) {
-    enum { ASIDE = 64 };
-    int image = fcntl(program, F_DUPFD_CLOEXEC, ASIDE), aside = fcntl(socket, F_DUPFD_CLOEXEC, ASIDE);
-    char name[] = "coffer-fetcher";
-    char *const args[] = {name, NULL};
-    static const char *const none[] = {NULL};
-    if (dup2(aside, FETCHER_SOCKET) == FETCHER_SOCKET && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0) {
-        sys_execveat(image, "", args, (char *const *)(uintptr_t)(environment ? environment : none), AT_EMPTY_PATH);
-    }
-    _exit(127);
-}
-
 int fetcher_create(const char *const *environment, struct fetcher **ret_fetcher, struct err *err) {
-    AUTO_FD int program = sealed_program("coffer-fetcher", fetcher_image, (size_t)(fetcher_image_end - fetcher_image), err);
-    if (program < 0) {
-        return -1;
-    }
-    int pair[2];
+    int pair[2], pidfd;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         return err_sys(err, "make a socket to the fetcher");
     }
     AUTO_FD int ours = pair[0];
     AUTO_FD int theirs = pair[1];
-    int pidfd = -1;
-    pid_t pid = process_clone(CLONE_CLEAR_SIGHAND, -1, &pidfd);
-    if (pid < 0) {
-        return err_sys(err, "start the fetcher");
-    }
-    if (pid == 0) {
-        become_fetcher(theirs, program, environment);
+    const struct sealed_ends ends = {.fds = &theirs, .count = 1, .environment = environment};
+    if (sealed_start("coffer-fetcher", fetcher_image, (size_t)(fetcher_image_end - fetcher_image), &ends, &pidfd, err) < 0) {
+        return -1;
     }
     struct fetcher *fetcher = mem_alloc(sizeof(*fetcher));
-    *fetcher = (struct fetcher){.pid = pid, .pidfd = pidfd, .socket = fd_take(&ours), .packet = mem_alloc(FETCHER_MAX_PACKET)};
+    *fetcher = (struct fetcher){.pidfd = pidfd, .socket = fd_take(&ours), .packet = mem_alloc(FETCHER_MAX_PACKET)};
     *ret_fetcher = fetcher;
     return 0;
 }
 
-static void reap(struct fetcher *fetcher, siginfo_t *ret_info) {
-    int failed;
+static void end_process(struct fetcher *fetcher, siginfo_t *ret_end) {
     sys_pidfd_send_signal(fetcher->pidfd, SIGKILL);
-    do {
-        failed = waitid(P_PID, (id_t)fetcher->pid, ret_info, WEXITED);
-    } while (failed < 0 && errno == EINTR);
-    fetcher->pid = 0;
+    process_reap(fetcher->pidfd, ret_end);
+    fd_close(&fetcher->pidfd);
 }
 
 void fetcher_destroy(struct fetcher *fetcher) {
@@ -104,13 +75,12 @@ void fetcher_destroy(struct fetcher *fetcher) {
         return;
     }
     siginfo_t info;
-    if (fetcher->pid > 0) {
-        reap(fetcher, &info);
+    if (fetcher->pidfd >= 0) {
+        end_process(fetcher, &info);
     }
     for (struct fetch *fetch = fetcher->fetches; fetch; fetch = fetch->next) {
         fetch->fetcher = NULL;
     }
-    fd_close(&fetcher->pidfd);
     fd_close(&fetcher->socket);
     free(fetcher->packet);
     free(fetcher);
@@ -140,14 +110,14 @@ static void fail(struct fetch *fetch, const struct err *err, bool transient) {
 }
 
 static int died(struct fetcher *fetcher, struct err *err) {
-    siginfo_t info = {0};
+    siginfo_t info;
     // It closes its end by exiting, and its exit code stands by then; any other one shall not live on.
     struct pollfd poll_fd = {.fd = fetcher->pidfd, .events = POLLIN};
     (void)poll(&poll_fd, 1, 1000);
-    reap(fetcher, &info);
+    end_process(fetcher, &info);
     if (info.si_code != CLD_EXITED) {
         err_set(err, ERR_STATE, "the fetcher was killed by signal %d", info.si_status);
-    } else if (info.si_status == 127) {
+    } else if (info.si_status == SEALED_NOT_STARTED) {
         err_set(err, ERR_UNSUPPORTED, "the fetcher cannot start: registries need libcurl; install the package libcurl4");
     } else {
         err_set(err, ERR_STATE, "the fetcher ended with exit code %d%s", info.si_status,
@@ -293,6 +263,7 @@ static int write_order(const struct fetch_request *request, struct err *err) {
         .ca_pem = tls->ca_pem,
         .cert_pem = tls->cert_pem,
         .key_pem = tls->key_pem,
+        .ca_alone = tls->ca_alone,
         .insecure = tls->insecure,
         .body = request->body,
         .body_size = request->body ? request->body_size : 0,

@@ -23,6 +23,7 @@ enum { FETCH_MAX_BODY = 8 << 20 }; // of an answer kept in memory, in bytes
 
 struct fetch_tls {
     const char *ca_pem;             // certificates trusted beside the system's; NULL: none
+    bool ca_alone;                  // in place of the system's
     const char *cert_pem, *key_pem; // the client's; NULL: none
     bool insecure;                  // certificates are not verified
 };
@@ -36,15 +37,13 @@ struct fetch_request {
 
     const void *body; // in memory; NULL: none
     size_t body_size;
-    int body_fd;          // a window of a file, or a pipe; borrowed until fetch_start() returns; -1: none
-    uint64_t body_offset; // of a file
-    uint64_t body_length; // with FETCH_CHUNKED: to the end of the pipe, sent chunked
+    int body_fd; // a window of a file; borrowed until fetch_start() returns; -1: none
+    uint64_t body_offset, body_length;
 
     int out_fd;         // for the body of a 2xx answer, borrowed until fetch_start() returns; a pipe or a file; -1: memory
     uint64_t resume_at; // body bytes that are there already: asked for by Range; thrown away if the server sends all (200)
     uint64_t max_bytes; // of the whole body, with what is there already; more is an error; 0: FETCH_MAX_BODY
 };
-#define FETCH_CHUNKED UINT64_MAX
 
 struct fetch_answer {
     int status;                // 200, 404

@@ -7,7 +7,7 @@ static const struct wire_field order_fields[] = {
     WIRE(struct fetch_order, STRING, ca_pem),
     WIRE(struct fetch_order, STRING, cert_pem),
     WIRE(struct fetch_order, STRING, key_pem),
-    WIRE(struct fetch_order, BOOL, insecure),
+    WIRE(struct fetch_order, BOOL, ca_alone), WIRE(struct fetch_order, BOOL, insecure),
     WIRE_COUNTED(struct fetch_order, BYTES, body, body_size),
     WIRE(struct fetch_order, U64, body_offset),
     WIRE(struct fetch_order, U64, body_length),

@@ -46,7 +46,7 @@ struct fetch_order {
     const char **headers;
     size_t headers_count;
     const char *ca_pem, *cert_pem, *key_pem;
-    bool insecure;
+    bool ca_alone, insecure;
     const void *body;
     size_t body_size;
     uint64_t body_offset, body_length;

@@ -171,7 +171,8 @@ int load_is_current(struct store *store, const struct load_options *options, str
     }
     if (!ref.digest) {
         if (registry_get_manifest(options->registry, &ref, true, arena, &manifest, err) < 0) {
-            return -1;
+            // One that does not know HEAD is asked for all of it.
+            return err->kind == ERR_INPUT ? 0 : -1;
         }
         if (manifest.digest.algorithm == DIGEST_NONE) {
             return 0;

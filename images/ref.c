@@ -194,6 +194,10 @@ const char *image_ref_familiar_name(const char *name) {
     return is_registry(first) ? name : path;
 }
 
+const char *image_ref_full(struct arena *arena, const struct image_ref *ref) {
+    return ref->digest ? arena_format(arena, "%s@%s", ref->name, ref->digest) : arena_format(arena, "%s:%s", ref->name, ref->tag);
+}
+
 const char *image_ref_familiar(struct arena *arena, const struct image_ref *ref) {
     return arena_format(arena, "%s%s%s%s%s", image_ref_familiar_name(ref->name), ref->tag ? ":" : "", ref->tag ? ref->tag : "",
                         ref->digest ? "@" : "", ref->digest ? ref->digest : "");

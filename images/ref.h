@@ -30,10 +30,13 @@ struct image_ref {
 // ERR_INPUT says what is wrong with the text and what was expected. A text without tag and digest gets the tag "latest".
 int image_ref_parse(struct arena *arena, const char *text, struct image_ref *ret, struct err *err) MUST_CHECK;
 
+// The full form: "docker.io/library/alpine:3", "quay.io/x/y@sha256:...": by the digest where there is one.
+const char *image_ref_full(struct arena *arena, const struct image_ref *ref);
+
 // The short form, for people: "alpine:3", "quay.io/x/y@sha256:...". Parses to the same reference again.
 const char *image_ref_familiar(struct arena *arena, const struct image_ref *ref);
 
-// The same of a name alone: "docker.io/library/alpine" -> "alpine". Points into name.
+// The short form of a name alone: "docker.io/library/alpine" -> "alpine". Points into name.
 const char *image_ref_familiar_name(const char *name);
 
 // Whether the text may be an id or the beginning of one: 4 to 64 lower-case hex digits, perhaps behind "sha256:". *ret_hex points

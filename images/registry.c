@@ -1,6 +1,7 @@
 #include "images/registry.h"
 
 #include "images/registry_state.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
 #include "specs/json.h"
@@ -13,14 +14,21 @@
 // --- the session ---
 
 int registry_open(const struct registry_options *options, struct registry **ret, struct err *err) {
-    struct fetcher *fetcher;
-    if (fetcher_create(options->environment, &fetcher, err) < 0) {
+    struct registry *registry = mem_alloc(sizeof(*registry));
+    *registry = (struct registry){.options = *options};
+    if (!options->late && fetcher_create(options->environment, &registry->fetcher, err) < 0) {
+        free(registry);
         return -1;
     }
-    struct registry *registry = mem_alloc(sizeof(*registry));
-    *registry = (struct registry){.options = *options, .fetcher = fetcher};
     *ret = registry;
     return 0;
+}
+
+int registry_fetch(struct registry *registry, const struct fetch_request *request, struct fetch **ret, struct err *err) {
+    if (!registry->fetcher && fetcher_create(registry->options.environment, &registry->fetcher, err) < 0) {
+        return -1;
+    }
+    return fetch_start(registry->fetcher, request, ret, err);
 }
 
 void registry_close(struct registry *registry) {
@@ -41,14 +49,14 @@ void registry_cleanup(struct registry **registry) {
 }
 
 int registry_fd(const struct registry *registry) {
-    return fetcher_fd(registry->fetcher);
+    return registry->fetcher ? fetcher_fd(registry->fetcher) : -1; // poll(2) passes over that
 }
 
 int registry_timeout_ms(const struct registry *registry) {
     int64_t timeout = -1;
     for (const struct exchange *exchange = registry->exchanges; exchange; exchange = exchange->next) {
         if (exchange->phase == EXCHANGE_WAITS) {
-            int64_t left = exchange->due_ms - registry_now_ms();
+            int64_t left = exchange->due_ms - clock_now_ms();
             left = left < 0 ? 0 : left;
             timeout = timeout < 0 || left < timeout ? left : timeout;
         }
@@ -57,7 +65,7 @@ int registry_timeout_ms(const struct registry *registry) {
 }
 
 int registry_step(struct registry *registry, struct err *err) {
-    if (fetcher_step(registry->fetcher, err) < 0) {
+    if (registry->fetcher && fetcher_step(registry->fetcher, err) < 0) {
         for (struct exchange *exchange = registry->exchanges; exchange; exchange = exchange->next) {
             if (!exchange_ended(exchange)) {
                 exchange_fail(exchange, err);
@@ -69,6 +77,15 @@ int registry_step(struct registry *registry, struct err *err) {
         exchange_step(exchange);
     }
     return 0;
+}
+
+// The host's own beside them: a folder of certs.d adds, as with the system's.
+static void take_authorities(struct registry *registry, struct fetch_tls *tls) {
+    const char *all = registry->options.authorities;
+    if (all) {
+        tls->ca_pem = tls->ca_pem ? arena_format(&registry->arena, "%s\n%s", all, tls->ca_pem) : all;
+        tls->ca_alone = true;
+    }
 }
 
 int registry_host_of(struct registry *registry, const struct registry_endpoint *endpoint, struct registry_host **ret,
@@ -91,6 +108,7 @@ int registry_host_of(struct registry *registry, const struct registry_endpoint *
     bool has_certificates = host->tls.ca_pem || host->tls.cert_pem;
     host->plain = url_host_is_loopback(host->name) && !has_certificates;
     host->may_be_plain = host->insecure || host->plain;
+    take_authorities(registry, &host->tls);
     host->next = registry->hosts;
     registry->hosts = host;
     *ret = host;
@@ -214,11 +232,6 @@ static int take_manifest(const struct exchange *exchange, bool head, struct aren
     return 0;
 }
 
-static const char *label(struct arena *arena, const struct image_ref *ref) {
-    return ref->digest ? arena_format(arena, "%s@%s", ref->name, ref->digest)
-                       : arena_format(arena, "%s:%s", ref->name, ref->tag ? ref->tag : "latest");
-}
-
 int registry_get_manifest(struct registry *registry, const struct image_ref *ref, bool head, struct arena *arena,
                           struct registry_manifest *ret, struct err *err) {
     AUTO_EXCHANGE struct exchange exchange = {0};
@@ -226,7 +239,7 @@ int registry_get_manifest(struct registry *registry, const struct image_ref *ref
         .method = head ? "HEAD" : "GET",
         .path = arena_format(&exchange.arena, "/manifests/%s", ref->digest ? ref->digest : ref->tag),
         .actions = "pull",
-        .what = label(&exchange.arena, ref),
+        .what = image_ref_full(&exchange.arena, ref),
         .headers = {accept},
         .body_fd = -1,
         .out_fd = -1,

@@ -20,6 +20,8 @@ struct registry_options {
         *registries; // images/registries.h: where references lead, mirrors, blocked, insecure; NULL: nothing special
     const struct credentials *credentials;           // images/credentials.h: who we are where; NULL: nobody
     const char *const *environment;                  // for the fetcher: proxies
+    bool late;                                       // the fetcher is started with the first request: it may be that there is none
+    const char *authorities;                         // PEM, trusted in place of the system's (SSL_CERT_FILE); NULL: the system's
     bool insecure;                                   // --tls-verify=false: certificates are not verified, plain http is tried
     void (*notice)(void *context, const char *text); // a retry, a mirror passed over: for people; NULL: not told
     void *context;

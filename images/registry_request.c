@@ -2,6 +2,7 @@
 #include "images/registry_state.h"
 
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/quantity.h"
 #include "runtime/base/quote.h"
@@ -14,12 +15,6 @@
 #include <time.h>
 
 enum { FIRST_WAIT_MS = 500, MAX_RESUMPTIONS = 64, TICK_MS = 200 };
-
-int64_t registry_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void registry_notice(const struct registry *registry, const char *format, ...) {
     char text[ERR_TEXT_SIZE];
@@ -137,7 +132,7 @@ void exchange_send(struct exchange *exchange) {
     // Without the query: storage's URLs carry signatures there.
     log_debug("%s %.*s%s", request->method, (int)strcspn(exchange->url.text, "?"), exchange->url.text,
               token ? " (authorised)" : "");
-    if (fetch_start(exchange->registry->fetcher, &fetch, &exchange->fetch, &err) < 0) {
+    if (registry_fetch(exchange->registry, &fetch, &exchange->fetch, &err) < 0) {
         exchange_fail(exchange, &err);
         return;
     }
@@ -165,7 +160,7 @@ static bool wait_and_retry(struct exchange *exchange, int64_t at_least_ms, const
     if (exchange->request.once || mirror_away || ++exchange->tries >= REGISTRY_MAX_TRIES) {
         return false;
     }
-    int64_t now = registry_now_ms(), wait = (int64_t)FIRST_WAIT_MS << (exchange->tries - 1);
+    int64_t now = clock_now_ms(), wait = (int64_t)FIRST_WAIT_MS << (exchange->tries - 1);
     wait += (now ^ (int64_t)(uintptr_t)exchange >> 6) % (wait / 4);
     wait = wait < at_least_ms ? at_least_ms : wait;
     registry_notice(exchange->registry, "%s: try again in %lld.%lld s: %s", exchange->request.what, (long long)wait / 1000,
@@ -221,7 +216,8 @@ static bool try_other_way(struct exchange *exchange, const char *why) {
     return true;
 }
 
-// Neither way led to a registry. What spoke no TLS said in the first what is wrong with it; what could not be reached says it twice.
+// Neither way led to a registry. What spoke no TLS said in the first what is wrong with it; what could not be reached says it
+// twice.
 static void say_first_way(const struct exchange *exchange, struct err *err) {
     const char *first = exchange->host->first_way;
     if (first && strstr(err->text, "wrong version number")) {
@@ -364,7 +360,7 @@ static void take_answer(struct exchange *exchange) {
 void exchange_step(struct exchange *exchange) {
     struct err err = {0};
     bool transient = false;
-    if (exchange->phase == EXCHANGE_WAITS && registry_now_ms() >= exchange->due_ms) {
+    if (exchange->phase == EXCHANGE_WAITS && clock_now_ms() >= exchange->due_ms) {
         begin(exchange);
         return;
     }
@@ -460,7 +456,7 @@ static int wait_for_news(struct registry *registry, int most_ms, struct err *err
 }
 
 int registry_wait(struct registry *registry, int64_t wait_ms, struct err *err) {
-    for (int64_t end = registry_now_ms() + wait_ms, left; (left = end - registry_now_ms()) > 0;) {
+    for (int64_t end = clock_now_ms() + wait_ms, left; (left = end - clock_now_ms()) > 0;) {
         if (wait_for_news(registry, (int)left, err) < 0) {
             return -1;
         }

@@ -55,8 +55,8 @@ struct registry_token {
 
 struct registry {
     struct registry_options options;
-    struct fetcher *fetcher;
-    struct arena arena; // of hosts
+    struct fetcher *fetcher; // NULL: nothing has been asked for yet
+    struct arena arena;      // of hosts
     struct registry_host *hosts;
     struct registry_token *tokens;
     struct exchange *exchanges; // those under way
@@ -118,7 +118,8 @@ struct exchange {
     bool transient;               // namely in a way that may pass
 };
 
-int64_t registry_now_ms(void);
+// Starts a transfer, and the fetcher with the first one.
+int registry_fetch(struct registry *registry, const struct fetch_request *request, struct fetch **ret, struct err *err) MUST_CHECK;
 void registry_notice(const struct registry *registry, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // Looks up or adds the host of an endpoint. Strings of the endpoint are copied.

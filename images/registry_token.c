@@ -8,8 +8,10 @@
 
 #include "images/credentials.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/secret.h"
 #include "specs/json.h"
 
 #include <nettle/base64.h>
@@ -29,25 +31,11 @@ struct auth_token_wish {
     struct arena arena;
 };
 
-static void wipe(const char *secret) {
-    if (secret) {
-        explicit_bzero((char *)(uintptr_t)secret, strlen(secret));
-    }
-}
-
-static void wipe_buf(struct buf *buf) {
-    if (buf->data) {
-        explicit_bzero(buf->data, buf->room);
-    }
-    buf_finish(buf);
-}
-#define AUTO_SECRET AUTO(wipe_buf)
-
 void exchange_wish_finish(struct exchange *exchange) {
     struct auth_token_wish *wish = exchange->wish;
     if (wish) {
-        wipe(wish->login.password);
-        wipe(wish->login.identity_token);
+        secret_wipe(wish->login.password);
+        secret_wipe(wish->login.identity_token);
         arena_finish(&wish->arena);
         free(wish);
     }
@@ -57,7 +45,7 @@ void exchange_wish_finish(struct exchange *exchange) {
 // --- what is kept ---
 
 static void token_destroy(struct registry_token *token) {
-    wipe(token->authorization);
+    secret_wipe(token->authorization);
     free(token->authorization);
     free(token);
 }
@@ -88,7 +76,7 @@ static void forget(struct exchange *exchange) {
 
 const struct registry_token *registry_token_of(struct registry *registry, const struct exchange *exchange) {
     const struct registry_token *token = *find(registry, exchange);
-    return token && token->expires_ms > registry_now_ms() ? token : NULL;
+    return token && token->expires_ms > clock_now_ms() ? token : NULL;
 }
 
 // authorization: "Authorization: ...", copied.
@@ -252,8 +240,8 @@ static void send_wish(struct exchange *exchange, const char *url, const char *co
     };
     fetch_end(exchange->fetch);
     exchange->fetch = NULL;
-    wish->asked_ms = registry_now_ms();
-    if (fetch_start(exchange->registry->fetcher, &request, &exchange->fetch, &err) < 0) {
+    wish->asked_ms = clock_now_ms();
+    if (registry_fetch(exchange->registry, &request, &exchange->fetch, &err) < 0) {
         exchange_fail(exchange, &err);
         return;
     }
@@ -404,8 +392,8 @@ static int take_token(struct exchange *exchange, struct err *err) {
     AUTO_SECRET struct buf line = {0};
     buf_add_format(&line, "Authorization: Bearer %s", token);
     keep(exchange, line.data, false, expiry(&decoded, wish->asked_ms));
-    wipe(decoded.token);
-    wipe(decoded.access_token);
+    secret_wipe(decoded.token);
+    secret_wipe(decoded.access_token);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,21 @@ static const struct {
     {"oci-archive:", SOURCE_LAYOUT, true},
     {"docker-archive:", SOURCE_DOCKER, true},
 };
+
+bool source_is_file(const char *text) {
+    static const char *const beginnings[] = {"/", "./", "../"};
+    for (size_t i = 0; i < ARRAY_LEN(transports); i++) {
+        if (strncmp(text, transports[i].prefix, strlen(transports[i].prefix)) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(beginnings); i++) {
+        if (strncmp(text, beginnings[i], strlen(beginnings[i])) == 0) {
+            return true;
+        }
+    }
+    return strcmp(text, "-") == 0;
+}
 
 static bool path_exists(const char *path) {
     return access(path, F_OK) == 0;
@@ -75,9 +91,11 @@ static bool parse_text(struct source *source, const char *text) {
 int source_spool(const struct source *source, struct err *err) {
     int fd = openat(source->spool_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) { // no file system knows why not
-        fd = openat(source->spool_fd, "spool", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        char name[48];
+        snprintf(name, sizeof(name), ".coffer-spool-%d", (int)getpid());
+        fd = openat(source->spool_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0) {
-            (void)unlinkat(source->spool_fd, "spool", 0);
+            (void)unlinkat(source->spool_fd, name, 0);
         }
     }
     if (fd < 0) {
@@ -210,11 +228,6 @@ static int open_all(struct source *source, bool only_archive, struct err *err) {
     return find_kind(source, err);
 }
 
-// As the registry's client names it in its errors.
-static const char *full_name(struct arena *arena, const struct image_ref *ref) {
-    return ref->digest ? arena_format(arena, "%s@%s", ref->name, ref->digest) : arena_format(arena, "%s:%s", ref->name, ref->tag);
-}
-
 int source_open(const struct source_request *request, struct source **ret_source, struct err *err) {
     AUTO_SOURCE struct source *source = mem_alloc(sizeof(*source));
     *source = (struct source){
@@ -224,7 +237,7 @@ int source_open(const struct source_request *request, struct source **ret_source
         source->kind = SOURCE_REGISTRY;
         source->registry = request->registry;
         source->ref = request->ref;
-        source->path = full_name(&source->arena, request->ref);
+        source->path = image_ref_full(&source->arena, request->ref); // as the registry's client names it in its errors
         *ret_source = source;
         source = NULL;
         return 0;

@@ -68,6 +68,10 @@ struct source_request {
     const struct image_platform *platform; // NULL: this host's
 };
 
+// Whether the text names a file or directory, and no image of a registry: it has a word for the kind in front, or looks like a
+// path.
+bool source_is_file(const char *text);
+
 // Opens it and looks at what it is.
 int source_open(const struct source_request *request, struct source **ret_source, struct err *err) MUST_CHECK;
 

@@ -1,28 +1,14 @@
 #include "images/unpack_jail.h"
 
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/kernel/caps.h"
-#include "runtime/kernel/sys.h"
+#include "runtime/kernel/jail.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#define JAIL_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define JAIL_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "add this machine's AUDIT_ARCH"
-#endif
 
 // Files below the root, memory that is not executable, and the end. Nothing here can send, start, trace or mount anything.
 // What each is for: unpack_entry.c and its neighbours; brk to futex: malloc; sysinfo: qsort; getpid to sigaltstack: the
@@ -40,37 +26,19 @@ static const unsigned allowed_calls[] = {
 #endif
 };
 
-// mmap and mprotect: when they do not ask for executable memory.
-static const unsigned memory_calls[] = {__NR_mmap, __NR_mprotect};
+// When they do not ask for executable memory.
+static const struct jail_check memory_calls[] = {
+    {.number = __NR_mmap, .argument = 2, .without = PROT_EXEC, .otherwise = SECCOMP_RET_KILL_PROCESS},
+    {.number = __NR_mprotect, .argument = 2, .without = PROT_EXEC, .otherwise = SECCOMP_RET_KILL_PROCESS},
+};
 
-static int filter_calls(struct err *err) {
-    const unsigned deny = SECCOMP_RET_KILL_PROCESS;
-    struct sock_filter code[6 + 2 * ARRAY_LEN(allowed_calls) + 4 * ARRAY_LEN(memory_calls)];
-    size_t at = 0;
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, JAIL_ARCH, 1, 0);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, deny);
-    // Numbers of x32 have a bit more and match nothing.
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < ARRAY_LEN(allowed_calls); i++) {
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed_calls[i], 0, 1);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    }
-    for (size_t i = 0; i < ARRAY_LEN(memory_calls); i++) {
-        // Behind a match the number is gone from the accumulator, so both outcomes return.
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, memory_calls[i], 0, 3);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]));
-        code[at++] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 1 + 4 * (ARRAY_LEN(memory_calls) - 1 - i), 0);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    }
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, deny);
-    const struct sock_fprog program = {.len = (unsigned short)at, .filter = code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
-        return err_sys(err, "filter its system calls");
-    }
-    return 0;
-}
+static const struct jail_filter filter = {
+    .calls = allowed_calls,
+    .calls_count = ARRAY_LEN(allowed_calls),
+    .checks = memory_calls,
+    .checks_count = ARRAY_LEN(memory_calls),
+    .otherwise = SECCOMP_RET_KILL_PROCESS,
+};
 
 #define CAP(number) (UINT64_C(1) << (number))
 
@@ -86,49 +54,13 @@ static int drop_capabilities(struct err *err) {
     return caps_after_ids(&caps, &ungranted, err);
 }
 
-static void sort_two(int *a, int *b) {
-    if (*a > *b) {
-        int swap = *a;
-        *a = *b;
-        *b = swap;
-    }
-}
-
-// Standard input, output and error become /dev/null: a C library that aborts writes to number 2, whatever that is by then.
-static int keep_descriptors(int a, int b, int c, struct err *err) {
-    AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int last_standard = STDERR_FILENO;
-#ifdef __SANITIZE_ADDRESS__
-    last_standard = STDOUT_FILENO; // its reports are worth more
-#endif
-    for (int i = 0; i <= last_standard && null >= 0; i++) {
-        if (i != a && i != b && i != c && dup3(null, i, null == i ? 0 : O_CLOEXEC) < 0 && errno != EINVAL) {
-            return err_sys(err, "redirect its standard descriptors");
-        }
-    }
-    sort_two(&a, &b);
-    sort_two(&b, &c);
-    sort_two(&a, &b);
-    const int bounds[] = {STDERR_FILENO, a, b, c, INT32_MAX};
-    for (size_t i = 0; i + 1 < ARRAY_LEN(bounds); i++) {
-        unsigned first = (unsigned)(bounds[i] < STDERR_FILENO ? STDERR_FILENO : bounds[i]) + 1, end = (unsigned)bounds[i + 1];
-        if (first < end && sys_close_range(first, end - 1, 0) < 0) {
-            return err_sys(err, "close its other descriptors");
-        }
-    }
-    (void)fd_take(&null); // closed with the others
-    return 0;
-}
-
 int unpack_jail_enter(int input_fd, int dir_fd, int output_fd, struct err *err) {
-    if (keep_descriptors(input_fd, dir_fd, output_fd, err) < 0) {
+    const int kept[] = {input_fd, dir_fd, output_fd};
+    if (jail_keep_descriptors(kept, ARRAY_LEN(kept), err) < 0) {
         return -1;
     }
     if (fchdir(dir_fd) < 0 || chroot(".") < 0) {
         return err_sys(err, "make the layer's directory its root");
     }
-    if (drop_capabilities(err) < 0) {
-        return -1;
-    }
-    return filter_calls(err);
+    return drop_capabilities(err) < 0 ? -1 : jail_filter_calls(&filter, err);
 }

@@ -9,6 +9,7 @@
 #include "runtime/kernel/sealed.h"
 #include "runtime/kernel/sys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,23 +17,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef CLONE_CLEAR_SIGHAND
-#define CLONE_CLEAR_SIGHAND 0x100000000ULL
-#endif
 
 enum { MAX_MESSAGE = 256 << 20 }; // the three lists at their bounds do not reach it with sane names
 
 extern const char unpacker_image[];
 extern const char unpacker_image_end[];
 
+static_assert((int)UNPACKER_INPUT == (int)SEALED_FIRST_FD && (int)UNPACKER_REQUEST == (int)SEALED_FIRST_FD + 3,
+              "as they are given");
+
 struct unpack_worker {
-    pid_t pid;
-    int pidfd;
-    int pipe; // to read
+    int pidfd; // -1: it has been waited for
+    int pipe;  // to read
     bool ended;
     struct buf heard; // a message not yet whole
     struct progress progress;
@@ -40,28 +37,6 @@ struct unpack_worker {
     struct message last;
     char *last_body;
 };
-
-// In the child, between clone3(2) and the unpacker: its four descriptors get their numbers, in two steps, as one may stand where
-// another is to go.
-static _Noreturn void become_unpacker(const int from[4], int program) {
-    enum { ASIDE = 64 };
-    int aside[4], image = fcntl(program, F_DUPFD_CLOEXEC, ASIDE);
-    for (int i = 0; i < 4; i++) {
-        aside[i] = fcntl(from[i], F_DUPFD_CLOEXEC, ASIDE);
-    }
-    for (int i = 0; i < 4; i++) {
-        if (dup2(aside[i], UNPACKER_INPUT + i) < 0) {
-            _exit(1);
-        }
-    }
-    char name[] = "coffer-unpacker";
-    char *const args[] = {name, NULL};
-    char *const environment[] = {NULL};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0) {
-        sys_execveat(image, "", args, environment, AT_EMPTY_PATH);
-    }
-    _exit(1);
-}
 
 static int make_request(const struct unpack_request *request, struct err *err) {
     AUTO_BUF struct buf message = {0};
@@ -90,11 +65,7 @@ struct unpack_worker *unpack_worker_create(const struct unpack_request *request,
     if (order < 0) {
         return NULL;
     }
-    AUTO_FD int program = sealed_program("coffer-unpacker", unpacker_image, (size_t)(unpacker_image_end - unpacker_image), err);
-    if (program < 0) {
-        return NULL;
-    }
-    int pipes[2];
+    int pipes[2], pidfd;
     if (pipe2(pipes, O_CLOEXEC) < 0) {
         err_sys(err, "make a pipe to the unpacker");
         return NULL;
@@ -102,17 +73,11 @@ struct unpack_worker *unpack_worker_create(const struct unpack_request *request,
     AUTO_FD int to_read = pipes[0];
     AUTO_FD int to_write = pipes[1];
     const int from[4] = {request->input_fd, request->dir_fd, to_write, order};
-    int pidfd = -1;
-    pid_t pid = process_clone(CLONE_CLEAR_SIGHAND, -1, &pidfd);
-    if (pid < 0) {
-        err_sys(err, "start the unpacker");
+    const struct sealed_ends ends = {.fds = from, .count = ARRAY_LEN(from)};
+    if (sealed_start("coffer-unpacker", unpacker_image, (size_t)(unpacker_image_end - unpacker_image), &ends, &pidfd, err) < 0) {
         return NULL;
     }
-    if (pid == 0) {
-        become_unpacker(from, program);
-    }
     struct unpack_worker *worker = mem_alloc(sizeof(*worker));
-    worker->pid = pid;
     worker->pidfd = pidfd;
     worker->pipe = fd_take(&to_read);
     return worker;
@@ -187,13 +152,10 @@ bool unpack_worker_step(struct unpack_worker *worker) {
     return worker->ended;
 }
 
-static int wait_for(struct unpack_worker *worker, siginfo_t *ret_info) {
-    int failed;
-    do {
-        failed = waitid(P_PID, (id_t)worker->pid, ret_info, WEXITED);
-    } while (failed < 0 && errno == EINTR);
-    worker->pid = 0;
-    return failed;
+static void end_process(struct unpack_worker *worker, siginfo_t *ret_end) {
+    sys_pidfd_send_signal(worker->pidfd, SIGKILL);
+    process_reap(worker->pidfd, ret_end);
+    fd_close(&worker->pidfd);
 }
 
 static int died(const siginfo_t *info, struct err *err) {
@@ -244,11 +206,8 @@ int unpack_worker_result(struct unpack_worker *worker, struct unpack_result *ret
     }
     // A sound worker's end of the pipe closes by its exit, whose code stands by then. Any other one shall not live on.
     fd_close(&worker->pipe);
-    sys_pidfd_send_signal(worker->pidfd, SIGKILL);
-    siginfo_t info = {0};
-    if (wait_for(worker, &info) < 0) {
-        return err_sys(err, "wait for the unpacker");
-    }
+    siginfo_t info;
+    end_process(worker, &info);
     if (worker->has_last && worker->last.kind == MESSAGE_ERROR) {
         memcpy(err, worker->last_body, sizeof(*err));
         err->text[sizeof(err->text) - 1] = '\0';
@@ -268,12 +227,10 @@ void unpack_worker_destroy(struct unpack_worker *worker) {
     if (!worker) {
         return;
     }
-    if (worker->pid > 0) {
-        siginfo_t info;
-        sys_pidfd_send_signal(worker->pidfd, SIGKILL);
-        (void)wait_for(worker, &info);
+    siginfo_t info;
+    if (worker->pidfd >= 0) {
+        end_process(worker, &info);
     }
-    fd_close(&worker->pidfd);
     fd_close(&worker->pipe);
     buf_finish(&worker->heard);
     free(worker->last_body);

@@ -178,14 +178,11 @@ static bool is_loopback_v4(const char *host) {
 
 bool url_host_is_loopback(const char *host) {
     size_t length = strcspn(host, ":");
-    static const char name[] = "localhost";
-    size_t name_length = sizeof(name) - 1;
+    static const char name[] = "localhost"; // names below it may be anybody's to a resolver
     if (strncmp(host, "[::1]", 5) == 0) {
         return !host[5] || host[5] == ':';
     }
-    bool is_name = length >= name_length && strncasecmp(host + length - name_length, name, name_length) == 0 &&
-                   (length == name_length || host[length - name_length - 1] == '.');
-    return is_name || is_loopback_v4(host);
+    return (length == sizeof(name) - 1 && strncasecmp(host, name, length) == 0) || is_loopback_v4(host);
 }
 
 void url_add_escaped(struct buf *buf, const char *text) {

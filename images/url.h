@@ -32,7 +32,7 @@ int url_resolve(struct arena *arena, const struct url *base, const char *referen
 // The same scheme, host and port.
 bool url_same_origin(const struct url *a, const struct url *b);
 
-// localhost, a name below it, 127.0.0.0/8 or ::1: "localhost:5000", "[::1]:443".
+// localhost, 127.0.0.0/8 or ::1: "localhost:5000", "[::1]:443".
 bool url_host_is_loopback(const char *host);
 
 // Appends the text with all but letters, digits and -._~ as %XX.

@@ -2,23 +2,18 @@
 #include "cli/commands/all.h"
 #include "cli/context.h"
 #include "cli/copy_progress.h"
-#include "cli/output.h"
 #include "cli/registry_session.h"
 #include "images/ref.h"
-#include "runtime/base/buf.h"
+#include "images/source.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "specs/image_manifest.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-// What comes from one registry and goes to another rests there, without a name; /tmp may be memory.
-#define SPOOL_DIR "/var/tmp"
 
 struct copy_request {
     bool all;
@@ -29,20 +24,10 @@ struct copy_request {
     struct registry_flags registry;
 };
 
-static bool is_file(const char *text) {
-    static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"};
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return strcmp(text, "-") == 0;
-}
-
 // A password is for one registry: of two, the one that is named with it.
 static int check_logins(const struct context *context, struct err *err) {
     const struct copy_request *request = context->request;
-    bool from_file = is_file(context->operands[0]), to_file = is_file(context->operands[1]);
+    bool from_file = source_is_file(context->operands[0]), to_file = source_is_file(context->operands[1]);
     if (request->registry.creds && !from_file && !to_file) {
         return err_set(err, ERR_INPUT, "--creds: there are two registries; give --src-creds or --dest-creds");
     }
@@ -54,21 +39,19 @@ static int check_logins(const struct context *context, struct err *err) {
     return 0;
 }
 
-// An end that is a reference gets a session; "docker://" in front of one is skopeo's word for it.
+// An end that is a reference gets a session.
 static int open_end(struct context *context, bool is_target, struct registry_session *session, struct copy_end *ret,
                     struct err *err) {
-    static const char scheme[] = "docker://";
     const struct copy_request *request = context->request;
     const char *text = context->operands[is_target], *creds = is_target ? request->target_creds : request->source_creds;
     struct registry_flags flags = request->registry;
     flags.creds = creds ? creds : flags.creds;
-    if (is_file(text)) {
+    if (source_is_file(text)) {
         ret->text = text;
         return 0;
     }
     struct image_ref *ref = arena_alloc(&context->arena, sizeof(*ref));
-    text += strncmp(text, scheme, sizeof(scheme) - 1) == 0 ? sizeof(scheme) - 1 : 0;
-    if (image_ref_parse(&context->arena, text, ref, err) < 0 ||
+    if (image_ref_parse(&context->arena, registry_reference(text), ref, err) < 0 ||
         registry_session_open(context, &flags, ref->registry, session, err) < 0) {
         return -1;
     }
@@ -82,11 +65,9 @@ static int run(struct context *context, struct err *err) {
     AUTO_REGISTRY_SESSION struct registry_session from = {0};
     AUTO_REGISTRY_SESSION struct registry_session to = {0};
     AUTO_COPY_PROGRESS struct copy_progress shown = {0};
-    AUTO_BUF struct buf text = {0};
     struct copy_options copy = {.all = request->all, .input_fd = STDIN_FILENO};
     struct image_platform platform;
     struct digest digest;
-    char digest_text[DIGEST_TEXT_SIZE];
     if (check_logins(context, err) < 0) {
         return -1;
     }
@@ -99,9 +80,9 @@ static int run(struct context *context, struct err *err) {
         }
         copy.platform = &platform;
     }
-    AUTO_FD int spool = open(SPOOL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int spool = copy_open_spool(err);
     if (spool < 0) {
-        return err_sys(err, "open %s", SPOOL_DIR);
+        return -1;
     }
     copy.spool_fd = spool;
     if (open_end(context, false, &from, &copy.from, err) < 0 || open_end(context, true, &to, &copy.to, err) < 0) {
@@ -115,12 +96,7 @@ static int run(struct context *context, struct err *err) {
     if (copy_image(&copy, &digest, err) < 0) {
         return -1;
     }
-    digest_format(&digest, digest_text);
-    if (request->digest_file && copy_write_digest(request->digest_file, digest_text, err) < 0) {
-        return -1;
-    }
-    buf_add_format(&text, "%s\n", digest_text);
-    return output_write(&text, err);
+    return copy_tell_digest(&digest, request->digest_file, err);
 }
 
 static const struct option_row options[] = {

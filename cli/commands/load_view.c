@@ -5,13 +5,13 @@
 #include "images/ref.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "specs/json_write.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { EVENT_EVERY_MS = 500 };
@@ -40,7 +40,7 @@ static void begin(struct load_view *view, const struct load_layer *layers, size_
 static void draw(void *context, const struct load_layer *layers, size_t count) {
     struct load_view *view = context;
     uint64_t done = 0, size = 0;
-    bool all_done = true;
+    bool all_done = true, unpacked = false;
     if (!view->begun) {
         begin(view, layers, count);
     }
@@ -50,6 +50,7 @@ static void draw(void *context, const struct load_layer *layers, size_t count) {
         done += layers[i].done;
         size += layers[i].size;
         all_done = all_done && finished;
+        unpacked = unpacked || layers[i].state == LOAD_DONE;
         if (finished && !view->done[i]) {
             AUTO_FREE char *result = mem_format("%s %s", layers[i].state == LOAD_DONE ? "unpacked" : "is already there,",
                                                 output_human_size((int64_t)layers[i].size, text));
@@ -61,7 +62,7 @@ static void draw(void *context, const struct load_layer *layers, size_t count) {
     }
     if (count > 1 && all_done && !view->done[count]) {
         char text[OUTPUT_HUMAN_SIZE];
-        AUTO_FREE char *result = mem_format("unpacked %s", output_human_size((int64_t)size, text));
+        AUTO_FREE char *result = mem_format(unpacked ? "unpacked %s" : "are all there, %s", output_human_size((int64_t)size, text));
         view->done[count] = true;
         progress_done(view->progress, view->total, result);
     } else if (count > 1 && !all_done) {
@@ -93,9 +94,7 @@ static void tell_layer(const struct load_layer *layer) {
 
 static void tell(void *context, const struct load_layer *layers, size_t count) {
     struct load_view *view = context;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    int64_t now_ms = clock_now_ms();
     bool is_due = now_ms - view->told_ms >= EVENT_EVERY_MS, is_first = !view->states;
     view->told_ms = is_due ? now_ms : view->told_ms;
     view->states = is_first ? mem_array(count + 1, sizeof(*view->states)) : view->states;

@@ -1,3 +1,4 @@
+#include "cli/ask.h"
 #include "cli/commands/all.h"
 #include "cli/commands/engine.h"
 #include "cli/commands/removal.h"
@@ -14,7 +15,6 @@
 #include "runtime/engine/record.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -154,15 +154,15 @@ static int confirm(const struct prune_request *request, bool *ret_yes, struct er
     if (request->force) {
         return 0;
     }
-    if (!isatty(STDIN_FILENO)) {
+    if (!ask_possible()) {
         return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
     }
     buf_add_format(&question, "This removes all ended containers, %s, and layers that no image needs.\nAre you sure? [y/N] ",
                    request->all ? "all images that no container runs" : "images without a name");
-    if (output_write(&question, err) < 0) {
+    if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
         return -1;
     }
-    *ret_yes = fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "cli/context.h"
 #include "cli/registry_session.h"
 #include "images/ref.h"
+#include "images/source.h"
 #include "runtime/base/err.h"
 
 #include <stddef.h>
@@ -18,16 +19,6 @@ struct pull_request {
     struct registry_flags registry;
 };
 
-static bool is_local(const char *source) {
-    static const char *const prefixes[] = {"oci:", "oci-archive:", "docker-archive:", "/", "./", "../"};
-    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
-        if (strncmp(source, prefixes[i], strlen(prefixes[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int run(struct context *context, struct err *err) {
     const struct pull_request *request = context->request;
     struct store_load load = {
@@ -39,10 +30,10 @@ static int run(struct context *context, struct err *err) {
     };
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct image_ref ref;
-    if (is_local(load.source)) {
+    if (source_is_file(load.source)) {
         return store_load(context, &load, err);
     }
-    if (image_ref_parse(&context->arena, load.source, &ref, err) < 0 ||
+    if (image_ref_parse(&context->arena, registry_reference(load.source), &ref, err) < 0 ||
         registry_session_open(context, &request->registry, ref.registry, &session, err) < 0) {
         return -1;
     }

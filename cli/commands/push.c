@@ -3,19 +3,13 @@
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/copy_progress.h"
-#include "cli/output.h"
 #include "cli/registry_session.h"
 #include "images/ref.h"
-#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-
-// What comes from one registry and goes to another rests there, without a name; /tmp may be memory.
-#define SPOOL_DIR "/var/tmp"
 
 struct push_request {
     bool quiet;
@@ -24,9 +18,7 @@ struct push_request {
 };
 
 static int parse_target(struct context *context, struct image_ref *ret, struct err *err) {
-    static const char scheme[] = "docker://"; // skopeo's and podman's word for a registry
-    const char *text = context->operands[context->operand_count - 1];
-    text += strncmp(text, scheme, sizeof(scheme) - 1) == 0 ? sizeof(scheme) - 1 : 0;
+    const char *text = registry_reference(context->operands[context->operand_count - 1]);
     const char *hex;
     if (context->operand_count == 1 && image_id_like(text, &hex) && strlen(hex) == 64) {
         return err_set(err, ERR_INPUT, "push %s: an id says no registry; give the target as a second name", text);
@@ -40,15 +32,13 @@ static int run(struct context *context, struct err *err) {
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     AUTO_REGISTRY_SESSION struct registry_session others = {0};
     // --tls-verify, --cert-dir and --creds are for the target; layers may come from elsewhere.
-    const struct registry_flags plain = {.authfile = request->registry.authfile};
+    const struct registry_flags plain = {.authfile = request->registry.authfile, .late = true};
     AUTO_COPY_PROGRESS struct copy_progress shown = {0};
-    AUTO_BUF struct buf text = {0};
     struct image_ref to;
     struct digest digest;
-    char digest_text[DIGEST_TEXT_SIZE];
-    AUTO_FD int spool = open(SPOOL_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int spool = copy_open_spool(err);
     if (spool < 0) {
-        return err_sys(err, "open %s", SPOOL_DIR);
+        return -1;
     }
     if (parse_target(context, &to, err) < 0 || registry_session_open(context, &request->registry, to.registry, &session, err) < 0 ||
         registry_session_open(context, &plain, to.registry, &others, err) < 0 || store_of(context, &store, NULL, err) < 0) {
@@ -68,12 +58,7 @@ static int run(struct context *context, struct err *err) {
     if (push_image(&push, &digest, err) < 0) {
         return -1;
     }
-    digest_format(&digest, digest_text);
-    if (request->digest_file && copy_write_digest(request->digest_file, digest_text, err) < 0) {
-        return -1;
-    }
-    buf_add_format(&text, "%s\n", digest_text);
-    return output_write(&text, err);
+    return copy_tell_digest(&digest, request->digest_file, err);
 }
 
 static const struct option_row options[] = {

@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/registry_session.h"
+#include "images/catalog.h"
 #include "images/gc.h"
 #include "images/image.h"
 #include "images/load.h"
@@ -12,13 +13,15 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/kernel/process.h"
 #include "specs/image_manifest.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,14 +53,15 @@ int store_to_look_at(const struct context *context, struct store **ret_store, st
 }
 
 void store_set_created(struct table *table, unsigned since, unsigned at, const char *created) {
-    struct tm parts = {0};
+    struct tm parts;
     char text[OUTPUT_HUMAN_SIZE];
-    if (!created || !strptime(created, "%Y-%m-%dT%H:%M:%S", &parts)) {
+    int64_t created_s;
+    if (!catalog_time(created, &created_s) || !gmtime_r(&(time_t){created_s}, &parts)) {
         table_set(table, since, "N/A");
         table_set(table, at, "N/A");
         return;
     }
-    int64_t age = time(NULL) - timegm(&parts);
+    int64_t age = time(NULL) - created_s;
     table_set(table, since, "%s ago", output_human_duration(age > 0 ? age : 0, text));
     table_set(table, at, "%04d-%02d-%02d %02d:%02d:%02d +0000 UTC", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
               parts.tm_hour, parts.tm_min, parts.tm_sec);
@@ -77,15 +81,22 @@ static int print_loaded(const struct load_image *images, size_t count, bool only
 }
 
 // As docker has it: what is asked for is the last word, in full where nothing else is said.
-static int print_pulled(const struct image_ref *ref, bool is_current, bool quiet, struct arena *arena, struct err *err) {
+static int print_pulled(const struct load_options *options, bool quiet, bool is_current, struct arena *arena, struct err *err) {
+    const struct image_ref *ref = options->name ? options->name : options->ref;
     AUTO_BUF struct buf text = {0};
     if (!quiet) {
         buf_add_format(&text, "%s: %s\n", is_current ? "Image is up to date" : "Pulled image", image_ref_familiar(arena, ref));
     } else {
-        buf_add_format(&text, "%s%s%s%s%s\n", ref->name, ref->tag ? ":" : "", ref->tag ? ref->tag : "", ref->digest ? "@" : "",
-                       ref->digest ? ref->digest : "");
+        buf_add_format(&text, "%s\n", image_ref_full(arena, ref));
     }
     return output_write(&text, err);
+}
+
+static int print_events(const struct load_image *images, size_t count, struct arena *arena) {
+    for (size_t i = 0; i < count; i++) {
+        load_view_image(&images[i], arena);
+    }
+    return 0;
 }
 
 // Each layer of an image needs two or three descriptors, and the usual limit, 1024, is there for old programs that select(2).
@@ -122,13 +133,13 @@ int store_load(struct context *context, const struct store_load *load, struct er
     }
     struct load_image current;
     int is_current = load->registry && !load->name ? load_is_current(store, &options, &context->arena, &current, err) : 0;
-    if (is_current > 0 && load->events) {
-        load_view_image(&current, &context->arena);
-        return 0;
+    if (is_current < 0) {
+        return -1;
     }
-    if (is_current != 0) {
-        return is_current < 0 || load->no_words ? (is_current < 0 ? -1 : 0)
-                                                : print_pulled(load->ref, true, load->quiet, &context->arena, err);
+    if (is_current > 0) {
+        return load->no_words ? 0
+               : load->events ? print_events(&current, 1, &context->arena)
+                              : print_pulled(&options, load->quiet, true, &context->arena, err);
     }
     raise_descriptor_limit();
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
@@ -138,16 +149,10 @@ int store_load(struct context *context, const struct store_load *load, struct er
     if (load_images(store, &options, &context->arena, &images, &count, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; load->events && i < count; i++) {
-        load_view_image(&images[i], &context->arena);
-    }
-    if (load->no_words || load->events) {
-        return 0;
-    }
-    if (load->registry) {
-        return print_pulled(options.name ? options.name : load->ref, false, load->quiet, &context->arena, err);
-    }
-    return print_loaded(images, count, load->only_ids, &context->arena, err);
+    return load->no_words   ? 0
+           : load->events   ? print_events(images, count, &context->arena)
+           : load->registry ? print_pulled(&options, load->quiet, false, &context->arena, err)
+                            : print_loaded(images, count, load->only_ids, &context->arena, err);
 }
 
 static int bring(struct context *context, const char *image, struct err *err) {
@@ -174,25 +179,33 @@ bool store_has_image(const struct context *context, const char *image) {
 
 int store_bring(struct context *context, const char *image, struct err *err) {
     struct err failure = {0};
-    int pipes[2], status = 0;
+    int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) {
         return err_sys(err, "make a pipe");
     }
     AUTO_FD int from = pipes[0];
     AUTO_FD int to = pipes[1];
-    pid_t pid = fork();
+    AUTO_FD int pidfd = -1;
+    pid_t pid = process_clone(0, -1, &pidfd);
     if (pid == 0) {
         // What it has set up goes with it; only why it failed is left.
-        bool failed = bring(context, image, &failure) < 0 && fd_write_all(to, &failure, sizeof(failure)) == 0;
+        fd_close(&from);
+        bool failed = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || bring(context, image, &failure) < 0;
+        (void)!(failed && fd_write_all(to, &failure, sizeof(failure)) < 0);
         _exit(failed ? 1 : 0);
     }
     fd_close(&to);
-    if (pid < 0 || waitpid(pid, &status, 0) < 0) {
+    if (pid < 0) {
         return err_sys(err, "start a process that pulls %s", image);
     }
-    if (fd_read_full(from, &failure, sizeof(failure)) == sizeof(failure)) {
+    bool failed = fd_read_full(from, &failure, sizeof(failure)) == sizeof(failure);
+    siginfo_t end;
+    process_reap(pidfd, &end);
+    if (failed && failure.kind != ERR_NONE) {
         *err = failure;
         return err_in(err, "pull %s", image);
     }
-    return status == 0 ? 0 : err_set(err, ERR_STATE, "pull %s: the process that did it was killed", image);
+    return end.si_code == CLD_EXITED && end.si_status == 0
+               ? 0
+               : err_set(err, ERR_STATE, "pull %s: the process that did it was killed", image);
 }

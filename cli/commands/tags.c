@@ -38,7 +38,7 @@ static int run(struct context *context, struct err *err) {
     struct image_ref ref;
     const char **tags;
     size_t count;
-    if (parse(context, context->operands[0], &ref, err) < 0 ||
+    if (parse(context, registry_reference(context->operands[0]), &ref, err) < 0 ||
         registry_session_open(context, &request->registry, ref.registry, &session, err) < 0 ||
         registry_list_tags(session.registry, &ref, &context->arena, &tags, &count, err) < 0) {
         return -1;

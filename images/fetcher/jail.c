@@ -3,31 +3,22 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/caps.h"
+#include "runtime/kernel/jail.h"
 #include "runtime/kernel/landlock.h"
-#include "runtime/kernel/sys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#define JAIL_ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define JAIL_ARCH AUDIT_ARCH_AARCH64
-#else
-#error "add this machine's AUDIT_ARCH"
-#endif
 
 enum { NOBODY = 65534 };
 
@@ -49,7 +40,7 @@ static const unsigned allowed_calls[] = {
     __NR_readlinkat,
     __NR_getdents64,
     __NR_fcntl,
-    __NR_ioctl,
+
     __NR_getcwd,
     __NR_fstatfs,
     __NR_mmap,
@@ -125,65 +116,39 @@ static const unsigned allowed_calls[] = {
 #endif
 };
 
-// Two calls are looked at more closely: threads but no namespaces; sockets of the internet and of routes, no local ones.
+// Threads, but no namespaces; sockets of the internet and of routes, no local ones; of a socket how much there is to read, but
+// nothing that a terminal would take for its user's typing (TIOCSTI).
 enum { CLONE_SPACES = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP };
-static const unsigned families[] = {AF_INET, AF_INET6, AF_NETLINK};
+static const uint32_t families[] = {AF_INET, AF_INET6, AF_NETLINK}, controls[] = {FIONREAD, FIONBIO};
+static const struct jail_check checks[] = {
+    {.number = __NR_clone, .argument = 0, .without = CLONE_SPACES, .otherwise = SECCOMP_RET_ERRNO | ENOSYS},
+    {.number = __NR_socket,
+     .argument = 0,
+     .values = families,
+     .values_count = ARRAY_LEN(families),
+     .otherwise = SECCOMP_RET_ERRNO | EAFNOSUPPORT},
+    {.number = __NR_ioctl,
+     .argument = 1,
+     .values = controls,
+     .values_count = ARRAY_LEN(controls),
+     .otherwise = SECCOMP_RET_ERRNO | ENOTTY},
+};
 
 static int filter_calls(struct err *err) {
+    const struct jail_filter filter = {
+        .calls = allowed_calls,
+        .calls_count = ARRAY_LEN(allowed_calls),
+        .checks = checks,
+        .checks_count = ARRAY_LEN(checks),
+        .otherwise = SECCOMP_RET_ERRNO | ENOSYS,
+    };
 #ifdef __SANITIZE_ADDRESS__
-    (void)allowed_calls;
-    (void)families;
+    (void)filter;
     (void)err;
     return 0; // the sanitiser's own calls are not ours to list
 #else
-    struct sock_filter code[16 + 2 * ARRAY_LEN(allowed_calls) + ARRAY_LEN(families) + 8];
-    const unsigned allow = SECCOMP_RET_ALLOW, missing = SECCOMP_RET_ERRNO | ENOSYS, refused = SECCOMP_RET_ERRNO | EAFNOSUPPORT;
-    size_t at = 0;
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, JAIL_ARCH, 1, 0);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    // Numbers of x32 have a bit more and match nothing.
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < ARRAY_LEN(allowed_calls); i++) {
-        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed_calls[i], 0, 1);
-        code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, allow);
-    }
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 4);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_SPACES, 1, 0);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, allow);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, missing);
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, (unsigned char)(ARRAY_LEN(families) + 3));
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0]));
-    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-        code[at++] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, families[i], (unsigned char)(ARRAY_LEN(families) - i), 0);
-    }
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, refused);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, allow);
-    code[at - 1].k = allow;
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, missing);
-    const struct sock_fprog program = {.len = (unsigned short)at, .filter = code};
-    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? err_sys(err, "filter its system calls") : 0;
+    return jail_filter_calls(&filter, err);
 #endif
-}
-
-static int keep_descriptors(int socket, struct err *err) {
-    AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int last_standard = STDERR_FILENO;
-#ifdef __SANITIZE_ADDRESS__
-    last_standard = STDOUT_FILENO; // its reports are worth more
-#endif
-    for (int i = 0; i <= last_standard && null >= 0; i++) {
-        if (dup3(null, i, O_CLOEXEC) < 0 && errno != EINVAL) {
-            return err_sys(err, "redirect its standard descriptors");
-        }
-    }
-    fd_close(&null);
-    if ((socket > 3 && sys_close_range(3, (unsigned)socket - 1, 0) < 0) || sys_close_range((unsigned)socket + 1, ~0U, 0) < 0) {
-        return err_sys(err, "close its other descriptors");
-    }
-    return 0;
 }
 
 // Where it is root it becomes nobody, if ids are there for that (in a user namespace of one id there are none).
@@ -192,8 +157,9 @@ static int lay_down(struct err *err) {
     uint64_t ungranted;
     if (geteuid() == 0) {
         (void)setgroups(0, NULL);
-        if (setresgid(NOBODY, NOBODY, NOBODY) == 0) {
-            (void)!setresuid(NOBODY, NOBODY, NOBODY);
+        bool changed = setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0;
+        if (!changed && errno != EINVAL && errno != EPERM) { // no such id here, or root that may not change its own
+            return err_sys(err, "become nobody");
         }
     }
     // The change of ids has cleared both.
@@ -217,5 +183,5 @@ static int lock_files(struct err *err) {
 int fetcher_jail_enter(int socket, struct err *err) {
     const struct rlimit no_core = {0};
     (void)setrlimit(RLIMIT_CORE, &no_core);
-    return keep_descriptors(socket, err) < 0 || lay_down(err) < 0 || lock_files(err) < 0 ? -1 : filter_calls(err);
+    return jail_keep_descriptors(&socket, 1, err) < 0 || lay_down(err) < 0 || lock_files(err) < 0 ? -1 : filter_calls(err);
 }

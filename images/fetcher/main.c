@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_TRANSFERS = 64, WAIT_MS = 60 * 1000 };
+enum { MAX_WAITS = 64, WAIT_MS = 60 * 1000 };
 
 struct loop {
     CURLM *multi;
@@ -100,9 +100,9 @@ static bool hear(struct loop *loop) {
     return true;
 }
 
-static void finish(struct loop *loop, struct transfer *transfer, CURLcode code) {
+static void finish(struct loop *loop, struct transfer *transfer) {
     unlink_from(&loop->running, transfer);
-    if (transfer_finish(transfer, code)) {
+    if (transfer_finish(transfer)) {
         transfer_destroy(transfer);
     } else {
         transfer->next = loop->ending;
@@ -118,44 +118,42 @@ static void collect(struct loop *loop) {
         CURL *easy = news->easy_handle;
         if (news->msg == CURLMSG_DONE && curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer) == CURLE_OK && transfer) {
             curl_multi_remove_handle(loop->multi, easy);
-            finish(loop, transfer, code);
+            transfer->code = code;
+            finish(loop, transfer);
         }
     }
 }
 
-// What is waited for beside libcurl's sockets: orders, and the ends of pipes.
-static unsigned watch(const struct loop *loop, struct curl_waitfd waits[2 * MAX_TRANSFERS + 1]) {
+// What is waited for beside libcurl's sockets: orders, and pipes that are full.
+static unsigned watch(const struct loop *loop, struct curl_waitfd waits[MAX_WAITS]) {
     unsigned count = 0;
     waits[count++] = (struct curl_waitfd){.fd = FETCHER_SOCKET, .events = CURL_WAIT_POLLIN};
-    for (const struct transfer *at = loop->running; at && count < 2 * MAX_TRANSFERS; at = at->next) {
+    for (const struct transfer *at = loop->running; at && count < MAX_WAITS; at = at->next) {
         if (at->out_full) {
             waits[count++] = (struct curl_waitfd){.fd = at->out_fd, .events = CURL_WAIT_POLLOUT};
         }
-        if (at->body_dry) {
-            waits[count++] = (struct curl_waitfd){.fd = at->body_fd, .events = CURL_WAIT_POLLIN};
-        }
     }
-    for (const struct transfer *at = loop->ending; at && count < 2 * MAX_TRANSFERS; at = at->next) {
+    for (const struct transfer *at = loop->ending; at && count < MAX_WAITS; at = at->next) {
         waits[count++] = (struct curl_waitfd){.fd = at->out_fd, .events = CURL_WAIT_POLLOUT};
     }
     return count;
 }
 
-static bool is_ready(int fd, short events) {
-    struct pollfd poll_fd = {.fd = fd, .events = events};
+static bool takes_more(int fd) {
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
     return poll(&poll_fd, 1, 0) > 0;
 }
 
 static void go_on(struct loop *loop) {
     for (struct transfer *at = loop->running; at; at = at->next) {
-        if ((at->out_full && is_ready(at->out_fd, POLLOUT)) || (at->body_dry && is_ready(at->body_fd, POLLIN))) {
+        if (at->out_full && takes_more(at->out_fd)) {
             transfer_go_on(at);
         }
         transfer_tell(at);
     }
     for (struct transfer *at = loop->ending, *next; at; at = next) {
         next = at->next;
-        if (is_ready(at->out_fd, POLLOUT) && transfer_finish(at, CURLE_OK)) {
+        if (takes_more(at->out_fd) && transfer_finish(at)) {
             unlink_from(&loop->ending, at);
             transfer_destroy(at);
         }
@@ -163,7 +161,7 @@ static void go_on(struct loop *loop) {
 }
 
 static _Noreturn void run(struct loop *loop) {
-    struct curl_waitfd waits[2 * MAX_TRANSFERS + 1];
+    struct curl_waitfd waits[MAX_WAITS];
     for (int running;;) {
         while (hear(loop)) {
         }

@@ -256,19 +256,14 @@ static size_t give_body(char *data, size_t one, size_t count, void *context) {
         transfer->sent += size;
         return size;
     }
-    if (transfer->order.body_length != UINT64_MAX && size > transfer->order.body_length - transfer->sent) {
+    if (size > transfer->order.body_length - transfer->sent) {
         size = (size_t)(transfer->order.body_length - transfer->sent);
     }
     ssize_t got;
     do {
-        got = transfer->body_is_pipe ? read(transfer->body_fd, data, size)
-                                     : pread(transfer->body_fd, data, size, (off_t)(transfer->order.body_offset + transfer->sent));
+        got = pread(transfer->body_fd, data, size, (off_t)(transfer->order.body_offset + transfer->sent));
     } while (got < 0 && errno == EINTR);
-    if (got < 0 && errno == EAGAIN) {
-        transfer->body_dry = true;
-        return CURL_READFUNC_PAUSE;
-    }
-    if (got < 0 || (got == 0 && size > 0 && transfer->order.body_length != UINT64_MAX)) {
+    if (got < 0 || (got == 0 && size > 0)) {
         break_off(transfer, got < 0 ? "what is sent cannot be read" : "what is sent became shorter meanwhile");
         return CURL_READFUNC_ABORT;
     }
@@ -278,7 +273,7 @@ static size_t give_body(char *data, size_t one, size_t count, void *context) {
 
 static int seek_body(void *context, curl_off_t offset, int origin) {
     struct transfer *transfer = context;
-    if (origin != SEEK_SET || transfer->body_is_pipe || offset < 0) {
+    if (origin != SEEK_SET || offset < 0) {
         return CURL_SEEKFUNC_CANTSEEK;
     }
     transfer->sent = (uint64_t)offset;
@@ -316,7 +311,9 @@ static void add_bundle(struct buf *all) {
 // The system's certificates and those of the order, since libcurl takes one set in place of the other.
 static void trust(struct transfer *transfer) {
     AUTO_BUF struct buf all = {0};
-    if (is_hashed(CERTIFICATES)) {
+    if (transfer->order.ca_alone) {
+        curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, NULL);
+    } else if (is_hashed(CERTIFICATES)) {
         curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, NULL);
         curl_easy_setopt(transfer->easy, CURLOPT_CAPATH, CERTIFICATES);
     } else if (transfer->order.ca_pem) {
@@ -369,8 +366,7 @@ static void set_method(struct transfer *transfer) {
         curl_easy_setopt(transfer->easy, CURLOPT_SEEKFUNCTION, seek_body);
         curl_easy_setopt(transfer->easy, CURLOPT_SEEKDATA, transfer);
         curl_easy_setopt(transfer->easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES);
-        curl_easy_setopt(transfer->easy, CURLOPT_INFILESIZE_LARGE,
-                         order->body_length == UINT64_MAX && transfer->body_fd >= 0 ? -1 : size);
+        curl_easy_setopt(transfer->easy, CURLOPT_INFILESIZE_LARGE, size);
     }
     curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, order->method);
 }
@@ -439,9 +435,7 @@ static void prepare_pipe(int fd) {
 struct transfer *transfer_create(int socket, uint32_t id, int order_fd, int give_body_fd, int give_out_fd, struct err *err) {
     struct transfer *transfer = mem_alloc(sizeof(*transfer));
     *transfer = (struct transfer){.id = id, .socket = socket, .body_fd = give_body_fd, .out_fd = give_out_fd};
-    prepare_pipe(give_body_fd);
     prepare_pipe(give_out_fd);
-    transfer->body_is_pipe = give_body_fd >= 0 && lseek(give_body_fd, 0, SEEK_CUR) < 0;
     transfer->easy = curl_easy_init();
     if (!transfer->easy || read_order(transfer, order_fd, err) < 0) {
         if (!transfer->easy) {
@@ -479,12 +473,8 @@ static void flush(struct transfer *transfer) {
 }
 
 void transfer_go_on(struct transfer *transfer) {
-    bool was_full = transfer->out_full, was_dry = transfer->body_dry;
-    if (was_full) {
-        flush(transfer);
-    }
-    transfer->body_dry = false;
-    if ((was_full && !transfer->out_full) || was_dry) {
+    flush(transfer);
+    if (!transfer->out_full) {
         curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
     }
 }
@@ -502,7 +492,8 @@ static bool is_transient(CURLcode code) {
     return false;
 }
 
-bool transfer_finish(struct transfer *transfer, CURLcode code) {
+bool transfer_finish(struct transfer *transfer) {
+    const CURLcode code = transfer->code;
     if (transfer->out_full && !transfer->failure[0]) {
         flush(transfer);
         if (transfer->out_full) {

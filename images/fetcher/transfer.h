@@ -22,7 +22,6 @@ struct transfer {
     struct arena arena;
     struct fetch_order order;
     int body_fd, out_fd; // -1: none
-    bool body_is_pipe;
 
     // The answer.
     long status;
@@ -35,7 +34,8 @@ struct transfer {
     uint64_t received;  // with those
     struct buf pending; // bytes that out_fd did not yet take
     size_t pending_done;
-    bool out_full, body_dry; // paused until out_fd, body_fd are ready
+    bool out_full; // paused until out_fd is ready
+    CURLcode code; // by which libcurl has ended it
     uint64_t sent;
     uint64_t told_bytes; // of progress
     int failure_errnum;
@@ -47,11 +47,12 @@ struct transfer {
 struct transfer *transfer_create(int socket, uint32_t id, int order_fd, int give_body_fd, int give_out_fd, struct err *err);
 void transfer_destroy(struct transfer *transfer);
 
-// out_fd takes bytes again, or body_fd has some.
+// out_fd takes bytes again.
 void transfer_go_on(struct transfer *transfer);
 
-// libcurl is done with it. False: there are still bytes that out_fd does not take now.
-bool transfer_finish(struct transfer *transfer, CURLcode code);
+// libcurl is done with it, as its code says. False: there are still bytes that out_fd does not take now; call it again when it
+// does.
+bool transfer_finish(struct transfer *transfer);
 
 // Tells how far it is, if enough has happened.
 void transfer_tell(struct transfer *transfer);

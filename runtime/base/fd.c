@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 void fd_close(int *fd) {
@@ -77,8 +78,8 @@ static ssize_t read_once(int fd, void *data, size_t size) {
 }
 
 int fd_read_rest(int fd, size_t max_bytes, const char *what, char **ret_data, size_t *ret_size, struct err *err) {
-    // One byte more than the file's size is asked for. A regular file that has a size gives all it has in one read; those of the kernel
-    // have none and are read up to their end.
+    // One byte more than the file's size is asked for. A regular file that has a size gives all it has in one read; those of the
+    // kernel have none and are read up to their end.
     struct stat status;
     bool sized = false;
     size_t room = 4096;
@@ -128,7 +129,8 @@ static const char *kind_of(mode_t mode) {
     return S_ISDIR(mode) ? "directory" : S_ISFIFO(mode) ? "pipe" : S_ISSOCK(mode) ? "socket" : "device";
 }
 
-ssize_t fd_read_file_into(struct arena *arena, const char *path, int flags, size_t max_bytes, const char **ret_text, struct err *err) {
+ssize_t fd_read_file_into(struct arena *arena, const char *path, int flags, size_t max_bytes, const char **ret_text,
+                          struct err *err) {
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | flags);
     struct stat status;
     if (fd < 0) {
@@ -185,13 +187,13 @@ int fd_write_file(int dir_fd, const char *path, const char *text, struct err *er
     return 0;
 }
 
-int fd_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) {
+static int replace_file(int dir_fd, const char *name, const struct iovec *data, mode_t mode, bool synced, struct err *err) {
     AUTO_FREE char *temporary = mem_format("%s.new", name);
     AUTO_FD int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0) {
         return err_sys(err, "create %s", temporary);
     }
-    if (fd_write_all(fd, data, size) < 0) {
+    if (fd_write_all(fd, data->iov_base, data->iov_len) < 0 || (synced && fsync(fd) < 0)) {
         int saved = errno;
         unlinkat(dir_fd, temporary, 0);
         return err_num(err, saved, "write %s", temporary);
@@ -199,5 +201,15 @@ int fd_replace_file(int dir_fd, const char *name, const void *data, size_t size,
     if (renameat(dir_fd, temporary, dir_fd, name) < 0) {
         return err_sys(err, "rename %s to %s", temporary, name);
     }
-    return 0;
+    return synced && fsync(dir_fd) < 0 ? err_sys(err, "write the folder of %s to disk", name) : 0;
+}
+
+int fd_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) {
+    const struct iovec all = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    return replace_file(dir_fd, name, &all, mode, false, err);
+}
+
+int fd_replace_file_synced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) {
+    const struct iovec all = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    return replace_file(dir_fd, name, &all, mode, true, err);
 }

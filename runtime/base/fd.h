@@ -48,4 +48,7 @@ int fd_write_file(int dir_fd, const char *path, const char *text, struct err *er
 // Replaces the file below dir_fd as a whole: a temporary file beside it, then rename(2). Not synced: for run-time state.
 int fd_replace_file(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) MUST_CHECK;
 
+// The same, on the disk when it returns; dir_fd must be open for reading.
+int fd_replace_file_synced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, struct err *err) MUST_CHECK;
+
 #endif

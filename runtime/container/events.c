@@ -1,5 +1,6 @@
 // events: what a container uses now and then, and when it runs out of memory, until it ends.
 #include "runtime/base/buf.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/container.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <time.h>
 
 static int open_running(struct opened *opened, const char *root, const char *id, struct err *err) {
     if (opened_find(opened, root, id, err) < 0 || opened_take_cgroup(opened, err) < 0) {
@@ -50,14 +50,8 @@ static int tell_stats(const struct container_watch *watch, const struct opened *
     return watch->tell(watch->context, &line, err);
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int left_ms(int64_t deadline) {
-    int64_t left = deadline - now_ms();
+    int64_t left = deadline - clock_now_ms();
     return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -71,7 +65,7 @@ int container_events(const char *root, const char *id, const struct container_wa
     if (pidfd < 0) {
         return opened_not_running(&opened, "watch", err);
     }
-    int64_t deadline = now_ms() + watch->interval_ms;
+    int64_t deadline = clock_now_ms() + watch->interval_ms;
     for (;;) {
         struct pollfd waits[] = {{.fd = pidfd, .events = POLLIN}, {.fd = oom.fd, .events = oom.events}};
         int ready = poll(waits, ARRAY_LEN(waits), left_ms(deadline));
@@ -86,7 +80,7 @@ int container_events(const char *root, const char *id, const struct container_wa
             return 0;
         }
         if (left_ms(deadline) == 0) {
-            deadline = now_ms() + watch->interval_ms;
+            deadline = clock_now_ms() + watch->interval_ms;
             if (tell_stats(watch, &opened, err) < 0) {
                 return -1;
             }

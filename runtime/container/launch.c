@@ -31,8 +31,7 @@ void launch_abort(struct launched *launched) {
     if (launched->pidfd >= 0) {
         sys_pidfd_send_signal(launched->pidfd, SIGKILL);
         siginfo_t end;
-        while (waitid(P_PIDFD, (id_t)launched->pidfd, &end, WEXITED) < 0 && errno == EINTR) {
-        }
+        process_reap(launched->pidfd, &end);
     }
     launched_finish(launched);
 }

@@ -179,9 +179,8 @@ static int seal_root(pid_t pid, struct err *err) {
         bool sealed = setns(container, CLONE_NEWNS) == 0 && sys_mount_setattr(AT_FDCWD, "/", 0, &readonly) == 0;
         _exit(sealed ? 0 : errno);
     }
-    siginfo_t end = {0};
-    while (waitid(P_PIDFD, (id_t)child_fd, &end, WEXITED) < 0 && errno == EINTR) {
-    }
+    siginfo_t end;
+    process_reap(child_fd, &end);
     return end.si_code == CLD_EXITED && end.si_status == 0 ? 0 : err_num(err, end.si_status, "make the restored root file system read-only");
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/container/snapshot.h"
 
 #include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -9,7 +10,6 @@
 #include "specs/json.h"
 #include "specs/oci_config.h"
 
-#include <time.h>
 
 static int decode(const struct state_dir *dir, const char *text, size_t size, struct arena *arena, struct oci_config **ret,
                   struct err *err) {
@@ -34,12 +34,6 @@ int snapshot_read_both(const struct state_dir *dir, struct arena *arena, struct 
     return state_dir_read_both(dir, arena, ret_record, &text, &size, err) < 0 ? -1 : decode(dir, text, size, arena, ret, err);
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int snapshot_run_hooks(const struct oci_config *config, unsigned kind, const char *state, struct err *err) {
     const struct oci_hook_list *list = &config->hooks[kind];
     for (size_t i = 0; i < list->items_count; i++) {
@@ -50,11 +44,11 @@ int snapshot_run_hooks(const struct oci_config *config, unsigned kind, const cha
             .env = item->env,
             .timeout_s = item->timeout_s.set ? (uint32_t)item->timeout_s.value : 0,
         };
-        int64_t begin_ms = log_debugs() ? now_ms() : 0;
+        int64_t begin_ms = log_debugs() ? clock_now_ms() : 0;
         int result = hook_run(&hook, state, err);
         if (log_debugs()) {
             log_debug("%s: hook %s %s after %lld ms", oci_hook_names[kind], item->path, result == 0 ? "ended well" : "failed",
-                      (long long)(now_ms() - begin_ms));
+                      (long long)(clock_now_ms() - begin_ms));
         }
         if (result == 0) {
             continue;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 int cgroup_open_below(int dir_fd, const char *path, int flags) {
     struct open_how how = {
@@ -85,8 +84,3 @@ uint64_t cgroup_find_number(const char *text, const char *key) {
     return UINT64_MAX;
 }
 
-int64_t cgroup_now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}

@@ -32,7 +32,5 @@ uint64_t cgroup_read_number(int dir_fd, const char *file);
 // The number behind "key " at the beginning of a line of text; UINT64_MAX when there is none.
 uint64_t cgroup_find_number(const char *text, const char *key);
 
-// Time that only goes forward, for deadlines.
-int64_t cgroup_now_ms(void);
 
 #endif

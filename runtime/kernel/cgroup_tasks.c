@@ -1,5 +1,6 @@
 #include "runtime/kernel/cgroup.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -234,7 +235,7 @@ int cgroup_kill(const struct cgroup *cgroup, struct err *err) {
 }
 
 static int left_ms(int64_t deadline) {
-    int64_t left = deadline - cgroup_now_ms();
+    int64_t left = deadline - clock_now_ms();
     return left > 0 ? (int)left : 0;
 }
 
@@ -298,7 +299,7 @@ static int wait_pids(const struct cgroup *cgroup, int64_t deadline, struct err *
 }
 
 int cgroup_wait_empty(const struct cgroup *cgroup, int timeout_ms, struct err *err) {
-    int64_t deadline = cgroup_now_ms() + timeout_ms;
+    int64_t deadline = clock_now_ms() + timeout_ms;
     int v2 = cgroup_v2_fd(cgroup);
     if (v2 < 0) {
         return wait_pids(cgroup, deadline, err);
@@ -346,7 +347,7 @@ int cgroup_freeze(const struct cgroup *cgroup, int timeout_ms, struct err *err) 
         return err_set(err, ERR_UNSUPPORTED, "cgroup %s cannot be frozen: it is in no hierarchy with the controller freezer",
                        cgroup->path ? cgroup->path : "");
     }
-    int64_t deadline = cgroup_now_ms() + timeout_ms;
+    int64_t deadline = clock_now_ms() + timeout_ms;
     int result = v2 ? freeze_v2(cgroup, dir_fd, deadline, err) : freeze_v1(cgroup, dir_fd, deadline, err);
     if (result == 0) {
         return 0;
@@ -444,7 +445,7 @@ static int remove_dir(struct cgroup *cgroup, const struct cgroup_dir *dir, int64
 }
 
 int cgroup_remove(struct cgroup *cgroup, int timeout_ms, struct err *err) {
-    int64_t deadline = cgroup_now_ms() + timeout_ms;
+    int64_t deadline = clock_now_ms() + timeout_ms;
     int result = 0;
     for (size_t i = 0; i < cgroup->count; i++) {
         struct cgroup_dir *dir = &cgroup->dirs[i];

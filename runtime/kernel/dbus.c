@@ -1,5 +1,6 @@
 #include "runtime/kernel/dbus.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 
@@ -10,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 
 enum {
     LINE_MAX_BYTES = 512, // of the authentication
@@ -18,12 +18,6 @@ enum {
     HELD_MAX_BYTES = 1 << 18,
     RECEIVE_BYTES = 4096,
 };
-
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void dbus_finish(struct dbus *bus) {
     fd_close(&bus->fd);
@@ -153,7 +147,7 @@ int dbus_connect(const char *addresses, struct dbus *ret, struct err *err) {
 
 static int wait_for(struct dbus *bus, short events, int64_t deadline, struct err *err) {
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_now_ms();
         struct pollfd wait = {.fd = bus->fd, .events = events};
         int ready = poll(&wait, 1, left > 0 ? (int)left : 0);
         if (ready > 0) {
@@ -286,7 +280,7 @@ static int hold(struct dbus *bus, struct err *err) {
 }
 
 int dbus_call(struct dbus *bus, const struct dbus_header *call, const struct buf *body, struct dbus_message *ret, struct err *err) {
-    int64_t deadline = now_ms() + DBUS_REPLY_MS;
+    int64_t deadline = clock_now_ms() + DBUS_REPLY_MS;
     dbus_send(bus, call, body);
     if (flush(bus, deadline, err) < 0 || (!bus->welcome && be_welcome(bus, deadline, err) < 0)) {
         return -1;
@@ -335,7 +329,7 @@ int dbus_wait_signal(struct dbus *bus, int timeout_ms, struct dbus_message *ret,
     if (next_held(bus, ret)) {
         return 0;
     }
-    for (int64_t deadline = now_ms() + timeout_ms;;) {
+    for (int64_t deadline = clock_now_ms() + timeout_ms;;) {
         int got = next_message(bus, deadline, ret, err);
         if (got != 0 || ret->type == DBUS_SIGNAL) {
             return got;

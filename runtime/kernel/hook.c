@@ -1,5 +1,6 @@
 #include "runtime/kernel/hook.h"
 
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static _Noreturn void become(const struct hook *hook, int input, int failure) {
     sigset_t none;
@@ -42,12 +42,6 @@ static _Noreturn void become(const struct hook *hook, int input, int failure) {
     _exit(127);
 }
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 // Sends what the hook takes now; closes the socket when all is sent or the hook has closed its end, which is its right.
 static void feed(int *input, const char **state) {
     if (!*state) {
@@ -67,9 +61,9 @@ static void feed(int *input, const char **state) {
 // Waits for the end within the bound, feeding the hook meanwhile: a state with large annotations does not fit into a socket at once.
 // False: the time is over.
 static bool wait_in_time(int pidfd, int *input, const char *state, uint32_t timeout_s) {
-    int64_t end_ms = now_ms() + (int64_t)timeout_s * 1000;
+    int64_t end_ms = clock_now_ms() + (int64_t)timeout_s * 1000;
     for (;;) {
-        int64_t left_ms = timeout_s ? end_ms - now_ms() : -1;
+        int64_t left_ms = timeout_s ? end_ms - clock_now_ms() : -1;
         if (timeout_s && left_ms <= 0) {
             return false;
         }
@@ -134,9 +128,8 @@ int hook_run(const struct hook *hook, const char *state, struct err *err) {
     if (!in_time) {
         sys_pidfd_send_signal(pidfd, SIGKILL);
     }
-    siginfo_t end = {0};
-    while (waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0 && errno == EINTR) {
-    }
+    siginfo_t end;
+    process_reap(pidfd, &end);
     if (said == (ssize_t)sizeof(reason.err)) {
         *err = reason.err;
         return err_in(err, "start hook %s", hook->path);

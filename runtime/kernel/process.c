@@ -99,6 +99,12 @@ static _Noreturn void become(char *const argv[], int output, int failure) {
     _exit(127);
 }
 
+void process_reap(int pidfd, siginfo_t *ret_end) {
+    *ret_end = (siginfo_t){0};
+    while (waitid(P_PIDFD, (id_t)pidfd, ret_end, WEXITED) < 0 && errno == EINTR) {
+    }
+}
+
 pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) {
     int pipes[2], failure[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) {

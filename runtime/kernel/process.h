@@ -4,6 +4,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -19,6 +20,9 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) MUST_CHE
 // until it executes another program or ends. It must do no more than a vfork'ed child may, and not return. Spares the copying of page
 // tables and the page faults behind it, a tenth of a millisecond. Where there is no such way, it is process_clone().
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) MUST_CHECK;
+
+// Waits for the end of a child, which is reaped; what it was like is in *ret_end (waitid(2)). One that is no child any more leaves it zeroed.
+void process_reap(int pidfd, siginfo_t *ret_end);
 
 // Starts a program of the host by its absolute path, with an empty environment, /dev/null as input and its output and errors as one
 // pipe, whose end to read is *ret_output. The caller waits for it.

@@ -119,6 +119,11 @@ setup() {
     run coffer pull -q --cert-dir "$REGISTRY_CERTS" "$host/team/app:1"
     [ "$status" -eq 0 ]
     coffer rmi "$host/team/app:1"
+    SSL_CERT_FILE=$REGISTRY_CERTS/ca.crt run coffer pull -q "docker://$host/team/app:1"
+    [ "$status" -eq 0 ]
+    coffer rmi "$host/team/app:1"
+    fails "SSL_CERT_FILE: open $WORK/nothing: No such file or directory" env "SSL_CERT_FILE=$WORK/nothing" \
+        "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" pull "$host/team/app:1"
     run coffer pull -q --tls-verify=false "$host/team/app:1"
     [ "$status" -eq 0 ]
     [ "$output" = "$host/team/app:1" ]

@@ -307,6 +307,28 @@ index_digest() { # CASE
     refuses_image other "its diff id is $(plain_digest "$b"), but the image's configuration says sha256:$(printf '1%.0s' {1..64})"
 }
 
+@test "a server that knows no HEAD is asked for the whole of what is there already" {
+    coffer pull -q "$(ref no-head)"
+    run coffer pull "$(ref no-head)"
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = "Pulled image: $(ref no-head)" ]
+}
+
+@test "a run that is killed while it pulls takes the pull with it" {
+    setsid "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm "$(ref slow)" true > /dev/null 2>&1 3>&- &
+    pid=$!
+    for _ in $(seq 100); do
+        [ "$(asked slow "blobs/$LAYER")" -eq 0 ] || break
+        sleep 0.1
+    done
+    [ "$(asked slow "blobs/$LAYER")" -eq 1 ]
+    kill -9 "$pid"
+    wait "$pid" || true
+    session_is_empty "$pid"
+    [ "$(coffer images -q)" = "" ]
+    nothing_staged
+}
+
 @test "a registry that drips: the pull can be ended, and takes everything with it" {
     setsid "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" pull "$(ref slow)" > /dev/null 2>&1 3>&- &
     pid=$!

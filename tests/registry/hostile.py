@@ -147,6 +147,14 @@ def tag_moves(request):
     return request.good()
 
 
+@case("no-head")
+def no_head(request):
+    """A server that knows no HEAD."""
+    if request.handler.command == "HEAD":
+        return request.handler.finish(405, b"", "text/plain")
+    return request.good()
+
+
 @case("flipped")
 def flipped(request):
     if not request.is_layer:

@@ -1,4 +1,4 @@
-#include "tests/unit/check.h"
+#include "tests/unit/folder.h"
 
 #include "images/credentials.h"
 #include "runtime/base/arena.h"
@@ -13,29 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-static struct arena arena;
-static char folder[64] = "/tmp/credentials_test.XXXXXX";
-static struct buf warnings;
-
-static void warn(enum log_level level, const char *line) {
-    (void)level;
-    buf_add_string(&warnings, line);
-    buf_add_char(&warnings, '\n');
-}
-
-static const char *path(const char *name) {
-    return arena_format(&arena, "%s/%s", folder, name);
-}
-
-static const char *write_file(const char *name, const char *text) {
-    FILE *file = fopen(path(name), "w");
-    CHECK(file && fputs(text, file) >= 0);
-    if (file) {
-        fclose(file);
-    }
-    return path(name);
-}
 
 static const char *read_file(const char *name) {
     struct err err = {0};

@@ -51,6 +51,9 @@ static void answer(int fd, const char *request) {
     } else if (strstr(request, "GET /whole ")) {
         say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
         say_bytes(fd, 0, WHOLE);
+    } else if (strstr(request, "GET /cut-late ")) {
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n");
+        say_bytes(fd, 0, WHOLE);
     } else if (strstr(request, "GET /endless-head ")) {
         say(fd, "HTTP/1.1 200 OK\r\n");
         for (int i = 0; i < 2000; i++) {
@@ -126,8 +129,10 @@ static struct fetch *get(struct fetcher *fetcher, struct fetch_request *request,
     return fetch_run(fetcher, request, &fetch, ret_transient, err) < 0 ? NULL : fetch;
 }
 
-#define REQUEST(path) {.url = url(path), .body_fd = -1, .out_fd = -1}
-#define REQUEST_TO(path, fd, ...) {.url = url(path), .body_fd = -1, .out_fd = (fd), __VA_ARGS__}
+#define REQUEST(path)                                                                                                              \
+    { .url = url(path), .body_fd = -1, .out_fd = -1 }
+#define REQUEST_TO(path, fd, ...)                                                                                                  \
+    { .url = url(path), .body_fd = -1, .out_fd = (fd), __VA_ARGS__ }
 
 CASE(a_small_answer_comes_whole_and_without_control_characters) {
     AUTO_FETCHER struct fetcher *fetcher = NULL;
@@ -231,6 +236,32 @@ CASE(a_slow_reader_makes_it_wait) {
     CHECK(total == WHOLE);
 }
 
+// The end comes while the reader has not yet taken what stands before it.
+CASE(what_is_cut_off_before_a_slow_reader_is_no_success) {
+    AUTO_FETCHER struct fetcher *fetcher = NULL;
+    struct err err = {0};
+    int pipes[2];
+    CHECK(fetcher_create(NULL, &fetcher, &err) == 0 && pipe(pipes) == 0);
+    AUTO_FD int from = pipes[0];
+    struct fetch_request request = REQUEST_TO("/cut-late", pipes[1], .method = "GET", .max_bytes = 2 * WHOLE);
+    AUTO_FETCH struct fetch *fetch = NULL;
+    CHECK(fetch_start(fetcher, &request, &fetch, &err) == 0);
+    close(pipes[1]);
+    size_t total = 0;
+    char bytes[4096];
+    for (ssize_t got; (got = read(from, bytes, sizeof(bytes))) > 0; total += (size_t)got) {
+        usleep(2000);
+    }
+    CHECK(total == WHOLE);
+    bool transient = false;
+    for (int i = 0; i < 1000 && !fetch_ended(fetch); i++) {
+        CHECK(fetcher_step(fetcher, &err) == 0);
+        usleep(1000);
+    }
+    CHECK(fetch_result(fetch, &transient, &err) < 0 && transient);
+    CHECK(fetch_bytes(fetch) == WHOLE);
+}
+
 CASE(a_body_is_sent) {
     AUTO_FETCHER struct fetcher *fetcher = NULL;
     struct err err = {0};
@@ -271,6 +302,7 @@ int main(void) {
     RUN(a_body_is_resumed_or_what_is_there_already_goes_by);
     RUN(too_much_and_something_else_are_refused_for_good);
     RUN(a_slow_reader_makes_it_wait);
+    RUN(what_is_cut_off_before_a_slow_reader_is_no_success);
     RUN(a_body_is_sent);
     RUN(a_fetcher_that_is_killed_is_told);
     return check_done();

@@ -1,4 +1,4 @@
-#include "tests/unit/check.h"
+#include "tests/unit/folder.h"
 
 #include "images/fetch.h"
 #include "images/ref.h"
@@ -12,29 +12,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static struct arena arena;
-static char folder[64] = "/tmp/registries_test.XXXXXX";
-static struct buf warnings;
-
-static void warn(enum log_level level, const char *line) {
-    (void)level;
-    buf_add_string(&warnings, line);
-    buf_add_char(&warnings, '\n');
-}
-
-static const char *path(const char *name) {
-    return arena_format(&arena, "%s/%s", folder, name);
-}
-
-static const char *write_file(const char *name, const char *text) {
-    FILE *file = fopen(path(name), "w");
-    CHECK(file && fputs(text, file) >= 0);
-    if (file) {
-        fclose(file);
-    }
-    return path(name);
-}
 
 static struct registries *open_text(const char *text) {
     const struct registries_options options = {.file = write_file("one.conf", text)};

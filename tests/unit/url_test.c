@@ -133,9 +133,10 @@ CASE(origins) {
 }
 
 CASE(loopback_hosts) {
-    static const char *const yes[] = {"localhost", "localhost:5000", "LOCALHOST", "a.localhost:1",
+    static const char *const yes[] = {"localhost", "localhost:5000", "LOCALHOST",
                                       "127.0.0.1", "127.9.8.7:5",    "[::1]",     "[::1]:5"};
     static const char *const no[] = {"localhost.evil.example",
+                                     "a.localhost:1",
                                      "notlocalhost",
                                      "127.0.0.1.evil.example",
                                      "127.0.0.1x",
