@@ -77,11 +77,17 @@ static int take_tree(struct import *import, struct err *err) {
 }
 
 static int unpack(struct import *import, struct unpack_result *ret_result, struct err *err) {
+    AUTO_FD int record_fd = layer_make_record(import->layer_fd, err);
+    if (record_fd < 0) {
+        return -1;
+    }
     const struct unpack_request request = {
         .input_fd = import->source_fd,
         .is_pipe = lseek(import->source_fd, 0, SEEK_CUR) < 0,
         .length = INPUT_TO_END,
         .dir_fd = import->fs_fd,
+        .has_record = true,
+        .record_fd = record_fd,
         .options = {.devices = import->options->devices, .single_id = import->options->single_id},
     };
     struct unpack_worker *worker = unpack_worker_create(&request, err);
@@ -101,6 +107,7 @@ static int take_tar(struct import *import, struct err *err) {
     }
     import->layer.layer.diff_id = result.diff_id;
     import->layer.layer.size_bytes = result.file_bytes;
+    import->layer.layer.tar_bytes = result.tar_size;
     import->layer.layer.needs_lower = result.link_count > 0 || result.implied_count > 0;
     return 0;
 }

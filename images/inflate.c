@@ -96,7 +96,7 @@ static int check_limits(const struct inflate *inflate, struct err *err) {
     if (limit > 0 && inflate->bytes > limit) {
         return err_set(err, ERR_INPUT, "data unpacks to more than the limit of %llu bytes", (unsigned long long)limit);
     }
-    if (inflate->bytes > RATIO_FREE_BYTES && inflate->bytes / MAX_RATIO > inflate->input->bytes) {
+    if (!inflate->options.any_ratio && inflate->bytes > RATIO_FREE_BYTES && inflate->bytes / MAX_RATIO > inflate->input->bytes) {
         return err_set(err, ERR_INPUT, "data unpacks to more than %d times its size", MAX_RATIO);
     }
     return 0;

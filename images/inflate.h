@@ -22,6 +22,7 @@ enum compression { COMPRESSION_ANY, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESS
 struct inflate_options {
     enum compression declared; // by the media type; ANY: what the first bytes say
     uint64_t max_bytes;        // plain bytes; 0: no limit
+    bool any_ratio;            // of what we have compressed ourselves
     bool without_isal;         // zlib even where ISA-L is there (tests)
 };
 

@@ -2,6 +2,7 @@
 
 #include "images/staging.h"
 #include "images/store.h"
+#include "images/tar_record.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -22,7 +23,7 @@ enum { DESCRIPTION_MAX_BYTES = 64 << 10 };
 
 struct description {
     const char *diff_id;
-    uint64_t size_bytes;
+    uint64_t size_bytes, tar_bytes;
     bool needs_lower;
     bool opaque;
 };
@@ -30,6 +31,7 @@ struct description {
 static const struct json_row description_rows[] = {
     ROW_STRING("diff_id", struct description, diff_id, JSON_NEEDED),
     ROW_U64("size", struct description, size_bytes, JSON_NEEDED),
+    ROW_U64("tar_size", struct description, tar_bytes, 0),
     ROW_BOOL("needs_lower", struct description, needs_lower, 0),
     ROW_BOOL("opaque", struct description, opaque, 0),
 };
@@ -63,6 +65,7 @@ static int read_description(struct layer *layer, struct err *err) {
         return -1;
     }
     layer->size_bytes = description.size_bytes;
+    layer->tar_bytes = description.tar_bytes;
     layer->needs_lower = description.needs_lower;
     layer->opaque = description.opaque;
     return 0;
@@ -136,6 +139,9 @@ int layer_describe(const struct layer *layer, int dir_fd, struct err *err) {
     json_write_open(&writer, NULL, '{');
     json_write_string(&writer, "diff_id", digest_format(&layer->diff_id, diff_id));
     json_write_u64(&writer, "size", layer->size_bytes);
+    if (layer->tar_bytes > 0) {
+        json_write_u64(&writer, "tar_size", layer->tar_bytes);
+    }
     json_write_bool(&writer, "needs_lower", layer->needs_lower);
     json_write_bool(&writer, "opaque", layer->opaque);
     json_write_close(&writer, '}');
@@ -144,6 +150,11 @@ int layer_describe(const struct layer *layer, int dir_fd, struct err *err) {
         return err_sys(err, "write layer.json");
     }
     return 0;
+}
+
+int layer_make_record(int dir_fd, struct err *err) {
+    int fd = openat(dir_fd, TAR_RECORD_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 ? err_sys(err, "make a layer's %s in the store", TAR_RECORD_NAME) : fd;
 }
 
 int layer_publish(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,

@@ -34,6 +34,7 @@ void load_layers_finish(struct load_layers *layers) {
         unpack_result_finish(&job->result);
         layer_finish(&job->publish.layer);
         fd_close(&job->fs_fd);
+        fd_close(&job->record_fd);
         free(job);
     }
     free(layers->jobs);
@@ -73,8 +74,11 @@ static int make_directory(struct load_layers *layers, struct load_layer_job *job
         job->fs_fd = openat(fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     // Whatever the umask is.
-    return job->fs_fd < 0 || fchmod(job->fs_fd, 0755) < 0 ? err_sys(err, "make directory %s/fs in the store", job->publish.staged)
-                                                          : 0;
+    if (job->fs_fd < 0 || fchmod(job->fs_fd, 0755) < 0) {
+        return err_sys(err, "make directory %s/fs in the store", job->publish.staged);
+    }
+    job->record_fd = layer_make_record(fd, err);
+    return job->record_fd < 0 ? -1 : 0;
 }
 
 static int use_present(struct load_layer_job *job, struct err *err) {
@@ -105,7 +109,8 @@ static int add_job(struct load_layers *layers, const struct source_layer *source
         layers->states = mem_resize(layers->states, layers->room, sizeof(*layers->states));
     }
     struct load_layer_job *job = mem_alloc(sizeof(*job));
-    *job = (struct load_layer_job){.source = source, .chain_id = *chain_id, .fs_fd = -1, .pipe = -1, .publish.layer.fd = -1};
+    *job = (struct load_layer_job){
+        .source = source, .chain_id = *chain_id, .fs_fd = -1, .record_fd = -1, .pipe = -1, .publish.layer.fd = -1};
     layers->jobs[layers->count] = job;
     int result = plan_job(layers, job, err);
     layers->states[layers->count++] = (struct load_layer){
@@ -167,6 +172,8 @@ static int start(struct load_layers *layers, struct load_layer_job *job, struct 
         .length = job->source->blob.size,
         .algorithm = job->source->digest.algorithm,
         .dir_fd = job->fs_fd,
+        .has_record = true,
+        .record_fd = job->record_fd,
         .options =
             {
                 .compression = job->source->compression,
@@ -200,6 +207,7 @@ static int take_result(struct load_layers *layers, size_t index, struct err *err
     int result = unpack_worker_result(job->worker, &job->result, err);
     unpack_worker_destroy(job->worker);
     job->worker = NULL;
+    fd_close(&job->record_fd);
     if (result < 0 || verify(job, err) < 0) {
         return name_layer(job, err);
     }
@@ -321,6 +329,7 @@ static int look_again(struct load_layers *layers, struct err *err) {
         }
         if (found > 0) {
             fd_close(&job->fs_fd);
+            fd_close(&job->record_fd);
             job->publish = (struct publish_layer){.layer = layer}; // the empty directory goes with the rest of staging
             if (use_present(job, err) < 0) {
                 return -1;
@@ -395,6 +404,7 @@ static int settle(struct load_layers *layers, struct load_layer_job *job, const 
         return name_layer(job, err);
     }
     layer->size_bytes = job->result.file_bytes;
+    layer->tar_bytes = job->result.tar_size;
     layer->needs_lower = needs_lower(&job->result);
     layer->opaque = has_opaque_root(&job->result);
     memcpy(layer->key, layer->needs_lower ? job->chain_id.hex : layer->diff_id.hex, sizeof(layer->key));

@@ -23,7 +23,8 @@ struct load_layer_job {
     const struct source_layer *source;
     struct digest chain_id;
     struct publish_layer publish;
-    int fs_fd; // its tree
+    int fs_fd;     // its tree
+    int record_fd; // of its tar, until the worker has ended; -1: none
     bool settled;
     struct unpack_worker *worker;
     struct unpack_result result;

@@ -5,6 +5,7 @@
 //     blobs/sha256/HEX               manifests and configurations as they came, byte for byte
 //     layers/KEY/fs                  an unpacked layer, as overlayfs takes it; KEY is the hex of its diff id, or of its chain id
 //     layers/KEY/layer.json          if it needed the layers below it to be complete
+//     layers/KEY/tar.zst             what makes its tar again, bit by bit: all of it but the data of its files
 //     images/HEX.json                one image: its record, named by its id (the configuration's digest, as docker has it)
 //     tags/REPOSITORY/TAG            a link to an image's record; "/" in the repository is "+". Digest references look the same.
 //     staging/RANDOM                 what is being made or taken away; flock'ed by the process that does so

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BODILESS_PIECE = 256 << 10 };
 enum { MAX_LONG_NAME = 64 << 10 }; // beyond PATH_MAX by far, so that the unpacker can say what is wrong
 
 static const char *const type_names[] = {
@@ -50,10 +51,17 @@ static int fill(struct tar_reader *tar, struct err *err) {
     return tar->have > 0 ? 0 : inflate_next(tar->inflate, &tar->at, &tar->have, err);
 }
 
-static void take(struct tar_reader *tar, size_t size) {
+static void advance(struct tar_reader *tar, size_t size) {
     tar->at += size;
     tar->have -= size;
     tar->position += size;
+}
+
+static void take(struct tar_reader *tar, size_t size) {
+    if (tar->seen) {
+        tar->seen(tar->seen_context, tar->at, size);
+    }
+    advance(tar, size);
 }
 
 static int cut_off(const struct tar_reader *tar, struct err *err) {
@@ -480,25 +488,52 @@ int tar_next(struct tar_reader *tar, struct tar_entry *ret_entry, struct err *er
     }
 }
 
-int tar_data(struct tar_reader *tar, struct tar_piece *ret_piece, struct err *err) {
-    if (tar->data_left == 0) {
-        *ret_piece = (struct tar_piece){0};
+// The zeros that stand for a body's last, torn block in a tar without bodies.
+static int pass_filler(struct tar_reader *tar, struct err *err) {
+    static const uint8_t zeros[TAR_BLOCK_SIZE];
+    size_t size = tar->data_done & (TAR_BLOCK_SIZE - 1);
+    if (!tar->bodiless) {
+        if (tar->seen && size > 0) {
+            tar->seen(tar->seen_context, zeros, size);
+        }
         return 0;
     }
-    if (fill(tar, err) < 0) {
+    while (size > 0) {
+        if (fill(tar, err) < 0) {
+            return -1;
+        }
+        if (tar->have == 0) {
+            return cut_off(tar, err);
+        }
+        size_t step = size < tar->have ? size : tar->have;
+        advance(tar, step);
+        size -= step;
+    }
+    return 0;
+}
+
+int tar_data(struct tar_reader *tar, struct tar_piece *ret_piece, struct err *err) {
+    *ret_piece = (struct tar_piece){0};
+    if (tar->data_left == 0) {
+        return 0;
+    }
+    if (!tar->bodiless && fill(tar, err) < 0) {
         return -1;
     }
-    if (tar->have == 0) {
+    size_t have = tar->bodiless ? BODILESS_PIECE : tar->have;
+    if (have == 0) {
         return cut_off(tar, err);
     }
-    size_t size = tar->data_left < tar->have ? (size_t)tar->data_left : tar->have;
+    size_t size = tar->data_left < have ? (size_t)tar->data_left : have;
     uint64_t offset = tar->data_done;
     if (tar->sparse.in_use) {
         size = tar_sparse_place(&tar->sparse, size, &offset);
     }
-    *ret_piece = (struct tar_piece){.data = tar->at, .size = size, .offset = offset};
-    take(tar, size);
+    *ret_piece = (struct tar_piece){.data = tar->bodiless ? NULL : tar->at, .size = size, .offset = offset};
+    if (!tar->bodiless) {
+        advance(tar, size);
+    }
     tar->data_left -= size;
     tar->data_done += size;
-    return 0;
+    return tar->data_left == 0 ? pass_filler(tar, err) : 0;
 }

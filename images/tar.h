@@ -5,6 +5,11 @@
 //     while ((more = tar_next(&tar, &entry, err)) > 0) { while (tar_data(&tar, &piece, err) == 0 && piece.size > 0) ... }
 //
 // Pulled, and without copies: file data is handed out where the decompressor put it. The reader borrows the inflate.
+//
+// A member's data may be taken to its end by tar_data() or left alone. Of all other bytes, in their order, `seen` is told: with them
+// and the data a tar can be put together again, bit by bit. They are a tar without bodies (images/tar_record.h), which the same
+// reader reads, told so by `bodiless`. So that headers stand at whole blocks there, too, the last piece of a body that fills no block
+// is followed by as many zeros as it had bytes in that block.
 #ifndef COFFER_IMAGES_TAR_H
 #define COFFER_IMAGES_TAR_H
 
@@ -40,7 +45,7 @@ struct tar_entry {
 
 // A run of a file's data; size 0: the end. `offset` is its place in the file: holes are what no piece covers.
 struct tar_piece {
-    const uint8_t *data;
+    const uint8_t *data; // NULL: the tar is without bodies
     size_t size;
     uint64_t offset;
 };
@@ -57,6 +62,9 @@ struct tar_reader {
     struct buf global;  // pax records of global headers
     struct tar_pax pax; // those for the next member
     struct tar_sparse sparse;
+    bool bodiless; // set behind tar_init()
+    void (*seen)(void *context, const void *data, size_t size);
+    void *seen_context;
 };
 
 void tar_init(struct tar_reader *tar, struct inflate *inflate);

@@ -241,7 +241,7 @@ static int run(struct unpack_state *state, struct err *err) {
     if (!state->root_seen) {
         unpack_add_dir(state, ".", &(struct tar_entry){0}, true);
     }
-    if (finish_dirs(state, err) < 0) {
+    if (finish_dirs(state, err) < 0 || tar_record_end(&state->record, err) < 0) {
         return -1;
     }
     struct unpack_result *result = state->result;
@@ -269,10 +269,14 @@ int unpack_layer(struct input *input, int dir_fd, const struct unpack_options *o
     mode_t umask_before = umask(0);
     inflate_init(&state.inflate, input, &inflate_options);
     tar_init(&state.tar, &state.inflate);
+    tar_record_init(&state.record, options->has_record ? options->record_fd : -1);
+    state.tar.seen = options->has_record ? tar_record_add : NULL;
+    state.tar.seen_context = &state.record;
     unpack_parents_init(&state.parents, dir_fd, state.gid);
     int failed = run(&state, err);
     unpack_parents_finish(&state.parents);
     tar_finish(&state.tar);
+    tar_record_finish(&state.record);
     inflate_finish(&state.inflate);
     free(state.dirs);
     umask(umask_before);

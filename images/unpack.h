@@ -31,6 +31,8 @@ struct unpack_options {
     bool single_id;       // only the caller's own ids are mapped: owners are left alone
     uint64_t max_bytes;   // of the tar, 0: UNPACK_MAX_BYTES
     uint64_t max_entries; // 0: UNPACK_MAX_ENTRIES
+    bool has_record;      // the tar's record (images/tar_record.h) is to be written to record_fd, an empty file
+    int record_fd;
 
     // Called now and then with the compressed bytes read and the plain bytes unpacked so far; NULL: not at all.
     void (*progress)(void *context, uint64_t in_bytes, uint64_t out_bytes);

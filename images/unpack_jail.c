@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 // Files below the root, memory that is not executable, and the end. Nothing here can send, start, trace or mount anything.
-// What each is for: unpack_entry.c and its neighbours; brk to futex: malloc; sysinfo: qsort; getpid to sigaltstack: the
+// What each is for: unpack_entry.c and its neighbours; brk to futex, getrandom: malloc; sysinfo: qsort; getpid to sigaltstack: the
 // C library when it aborts.
 static const unsigned allowed_calls[] = {
     __NR_read,        __NR_pread64,      __NR_write,          __NR_writev,       __NR_lseek,       __NR_close,     __NR_openat,
@@ -19,10 +19,10 @@ static const unsigned allowed_calls[] = {
     __NR_fchownat,    __NR_fchmod,       __NR_fchmodat,       __NR_utimensat,    __NR_fsetxattr,   __NR_lsetxattr, __NR_fchdir,
     __NR_ftruncate,   __NR_fstat,        __NR_newfstatat,     __NR_umask,        __NR_brk,         __NR_munmap,    __NR_mremap,
     __NR_madvise,     __NR_futex,        __NR_geteuid,        __NR_getegid,      __NR_sysinfo,     __NR_getpid,    __NR_gettid,
-    __NR_tgkill,      __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_exit,      __NR_exit_group,
+    __NR_tgkill,      __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_getrandom, __NR_exit,
+    __NR_exit_group,
 #ifdef __SANITIZE_ADDRESS__
-    __NR_sched_yield, __NR_readlink,     __NR_open,           __NR_prctl,        __NR_getrandom,   __NR_ioctl,     __NR_getrlimit,
-    __NR_prlimit64,
+    __NR_sched_yield, __NR_readlink,     __NR_open,           __NR_prctl,        __NR_ioctl,       __NR_getrlimit, __NR_prlimit64,
 #endif
 };
 
@@ -54,9 +54,8 @@ static int drop_capabilities(struct err *err) {
     return caps_after_ids(&caps, &ungranted, err);
 }
 
-int unpack_jail_enter(int input_fd, int dir_fd, int output_fd, struct err *err) {
-    const int kept[] = {input_fd, dir_fd, output_fd};
-    if (jail_keep_descriptors(kept, ARRAY_LEN(kept), err) < 0) {
+int unpack_jail_enter(const int *kept_fds, size_t kept_count, int dir_fd, struct err *err) {
+    if (jail_keep_descriptors(kept_fds, kept_count, err) < 0) {
         return -1;
     }
     if (fchdir(dir_fd) < 0 || chroot(".") < 0) {

@@ -4,10 +4,12 @@
 
 #include "runtime/base/attr.h"
 
+#include <stddef.h>
+
 struct err;
 
-// Keeps the three descriptors and closes all others; the directory becomes the root; capabilities, privileges and system calls go.
-// There is no way back.
-int unpack_jail_enter(int input_fd, int dir_fd, int output_fd, struct err *err) MUST_CHECK;
+// Keeps the descriptors (jail_keep_descriptors()) and closes all others; the directory becomes the root; capabilities, privileges and
+// system calls go. There is no way back.
+int unpack_jail_enter(const int *kept_fds, size_t kept_count, int dir_fd, struct err *err) MUST_CHECK;
 
 #endif

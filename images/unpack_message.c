@@ -1,11 +1,19 @@
 #include "images/unpack_message.h"
 
 static const struct wire_field order_fields[] = {
-    WIRE(struct unpack_order, U32, parent),      WIRE(struct unpack_order, BOOL, is_pipe),
-    WIRE(struct unpack_order, U64, offset),      WIRE(struct unpack_order, U64, length),
-    WIRE(struct unpack_order, U32, algorithm),   WIRE(struct unpack_order, U32, compression),
-    WIRE(struct unpack_order, U32, devices),     WIRE(struct unpack_order, BOOL, single_id),
-    WIRE(struct unpack_order, U64, max_bytes),   WIRE(struct unpack_order, U64, max_entries),
+    WIRE(struct unpack_order, U32, parent),
+    WIRE(struct unpack_order, U32, job),
+    WIRE(struct unpack_order, BOOL, has_output),
+    WIRE(struct unpack_order, BOOL, is_pipe),
+    WIRE(struct unpack_order, U64, offset),
+    WIRE(struct unpack_order, U64, length),
+    WIRE(struct unpack_order, U32, algorithm),
+    WIRE(struct unpack_order, U32, compression),
+    WIRE(struct unpack_order, U32, devices),
+    WIRE(struct unpack_order, BOOL, single_id),
+    WIRE(struct unpack_order, U64, max_bytes),
+    WIRE(struct unpack_order, U64, max_entries),
+    WIRE(struct unpack_order, U32, output_compression),
 };
 const struct wire_record unpack_order_record = WIRE_TABLE(struct unpack_order, order_fields);
 
@@ -29,3 +37,11 @@ static const struct wire_field report_fields[] = {
     WIRE_ARRAY(struct unpack_report, result.links, result.link_count, link_record),
 };
 const struct wire_record unpack_report_record = WIRE_TABLE(struct unpack_report, report_fields);
+
+static const struct wire_field repack_fields[] = {
+    WIRE(struct repack_report, STRING, digest),
+    WIRE(struct repack_report, STRING, diff_id),
+    WIRE(struct repack_report, U64, size),
+    WIRE(struct repack_report, U64, tar_size),
+};
+const struct wire_record repack_report_record = WIRE_TABLE(struct repack_report, repack_fields);

@@ -1,12 +1,23 @@
 // What the unpacker and its caller say to each other: a request one way, progress and one result or error the other.
+//
+// It does one of two jobs: a layer's blob into a directory, or a layer's directory into a tar.
 #ifndef COFFER_IMAGES_UNPACK_MESSAGE_H
 #define COFFER_IMAGES_UNPACK_MESSAGE_H
 
 #include "images/unpack.h"
 #include "runtime/base/wire.h"
 
-// The descriptors the unpacker is started with.
-enum { UNPACKER_INPUT = 3, UNPACKER_DIR = 4, UNPACKER_PIPE = 5, UNPACKER_REQUEST = 6, UNPACKER_MAX_REQUEST = 4096 };
+// The descriptors the unpacker is started with. Output: the record that is to be written, or where the tar goes.
+enum {
+    UNPACKER_INPUT = 3,
+    UNPACKER_DIR = 4,
+    UNPACKER_PIPE = 5,
+    UNPACKER_REQUEST = 6,
+    UNPACKER_OUTPUT = 7,
+    UNPACKER_MAX_REQUEST = 4096
+};
+
+enum unpacker_job { JOB_UNPACK, JOB_REPACK };
 
 enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
 
@@ -22,6 +33,8 @@ struct progress {
 // A request as it travels.
 struct unpack_order {
     int32_t parent; // whose death is the unpacker's
+    uint32_t job;
+    bool has_output;
     bool is_pipe;
     uint64_t offset, length;
     uint32_t algorithm;
@@ -29,6 +42,7 @@ struct unpack_order {
     uint32_t devices;
     bool single_id;
     uint64_t max_bytes, max_entries;
+    uint32_t output_compression;
 };
 extern const struct wire_record unpack_order_record;
 
@@ -39,5 +53,12 @@ struct unpack_report {
     struct unpack_result result;
 };
 extern const struct wire_record unpack_report_record;
+
+struct repack_report {
+    const char *digest;
+    const char *diff_id;
+    uint64_t size, tar_size;
+};
+extern const struct wire_record repack_report_record;
 
 #endif

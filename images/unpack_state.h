@@ -3,6 +3,7 @@
 #define COFFER_IMAGES_UNPACK_STATE_H
 
 #include "images/tar.h"
+#include "images/tar_record.h"
 #include "images/unpack.h"
 #include "images/unpack_path.h"
 
@@ -25,6 +26,7 @@ struct unpack_state {
     gid_t gid;
     struct inflate inflate;
     struct tar_reader tar;
+    struct tar_record record;
     struct unpack_parents parents;
     struct unpack_dir *dirs;
     size_t dir_count, dir_room;

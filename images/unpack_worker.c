@@ -1,47 +1,18 @@
 #include "images/unpack_worker.h"
 
-#include "images/unpack_message.h"
-#include "runtime/base/buf.h"
+#include "images/layer_worker.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
-#include "runtime/kernel/process.h"
-#include "runtime/kernel/sealed.h"
-#include "runtime/kernel/sys.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-enum { MAX_MESSAGE = 256 << 20 }; // the three lists at their bounds do not reach it with sane names
-
-extern const char unpacker_image[];
-extern const char unpacker_image_end[];
-
-static_assert((int)UNPACKER_INPUT == (int)SEALED_FIRST_FD && (int)UNPACKER_REQUEST == (int)SEALED_FIRST_FD + 3,
-              "as they are given");
 
 struct unpack_worker {
-    int pidfd; // -1: it has been waited for
-    int pipe;  // to read
-    bool ended;
-    struct buf heard; // a message not yet whole
-    struct progress progress;
-    bool has_last; // the message that ends it: a result or an error
-    struct message last;
-    char *last_body;
+    struct layer_worker process;
 };
 
-static int make_request(const struct unpack_request *request, struct err *err) {
-    AUTO_BUF struct buf message = {0};
-    const struct unpack_order order = {
-        .parent = getpid(),
+struct unpack_worker *unpack_worker_create(const struct unpack_request *request, struct err *err) {
+    struct unpack_order order = {
+        .job = JOB_UNPACK,
         .is_pipe = request->is_pipe,
         .offset = request->offset,
         .length = request->length,
@@ -52,118 +23,27 @@ static int make_request(const struct unpack_request *request, struct err *err) {
         .max_bytes = request->options.max_bytes,
         .max_entries = request->options.max_entries,
     };
-    wire_encode(&unpack_order_record, &order, &message);
-    AUTO_FD int fd = memfd_create("unpack-request", MFD_CLOEXEC);
-    if (fd < 0 || fd_write_all(fd, message.data, message.size) < 0) {
-        return err_sys(err, "write the unpacker's request");
-    }
-    return fd_take(&fd);
-}
-
-struct unpack_worker *unpack_worker_create(const struct unpack_request *request, struct err *err) {
-    AUTO_FD int order = make_request(request, err);
-    if (order < 0) {
-        return NULL;
-    }
-    int pipes[2], pidfd;
-    if (pipe2(pipes, O_CLOEXEC) < 0) {
-        err_sys(err, "make a pipe to the unpacker");
-        return NULL;
-    }
-    AUTO_FD int to_read = pipes[0];
-    AUTO_FD int to_write = pipes[1];
-    const int from[4] = {request->input_fd, request->dir_fd, to_write, order};
-    const struct sealed_ends ends = {.fds = from, .count = ARRAY_LEN(from)};
-    if (sealed_start("coffer-unpacker", unpacker_image, (size_t)(unpacker_image_end - unpacker_image), &ends, &pidfd, err) < 0) {
-        return NULL;
-    }
+    const struct layer_worker_ends ends = {
+        .input_fd = request->input_fd, .dir_fd = request->dir_fd, .output_fd = request->has_record ? request->record_fd : -1};
     struct unpack_worker *worker = mem_alloc(sizeof(*worker));
-    worker->pidfd = pidfd;
-    worker->pipe = fd_take(&to_read);
+    if (layer_worker_start(&worker->process, &ends, &order, err) < 0) {
+        free(worker);
+        return NULL;
+    }
     return worker;
 }
 
 int unpack_worker_fd(const struct unpack_worker *worker) {
-    return worker->pipe;
+    return worker->process.pipe;
 }
 
 void unpack_worker_progress(const struct unpack_worker *worker, uint64_t *ret_in_bytes, uint64_t *ret_out_bytes) {
-    *ret_in_bytes = worker->progress.in_bytes;
-    *ret_out_bytes = worker->progress.out_bytes;
-}
-
-static void keep_last(struct unpack_worker *worker, const struct message *head, const char *body) {
-    if (!worker->has_last) {
-        worker->has_last = true;
-        worker->last = *head;
-        worker->last_body = memcpy(mem_alloc((size_t)head->size + 1), body, head->size);
-    }
-}
-
-// Takes whole messages off the front. What makes no sense is left out: then there is no result, and that is an error.
-static void take_messages(struct unpack_worker *worker) {
-    size_t at = 0;
-    struct message head;
-    while (worker->heard.size - at >= sizeof(head)) {
-        memcpy(&head, worker->heard.data + at, sizeof(head));
-        if (worker->heard.size - at - sizeof(head) < head.size) {
-            break;
-        }
-        const char *body = worker->heard.data + at + sizeof(head);
-        if (head.kind == MESSAGE_PROGRESS && head.size == sizeof(worker->progress)) {
-            memcpy(&worker->progress, body, sizeof(worker->progress));
-        } else if (head.kind == MESSAGE_RESULT || (head.kind == MESSAGE_ERROR && head.size == sizeof(struct err))) {
-            keep_last(worker, &head, body);
-        }
-        at += sizeof(head) + head.size;
-    }
-    if (at > 0) {
-        size_t left = worker->heard.size - at;
-        memmove(worker->heard.data, worker->heard.data + at, left + 1);
-        worker->heard.size = left;
-    }
-}
-
-// One read. Returns false at the end.
-static bool listen_once(struct unpack_worker *worker) {
-    enum { STEP = 64 << 10 };
-    if (worker->heard.size > MAX_MESSAGE) {
-        return false;
-    }
-    char *at = buf_reserve(&worker->heard, STEP);
-    ssize_t got;
-    do {
-        got = read(worker->pipe, at, STEP);
-    } while (got < 0 && errno == EINTR);
-    if (got <= 0) {
-        return false;
-    }
-    worker->heard.size += (size_t)got;
-    worker->heard.data[worker->heard.size] = '\0';
-    take_messages(worker);
-    return true;
+    *ret_in_bytes = worker->process.progress.in_bytes;
+    *ret_out_bytes = worker->process.progress.out_bytes;
 }
 
 bool unpack_worker_step(struct unpack_worker *worker) {
-    struct pollfd poll_fd = {.fd = worker->pipe, .events = POLLIN};
-    while (!worker->ended && poll(&poll_fd, 1, 0) > 0) {
-        worker->ended = !listen_once(worker);
-    }
-    return worker->ended;
-}
-
-static void end_process(struct unpack_worker *worker, siginfo_t *ret_end) {
-    sys_pidfd_send_signal(worker->pidfd, SIGKILL);
-    process_reap(worker->pidfd, ret_end);
-    fd_close(&worker->pidfd);
-}
-
-static int died(const siginfo_t *info, struct err *err) {
-    if (info->si_code == CLD_KILLED || info->si_code == CLD_DUMPED) {
-        return err_set(err, ERR_STATE, "the unpacker was killed by signal %d%s", info->si_status,
-                       info->si_status == SIGSYS ? ": it made a system call that it has no use for" : "");
-    }
-    return err_set(err, ERR_STATE, "the unpacker ended without a result, with exit code %d", info->si_status);
+    return layer_worker_step(&worker->process);
 }
 
 static bool lists_are_whole(const struct unpack_result *result) {
@@ -180,7 +60,7 @@ static bool lists_are_whole(const struct unpack_result *result) {
     return whole;
 }
 
-static int decode_result(const struct unpack_worker *worker, struct unpack_result *ret_result, struct err *err) {
+static int decode_result(const struct layer_worker *worker, struct unpack_result *ret_result, struct err *err) {
     struct unpack_report report = {0};
     AUTO_ARENA struct arena arena = {0};
     if (wire_decode(&unpack_report_record, worker->last_body, worker->last.size, &arena, &report, err) < 0) {
@@ -201,38 +81,12 @@ static int decode_result(const struct unpack_worker *worker, struct unpack_resul
 }
 
 int unpack_worker_result(struct unpack_worker *worker, struct unpack_result *ret_result, struct err *err) {
-    while (!worker->ended) {
-        worker->ended = !listen_once(worker);
-    }
-    // A sound worker's end of the pipe closes by its exit, whose code stands by then. Any other one shall not live on.
-    fd_close(&worker->pipe);
-    siginfo_t info;
-    end_process(worker, &info);
-    if (worker->has_last && worker->last.kind == MESSAGE_ERROR) {
-        memcpy(err, worker->last_body, sizeof(*err));
-        err->text[sizeof(err->text) - 1] = '\0';
-        for (char *at = err->text; *at; at++) { // it is a stranger's text, should the worker have been taken over
-            *at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
-        }
-        err->kind = err->kind > ERR_NONE && err->kind < ERR_KIND_COUNT ? err->kind : ERR_STATE;
-        return -1;
-    }
-    if (!worker->has_last || info.si_code != CLD_EXITED || info.si_status != 0) {
-        return died(&info, err);
-    }
-    return decode_result(worker, ret_result, err);
+    return layer_worker_wait(&worker->process, err) < 0 ? -1 : decode_result(&worker->process, ret_result, err);
 }
 
 void unpack_worker_destroy(struct unpack_worker *worker) {
-    if (!worker) {
-        return;
+    if (worker) {
+        layer_worker_finish(&worker->process);
+        free(worker);
     }
-    siginfo_t info;
-    if (worker->pidfd >= 0) {
-        end_process(worker, &info);
-    }
-    fd_close(&worker->pipe);
-    buf_finish(&worker->heard);
-    free(worker->last_body);
-    free(worker);
 }

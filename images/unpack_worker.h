@@ -23,7 +23,9 @@ struct unpack_request {
     uint64_t length;                 // INPUT_TO_END: to the end of the file or pipe
     enum digest_algorithm algorithm; // for the compressed bytes; DIGEST_NONE where they are verified elsewhere
     int dir_fd;                      // fresh directory, opened for reading
-    struct unpack_options options;   // its progress callback is not used
+    bool has_record;                 // of the layer's tar (images/tar_record.h), to be written to record_fd, an empty file
+    int record_fd;
+    struct unpack_options options; // its progress callback is not used
 };
 
 // Starts. Needs CAP_SYS_CHROOT, at least in the user namespace of the caller. NULL with err.

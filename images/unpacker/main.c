@@ -1,6 +1,8 @@
 // The unpacker: a program of its own, linked with the decompressors and the C library of the host, which the program that carries
-// it does without. It is started for one layer with four descriptors (images/unpack_message.h) and nothing else.
+// it does without. It is started for one layer with four or five descriptors (images/unpack_message.h) and nothing else.
+#include "images/deflate.h"
 #include "images/input.h"
+#include "images/repack.h"
 #include "images/unpack_jail.h"
 #include "images/unpack_message.h"
 #include "runtime/base/arena.h"
@@ -54,34 +56,79 @@ static void init_input(struct input *input, const struct unpack_order *order) {
     }
 }
 
-static int unpack(const struct unpack_order *order, struct unpack_result *result, struct err *err) {
+static int enter_jail(const struct unpack_order *order, struct err *err) {
+    const int kept[] = {UNPACKER_INPUT, UNPACKER_DIR, UNPACKER_PIPE, UNPACKER_OUTPUT};
+    int result = unpack_jail_enter(kept, ARRAY_LEN(kept) - (order->has_output ? 0 : 1), UNPACKER_DIR, err);
+    return result < 0 ? err_in(err, "confine the unpacker") : 0;
+}
+
+static int unpack(const struct unpack_order *order, struct err *err) {
     struct input input;
+    struct unpack_result result = {0};
     const struct unpack_options options = {
         .compression = (enum compression)order->compression,
         .devices = (enum unpack_devices)order->devices,
         .single_id = order->single_id,
         .max_bytes = order->max_bytes,
         .max_entries = order->max_entries,
+        .has_record = order->has_output,
+        .record_fd = UNPACKER_OUTPUT,
         .progress = send_progress,
     };
     inflate_prepare(); // before /usr goes out of sight
     init_input(&input, order);
-    if (unpack_jail_enter(UNPACKER_INPUT, UNPACKER_DIR, UNPACKER_PIPE, err) < 0) {
-        return err_in(err, "confine the unpacker");
+    if (enter_jail(order, err) < 0 || unpack_layer(&input, UNPACKER_DIR, &options, &result, err) < 0) {
+        return -1;
     }
-    return unpack_layer(&input, UNPACKER_DIR, &options, result, err);
+    return send_result(&result) < 0 ? err_sys(err, "send the result") : 0;
+}
+
+static int send_repacked(const struct repack_result *result) {
+    AUTO_BUF struct buf message = {0};
+    char digest[DIGEST_TEXT_SIZE], diff_id[DIGEST_TEXT_SIZE];
+    const struct repack_report report = {
+        .digest = digest_format(&result->digest, digest),
+        .diff_id = digest_format(&result->diff_id, diff_id),
+        .size = result->size,
+        .tar_size = result->tar_size,
+    };
+    wire_encode(&repack_report_record, &report, &message);
+    return send_message(MESSAGE_RESULT, buf_string(&message), message.size);
+}
+
+static int repack(const struct unpack_order *order, struct err *err) {
+    struct input record;
+    struct repack_result result;
+    const struct repack_options options = {
+        .output_fd = order->has_output ? UNPACKER_OUTPUT : -1,
+        .compression = (enum compression)order->output_compression,
+        .progress = send_progress,
+    };
+    if (order->output_compression == COMPRESSION_GZIP) {
+        deflate_prepare();
+    }
+    input_init_file(&record, UNPACKER_INPUT, 0, INPUT_TO_END, DIGEST_NONE);
+    if (order->output_compression >= COMPRESSION_COUNT) {
+        return err_set(err, ERR_INPUT, "the unpacker's request makes no sense");
+    }
+    if (enter_jail(order, err) < 0 || repack_layer(&record, UNPACKER_DIR, &options, &result, err) < 0) {
+        return -1;
+    }
+    return send_repacked(&result) < 0 ? err_sys(err, "send the result") : 0;
 }
 
 int main(void) {
+    static int (*const jobs[])(const struct unpack_order *, struct err *) = {[JOB_UNPACK] = unpack, [JOB_REPACK] = repack};
     struct err err = {0};
     struct unpack_order order = {0};
-    struct unpack_result result = {0};
     int failed = read_order(&order, &err);
     // The parent may have died before the call that ties this process to it.
     if (failed == 0 && getppid() != order.parent) {
         return 1;
     }
-    failed = failed < 0 ? -1 : unpack(&order, &result, &err);
-    failed = failed < 0 ? send_message(MESSAGE_ERROR, &err, sizeof(err)) : send_result(&result);
-    _exit(failed < 0 ? 1 : 0);
+    if (failed == 0) {
+        failed = order.job < ARRAY_LEN(jobs) ? jobs[order.job](&order, &err)
+                                             : err_set(&err, ERR_INPUT, "the unpacker's request makes no sense");
+    }
+    _exit(failed < 0 && send_message(MESSAGE_ERROR, &err, sizeof(err)) < 0 ? 1 : 0);
 }
