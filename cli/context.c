@@ -104,5 +104,6 @@ int context_find_state(struct context *context, struct err *err) {
     context->root_dir = root;
     context->store_dir = store;
     context->oci_dir = oci;
+    context->mounts_dir = arena_format(&context->arena, "%s/images", root);
     return 0;
 }

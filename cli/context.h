@@ -18,6 +18,7 @@ struct context {
     const char *root_dir;  // run-time state: /run/coffer
     const char *store_dir; // images, volumes, records: /var/lib/coffer
     const char *oci_dir;   // the low level's run-time state: root_dir/oci
+    const char *mounts_dir; // where images are mounted: root_dir/images
     bool oci_dir_given;    // by --root of the low level
     bool rootless;         // not started by root
 

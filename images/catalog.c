@@ -1,6 +1,7 @@
 #include "images/catalog.h"
 
 #include "images/image.h"
+#include "images/mounts.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
@@ -150,7 +151,8 @@ static int untag_all(struct removing *removing, struct err *err) {
     return 0;
 }
 
-// The record's exclusive lock, which no running container lets us have. -1 with ERR_STATE.
+// The record's exclusive lock, which no running container lets us have, nor who is about to mount the image. What is mounted already
+// holds no lock. -1 with ERR_STATE.
 static int claim(const struct removing *removing, const char *name, struct err *err) {
     char path[IMAGE_RECORD_PATH_SIZE];
     image_record_path(image_record_hex(removing->image.record.id), path);
@@ -161,6 +163,10 @@ static int claim(const struct removing *removing, const char *name, struct err *
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "image %s is in use by a running container; stop it first", name)
                                     : err_sys(err, "lock %s", path);
+    }
+    const char *mounts = removing->store->mounts_path;
+    if (mounts && mounts_has(mounts, image_record_hex(removing->image.record.id))) {
+        return err_set(err, ERR_STATE, "image %s is mounted; unmount it first (coffer image unmount %s)", name, name);
     }
     return fd_take(&fd);
 }

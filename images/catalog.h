@@ -40,7 +40,7 @@ struct catalog_removal {
 };
 
 // Removes a name and, with its last name, the image; or, called by its id, the image with all its names, when they are of one
-// repository or `force` is given. An image that a container runs is ERR_STATE: by force it loses its name and stays.
+// repository or `force` is given. An image that a container runs, or that is mounted, is ERR_STATE: by force it loses its name and stays.
 // Layers stay until gc_run().
 int catalog_remove(const struct store *store, const char *name, bool force, struct catalog_removal *removal,
                    struct err *err) MUST_CHECK;
@@ -61,7 +61,7 @@ int catalog_prune(const struct store *store, const struct catalog_prune *prune, 
 // A time of RFC 3339 in seconds since 1970, its parts of a second and its zone, which is UTC in images, left aside. False: there is none.
 bool catalog_time(const char *text, int64_t *ret_s);
 
-// Whether a container runs it.
+// Whether a container runs it, or it is mounted.
 bool catalog_in_use(const struct store *store, const struct catalog_image *image);
 
 #endif

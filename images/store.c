@@ -160,11 +160,17 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
     return 0;
 }
 
+void store_set_mounts(struct store *store, const char *path) {
+    free(store->mounts_path);
+    store->mounts_path = mem_copy_string(path);
+}
+
 void store_close(struct store *store) {
     if (store) {
         fd_close(&store->fd);
         fd_close(&store->layers_fd);
         free(store->path);
+        free(store->mounts_path);
         free(store);
     }
 }

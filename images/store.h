@@ -32,6 +32,7 @@ struct store {
     char *path;      // absolute; owned
     int fd;          // the directory
     int layers_fd;   // its layers/: base of what images name as their layers
+    char *mounts_path; // where images are mounted (images/mounts.h), which keeps them from being removed; owned; NULL: nowhere
     bool user_xattr; // overlay's marks are in user.overlay.*: everything here is done inside a user namespace
 };
 
@@ -43,6 +44,9 @@ enum store_flag {
 // Opens the store. Without STORE_CREATE one that is not there is ERR_NOT_FOUND. A store of another version is ERR_UNSUPPORTED.
 // flags: enum store_flag, or-ed.
 int store_open(const char *path, unsigned flags, struct store **ret_store, struct err *err) MUST_CHECK;
+
+// Says where images are mounted: an absolute path, copied.
+void store_set_mounts(struct store *store, const char *path);
 
 void store_close(struct store *store); // NULL is fine
 void store_cleanup(struct store **store);

@@ -14,6 +14,7 @@ extern const struct command command_inspect;
 extern const struct command command_load;
 extern const struct command command_login;
 extern const struct command command_logout;
+extern const struct command command_mount;
 extern const struct command command_pull;
 extern const struct command command_push;
 extern const struct command command_copy;
@@ -22,6 +23,8 @@ extern const struct command command_search;
 extern const struct command command_system;
 extern const struct command command_tag;
 extern const struct command command_tags;
+extern const struct command command_unmount;
+extern const struct command command_unshare;
 
 extern const struct command command_image_ls;
 extern const struct command command_image_prune;

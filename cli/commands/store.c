@@ -14,6 +14,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/userns.h"
 #include "specs/image_manifest.h"
 
 #include <fcntl.h>
@@ -28,6 +29,10 @@
 static int open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
     unsigned flags = STORE_CREATE;
     bool single_id = false;
+    if (!context->rootless && !userns_is_initial()) { // "coffer unshare": we are inside already
+        flags |= STORE_USER_XATTR;
+        single_id = userns_has_single_id();
+    }
     if (context->rootless) {
         flags |= STORE_USER_XATTR;
         if (store_enter_user_namespace(&single_id, err) < 0) {
@@ -37,7 +42,11 @@ static int open_store(const struct context *context, struct store **ret_store, b
     if (ret_single_id) {
         *ret_single_id = single_id;
     }
-    return store_open(context->store_dir, flags, ret_store, err);
+    if (store_open(context->store_dir, flags, ret_store, err) < 0) {
+        return -1;
+    }
+    store_set_mounts(*ret_store, context->mounts_dir);
+    return 0;
 }
 
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {

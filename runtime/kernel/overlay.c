@@ -65,6 +65,9 @@ static int mount_new(const struct overlay *overlay, bool *ret_too_old) {
             return -1;
         }
     }
+    if (overlay->bottom && set_string(fs, "lowerdir+", overlay->bottom) < 0) {
+        return -1;
+    }
     if (set_string(fs, "source", "overlay") < 0 || set_upper(fs, overlay) < 0 || set_flags(fs, overlay) < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
         return -1;
     }
@@ -101,6 +104,9 @@ static int mount_in_place(const struct overlay *overlay) {
     buf_add_string(&data, "lowerdir=");
     for (size_t i = 0; i < overlay->lower_count; i++) {
         buf_add_format(&data, "%s%s", i ? ":" : "", overlay->lower[i]);
+    }
+    if (overlay->bottom) {
+        buf_add_format(&data, ":%s", overlay->bottom);
     }
     if (overlay->upper) {
         buf_add_format(&data, ",upperdir=%s,workdir=%s", overlay->upper, overlay->work);

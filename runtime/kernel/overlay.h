@@ -14,6 +14,7 @@ struct overlay {
     int base_fd;              // a directory, or a detached (id-mapped) mount of one, that holds all lower directories
     const char *const *lower; // paths below it, the topmost first
     size_t lower_count;
+    const char *bottom; // absolute path of an empty directory below them all, as one alone is refused without `upper`; NULL: none
     const char *upper; // absolute paths of two empty directories of one file system; NULL: read-only
     const char *work;
     bool user_xattr;       // marks are in user.overlay.*: mounted from inside a user namespace

@@ -29,6 +29,15 @@ bool userns_is_initial(void) {
     return stat("/proc/self/ns/user", &status) < 0 || status.st_ino == INITIAL_USER_NAMESPACE;
 }
 
+bool userns_has_single_id(void) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    struct err ignored = {0};
+    unsigned inside, outside, count;
+    return fd_read_file(AT_FDCWD, "/proc/self/uid_map", 1 << 16, &text, &size, &ignored) == 0 &&
+           sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && count == 1 && strchr(text, '\n') == strrchr(text, '\n');
+}
+
 static void format_map(const struct idmap *map, struct buf *text) {
     for (size_t i = 0; i < map->count; i++) {
         const struct id_range *range = &map->ranges[i];

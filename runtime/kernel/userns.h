@@ -32,6 +32,9 @@ struct idmap {
 // device rules, whatever its capabilities say. One system call. Without a procfs the answer is true: what then is not allowed fails.
 bool userns_is_initial(void) MUST_CHECK;
 
+// Whether one user id is all there is in the caller's user namespace. False where that cannot be told.
+bool userns_has_single_id(void) MUST_CHECK;
+
 // Writes both maps of the process, which has just been cloned into a user namespace of its own.
 int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *gids, struct err *err) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Images made and pushed by umoci and skopeo, buildah, and podman: pulled from docker's registry they run, and what is unpacked is what
-# umoci unpacks of the very same blobs (tests/compare_trees.py).
+# Images made and pushed by umoci and skopeo, buildah, and podman: pulled from docker's registry they run, and what coffer image mount shows
+# is what umoci and podman unpack of the very same blobs (tests/compare_trees.py).
 load helpers
 load images
 load ../registry/registry
@@ -25,12 +25,11 @@ setup() {
 }
 
 teardown() {
-    if mountpoint -q "$WORK/ours"; then
-        umount "$WORK/ours"
-    fi
-    if mountpoint -q "$WORK/podman/root/overlay"; then
-        umount -l "$WORK/podman/root/overlay"
-    fi
+    local point
+    coffer image unmount --all > /dev/null
+    awk -v work="$WORK/" 'index($5, work) == 1 { print $5 }' /proc/self/mountinfo | tac | while read -r point; do
+        umount -l "$point"
+    done
 }
 
 # All that a tar can say of a tree.
@@ -85,26 +84,39 @@ change_tree() { # DIR
     echo other > "$1/home/other"
 }
 
-# The image as coffer shows it to a container: its layers, the highest first.
-mount_image() { # IMAGE DIR
-    local diff_id layer chain='' layers=''
-    for diff_id in $(coffer inspect -f '{{json .RootFS.Layers}}' "$1" | jq -r '.[]'); do
-        if [ "$chain" ]; then
-            chain=sha256:$(printf '%s %s' "$chain" "$diff_id" | sha256sum | cut -c 1-64)
-        else
-            chain=$diff_id
-        fi
-        # One that took something from those below it is kept by the chain, others by themselves.
-        layer=$(coffer_store)/layers/${diff_id#sha256:}/fs
-        [ -d "$layer" ] || layer=$(coffer_store)/layers/${chain#sha256:}/fs
-        layers=$layer${layers:+:$layers}
-    done
-    mkdir -p "$2" "$WORK/empty"
-    mount -t overlay overlay -o "ro,lowerdir=$layers:$WORK/empty" "$2"
+# The image as coffer shows it.
+mount_image() { # IMAGE
+    OURS=$(coffer image mount "$1")
 }
 
-# Pulls NAME:1, runs it, and holds it against what umoci unpacks.
-same_as_umoci() { # NAME
+# podman with a store of its own for each driver.
+podman_of() { # DRIVER ARGS...
+    local driver=$1
+    shift
+    podman --root "$WORK/$driver/root" --runroot "$WORK/$driver/run" --tmpdir "$WORK/$driver/tmp" \
+        --storage-driver "$driver" --cgroup-manager cgroupfs --events-backend file "$@"
+}
+
+# What podman unpacks of the very same blobs, with each of its ways to keep them. It sets no times of the root and none before 1970, makes a
+# root that is in no layer 0555, and its vfs loses ACLs when it copies a layer for the next one; the rest is the same.
+same_as_podman() { # NAME
+    local driver id theirs expected='^\.: time: |^\.: mode: 0o755, 0o555$|^etc/passwd: time: -5000000000, 0$'
+    command -v podman > /dev/null || return 0
+    for driver in overlay vfs; do
+        [ "$driver" = overlay ] || expected+="|^etc/group: xattrs: \\{'system.posix_acl_access': '[0-9a-f]*'\\}, \\{\\}$"
+        id=$(podman_of "$driver" pull -q --tls-verify=false "$HOST/$1:1")
+        theirs=$(podman_of "$driver" image mount "$id")
+        "$BATS_TEST_DIRNAME/../compare_trees.py" "$OURS" "$theirs" > "$WORK/differences" || true
+        echo "podman, $driver:"
+        cat "$WORK/differences"
+        grep -q '^8[0-9] and 8[0-9] names, ' "$WORK/differences"
+        [ "$(grep -vE "$expected| differences\$" "$WORK/differences" | wc -l)" -eq 0 ]
+        podman_of "$driver" image unmount "$id" > /dev/null
+    done
+}
+
+# Pulls NAME:1, runs it, and holds it against what umoci and podman unpack.
+same_as_peers() { # NAME
     local name=$1
     run coffer pull -q "$HOST/$name:1"
     [ "$status" -eq 0 ]
@@ -113,11 +125,12 @@ same_as_umoci() { # NAME
     [ "$output" = grüße ]
     skopeo copy -q --src-tls-verify=false "docker://$HOST/$name:1" "oci:$WORK/theirs.oci:1"
     umoci --log error unpack --image "$WORK/theirs.oci:1" "$WORK/theirs"
-    mount_image "$HOST/$name:1" "$WORK/ours"
-    "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$WORK/theirs/rootfs"
+    mount_image "$HOST/$name:1"
+    "$BATS_TEST_DIRNAME/../compare_trees.py" "$OURS" "$WORK/theirs/rootfs"
+    same_as_podman "$name"
     # That it would see a difference.
     chmod 0641 "$WORK/theirs/rootfs/srv/app/one"
-    run "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$WORK/theirs/rootfs"
+    run "$BATS_TEST_DIRNAME/../compare_trees.py" "$OURS" "$WORK/theirs/rootfs"
     [ "$status" -eq 1 ]
 }
 
@@ -135,7 +148,7 @@ made_by_umoci() { # LAYOUT
 @test "umoci's image, two layers, pushed by skopeo" {
     made_by_umoci "$WORK/umoci.oci"
     registry_push "$WORK/umoci.oci:1" "$HOST/umoci:1"
-    same_as_umoci umoci
+    same_as_peers umoci
     [ "$(coffer inspect -f '{{.Digest}}' "$HOST/umoci:1")" = "$(manifest_digest "$WORK/umoci.oci")" ]
 }
 
@@ -146,7 +159,7 @@ made_by_umoci() { # LAYOUT
     coffer pull -q "$HOST/docker:1"
     coffer pull -q "$HOST/zstd:1"
     [ "$(ls "$(coffer_store)/layers" | wc -l)" -eq 2 ]
-    same_as_umoci docker
+    same_as_peers docker
 }
 
 @test "GNU tar's layers, with holes and attributes" {
@@ -155,10 +168,10 @@ made_by_umoci() { # LAYOUT
     tar --sort=name --sparse --xattrs --xattrs-include='*' -C "$dir" -cf "$WORK/tree.tar" .
     CONFIG='.config.Cmd = ["/bin/sh"]' layout "$WORK/gnu" 1 "$WORK/tree.tar"
     registry_push "$WORK/gnu:1" "$HOST/gnu:1"
-    same_as_umoci gnu
+    same_as_peers gnu
     # Nothing is lost on the way: it is what it was made from, holes and all.
-    touch -d @0 "$WORK/ours.time" "$dir"
-    "$BATS_TEST_DIRNAME/../compare_trees.py" "$WORK/ours" "$dir" | grep -v '^\.: time: ' > "$WORK/differences" || true
+    touch -d @0 "$dir"
+    "$BATS_TEST_DIRNAME/../compare_trees.py" "$OURS" "$dir" | grep -v '^\.: time: ' > "$WORK/differences" || true
     cat "$WORK/differences"
     [ "$(grep -vc 'differences$' "$WORK/differences")" -eq 0 ]
 }
@@ -178,7 +191,7 @@ made_by_umoci() { # LAYOUT
     change_tree "$(buildah_with mount "$container")"
     buildah_with commit -q "$container" second
     buildah_with push -q --tls-verify=false second "docker://$HOST/buildah:1"
-    same_as_umoci buildah
+    same_as_peers buildah
 }
 
 @test "podman's image" {
@@ -191,5 +204,5 @@ made_by_umoci() { # LAYOUT
     tar --xattrs --xattrs-include='*' -C "$WORK/tree" -cf "$WORK/tree.tar" .
     podman_with import -q -c 'CMD /bin/sh' -c 'ENV PATH=/bin' "$WORK/tree.tar" made
     podman_with push -q --tls-verify=false made "docker://$HOST/podman:1"
-    same_as_umoci podman
+    same_as_peers podman
 }
