@@ -21,17 +21,19 @@ void copy_progress_finish(struct copy_progress *shown) {
 }
 
 void copy_progress_show(void *context, const char *digest, enum copy_state state, uint64_t done, uint64_t size) {
-    static const char *const words[] = {
-        [COPY_SENT] = "copied", [COPY_MOUNTED] = "taken from the repository beside it,", [COPY_PRESENT] = "is already there,"};
+    static const char *const words[] = {[COPY_PACKING] = "packed",
+                                        [COPY_SENT] = "copied",
+                                        [COPY_MOUNTED] = "taken from the repository beside it,",
+                                        [COPY_PRESENT] = "is already there,"};
     struct copy_progress *shown = context;
     char text[OUTPUT_HUMAN_SIZE];
     if (strcmp(shown->digest, digest) != 0) {
         const char *colon = strchr(digest, ':');
-        AUTO_FREE char *label = mem_format("blob %.12s", colon ? colon + 1 : digest);
+        AUTO_FREE char *label = mem_format("%s %.12s", state == COPY_PACKING ? "pack" : "blob", colon ? colon + 1 : digest);
         snprintf(shown->digest, sizeof(shown->digest), "%s", digest);
         shown->line = progress_add(shown->progress, label);
     }
-    if (state == COPY_SENDING) {
+    if (state == COPY_SENDING || (state == COPY_PACKING && done < size)) {
         progress_set(shown->progress, shown->line, done, size);
     } else {
         AUTO_FREE char *result = mem_format("%s %s", words[state], output_human_size((int64_t)size, text));

@@ -23,7 +23,8 @@ struct copy_end {
     const char *text;
 };
 
-enum copy_state { COPY_SENDING, COPY_SENT, COPY_MOUNTED, COPY_PRESENT };
+// PACKING is told of a layer by its diff id, and is over when all bytes are done.
+enum copy_state { COPY_PACKING, COPY_SENDING, COPY_SENT, COPY_MOUNTED, COPY_PRESENT };
 
 struct copy_options {
     struct copy_end from, to;

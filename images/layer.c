@@ -89,22 +89,35 @@ static int open_locked(const struct store *store, const char *key) {
     }
 }
 
-// 1: found; 0: not there, or not what was looked for.
-static int find_by_key(const struct store *store, const char *key, const struct digest *diff_id, struct layer *ret,
-                       struct err *err) {
+int layer_open(const struct store *store, const char *key, struct layer *ret_layer, struct err *err) {
     AUTO(layer_finish) struct layer layer = {.fd = open_locked(store, key)};
     if (layer.fd < 0) {
-        return errno == ENOENT ? 0 : err_sys(err, "open %s/layers/%s", store->path, key);
+        bool missing = errno == ENOENT;
+        err_sys(err, "open %s/layers/%s", store->path, key);
+        err->kind = missing ? ERR_NOT_FOUND : err->kind;
+        return -1;
     }
     snprintf(layer.key, sizeof(layer.key), "%s", key);
     if (read_description(&layer, err) < 0) {
         return err_in(err, "layer %s of the store %s", key, store->path);
     }
+    *ret_layer = layer;
+    layer.fd = -1;
+    return 0;
+}
+
+// 1: found; 0: not there, or not what was looked for.
+static int find_by_key(const struct store *store, const char *key, const struct digest *diff_id, struct layer *ret,
+                       struct err *err) {
+    struct layer layer;
+    if (layer_open(store, key, &layer, err) < 0) {
+        return err->kind == ERR_NOT_FOUND ? 0 : -1;
+    }
     if (!digest_equal(&layer.diff_id, diff_id)) {
+        layer_finish(&layer);
         return 0;
     }
     *ret = layer;
-    layer.fd = -1;
     return 1;
 }
 

@@ -37,6 +37,9 @@ void layer_chain_id(const struct digest *below, const struct digest *diff_id, st
 int layer_find(const struct store *store, const struct digest *diff_id, const struct digest *chain_id, struct layer *ret_layer,
                struct err *err) MUST_CHECK;
 
+// Opens and locks one by its key. One that is not there is ERR_NOT_FOUND.
+int layer_open(const struct store *store, const char *key, struct layer *ret_layer, struct err *err) MUST_CHECK;
+
 // Makes the empty file for the record in the layer's directory, which is still being made. The descriptor is for writing.
 int layer_make_record(int dir_fd, struct err *err) MUST_CHECK;
 

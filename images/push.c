@@ -2,15 +2,18 @@
 
 #include "images/blob.h"
 #include "images/catalog.h"
+#include "images/pack.h"
 #include "images/registry.h"
 #include "images/source.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
-#include "specs/image_manifest.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
+#include "specs/json_write.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +21,8 @@
 struct push {
     const struct push_options *options;
     struct catalog_image image;
+    struct image_manifest manifest; // as it will be there
+    bool is_new;                    // it is not the one in the store
     struct arena arena;
 };
 
@@ -115,21 +120,63 @@ static int try_bring_over(const struct push *push, const struct image_descriptor
     return 0;
 }
 
-static int push_layer(const struct push *push, const struct image_descriptor *layer, struct err *err) {
+struct packing {
+    const struct push *push;
+    const char *name;
+};
+
+static void tell_packed(void *context, uint64_t done, uint64_t size) {
+    const struct packing *packing = context;
+    const struct push_options *options = packing->push->options;
+    if (options->progress) {
+        options->progress(options->progress_context, packing->name, COPY_PACKING, done, size);
+    }
+}
+
+// Packs it anew. What the registry has of exactly that, from a push before, is not sent again.
+static int pack_and_send(struct push *push, size_t index, struct err *err) {
+    struct image_descriptor *layer = &push->manifest.layers[index], packed;
+    struct packing packing = {.push = push, .name = push->image.record.config.diff_ids[index]};
+    struct source_blob bytes;
     struct digest digest;
+    const struct pack_request request = {
+        .store = push->options->store,
+        .key = push->image.record.layers[index].key,
+        .spool_fd = push->options->spool_fd,
+        .compression = push->options->compression,
+        .manifest_type = push->manifest.media_type,
+        .progress = tell_packed,
+        .progress_context = &packing,
+    };
+    if (pack_layer(&request, &push->arena, &packed, &bytes, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int fd = bytes.fd;
+    tell_packed(&packing, (uint64_t)packed.size, (uint64_t)packed.size);
+    push->is_new = push->is_new || strcmp(layer->digest, packed.digest) != 0;
+    packed.annotations = layer->annotations;
+    packed.annotations_count = layer->annotations_count;
+    *layer = packed;
+    if (digest_parse(packed.digest, &digest, err) < 0) {
+        return -1;
+    }
+    int there = is_there(push, layer, &digest, err);
+    return there != 0 ? there : send(push, layer, &digest, &bytes, err);
+}
+
+static int push_layer(struct push *push, size_t index, struct err *err) {
+    const struct image_descriptor *layer = &push->manifest.layers[index];
+    struct digest digest;
+    if (!layer->digest || push->options->pack_all) {
+        return pack_and_send(push, index, err) < 0 ? -1 : 0;
+    }
     if (digest_parse(layer->digest, &digest, err) < 0) {
         return -1;
     }
     int there = is_there(push, layer, &digest, err);
     there = there == 0 ? try_mount(push, layer, &digest, err) : there;
     there = there == 0 ? try_bring_over(push, layer, &digest, err) : there;
-    if (there == 0) {
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "%s: layer %s is kept unpacked only, and no registry that the image has a name in has it; copy the image from "
-            "where it came from (coffer copy)",
-            push->options->to->name, layer->digest);
-    }
+    there = there == 0 ? pack_and_send(push, index, err) : there;
     return there < 0 ? -1 : 0;
 }
 
@@ -153,39 +200,93 @@ static int push_config(struct push *push, const struct image_descriptor *config,
     return send(push, config, &digest, &(struct source_blob){.fd = fd, .size = document.size}, err);
 }
 
-static int check_digest(const struct push *push, const struct image_ref *to, struct err *err) {
-    const char *manifest = push->image.record.manifest;
-    if (!manifest) {
-        return err_set(
-            err, ERR_UNSUPPORTED,
-            "%s: came into the store without a manifest (an import, or an archive of docker save), and its layers are kept "
-            "unpacked only; push it from where it came from",
-            push->options->name);
+// Of an image that came without one: what its configuration and its layers make. Layers without a digest are packed.
+static int make_manifest(struct push *push, struct err *err) {
+    const struct image_record *record = &push->image.record;
+    struct source_document document;
+    if (blob_read(push->options->store, record->id, &push->arena, &document, err) < 0) {
+        return -1;
     }
-    if (to->digest && strcmp(to->digest, manifest) != 0) {
-        return err_set(err, ERR_INPUT, "%s: the image's digest is %s", to->name, manifest);
+    push->is_new = true;
+    push->manifest = (struct image_manifest){
+        .kind = IMAGE_MANIFEST,
+        .media_type = IMAGE_OCI_MANIFEST,
+        .config = {.media_type = IMAGE_OCI_CONFIG, .digest = record->id, .size = (int64_t)document.size},
+        .layers = arena_array(&push->arena, record->layers_count + 1, sizeof(struct image_descriptor)),
+        .layers_count = record->layers_count,
+    };
+    return 0;
+}
+
+static int read_manifest(struct push *push, struct source_document *ret_root, struct err *err) {
+    const struct image_record *record = &push->image.record;
+    if (!record->manifest) {
+        return make_manifest(push, err);
+    }
+    if (blob_read(push->options->store, record->manifest, &push->arena, ret_root, err) < 0) {
+        return -1;
+    }
+    const struct json_document document = {.name = record->manifest, .text = ret_root->text, .size = ret_root->size};
+    if (image_manifest_decode(&document, NULL, &push->arena, &push->manifest, err) < 0) {
+        return -1;
+    }
+    if (push->manifest.layers_count != record->layers_count || record->config.diff_ids_count != record->layers_count) {
+        return err_set(err, ERR_CORRUPT, "%s: the manifest has %zu layers, the image %zu", push->options->name,
+                       push->manifest.layers_count, record->layers_count);
+    }
+    push->manifest.media_type = push->manifest.media_type ? push->manifest.media_type : IMAGE_OCI_MANIFEST;
+    return 0;
+}
+
+static int check_request(const struct push *push, struct err *err) {
+    const struct push_options *options = push->options;
+    const char *manifest = push->image.record.manifest;
+    if (options->to->digest && (!manifest || strcmp(options->to->digest, manifest) != 0)) {
+        return err_set(err, ERR_INPUT, "%s: the image's digest is %s", options->to->name,
+                       manifest ? manifest : "not known before it is pushed");
+    }
+    if (!pack_media_type(push->manifest.media_type, options->compression)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s: its manifest is docker's, which knows no layers of %s; take gzip", options->name,
+                       compression_name(options->compression));
+    }
+    return 0;
+}
+
+static int put_new_manifest(struct push *push, struct digest *ret_digest, struct err *err) {
+    const struct push_options *options = push->options;
+    AUTO_BUF struct buf text = {0};
+    struct json_writer writer = {.buf = &text};
+    char digest[DIGEST_TEXT_SIZE];
+    if (options->to->digest) {
+        return err_set(err, ERR_INPUT, "%s: a layer was packed anew, so that the image has another digest now; push it by a tag",
+                       options->to->name);
+    }
+    image_manifest_write(&writer, &push->manifest);
+    if (registry_put_manifest(options->registry, options->to, push->manifest.media_type, text.data, text.size, ret_digest, err) <
+        0) {
+        return -1;
+    }
+    if (push->image.record.manifest) {
+        log_warn("%s: some layers were nowhere to be had and were packed anew: its digest there is %s, its id is the same",
+                 options->to->name, digest_format(ret_digest, digest));
     }
     return 0;
 }
 
 int push_image(const struct push_options *options, struct digest *ret_digest, struct err *err) {
     AUTO(push_finish) struct push push = {.options = options};
-    struct image_manifest manifest;
-    struct source_document root;
-    if (catalog_get(options->store, options->name, &push.arena, &push.image, err) < 0 ||
-        check_digest(&push, options->to, err) < 0 ||
-        blob_read(options->store, push.image.record.manifest, &push.arena, &root, err) < 0) {
+    struct source_document root = {0};
+    if (catalog_get(options->store, options->name, &push.arena, &push.image, err) < 0 || read_manifest(&push, &root, err) < 0 ||
+        check_request(&push, err) < 0 || push_config(&push, &push.manifest.config, err) < 0) {
         return -1;
     }
-    const struct json_document document = {.name = push.image.record.manifest, .text = root.text, .size = root.size};
-    if (image_manifest_decode(&document, NULL, &push.arena, &manifest, err) < 0 || push_config(&push, &manifest.config, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < manifest.layers_count; i++) {
-        if (push_layer(&push, &manifest.layers[i], err) < 0) {
+    for (size_t i = 0; i < push.manifest.layers_count; i++) {
+        if (push_layer(&push, i, err) < 0) {
             return -1;
         }
     }
-    const char *type = manifest.media_type ? manifest.media_type : "application/vnd.oci.image.manifest.v1+json";
-    return registry_put_manifest(options->registry, options->to, type, root.text, root.size, ret_digest, err);
+    if (push.is_new) {
+        return put_new_manifest(&push, ret_digest, err);
+    }
+    return registry_put_manifest(options->registry, options->to, push.manifest.media_type, root.text, root.size, ret_digest, err);
 }

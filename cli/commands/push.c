@@ -14,6 +14,8 @@
 struct push_request {
     bool quiet;
     const char *digest_file;
+    const char *compression;
+    bool pack_all;
     struct registry_flags registry;
 };
 
@@ -24,6 +26,11 @@ static int parse_target(struct context *context, struct image_ref *ret, struct e
         return err_set(err, ERR_INPUT, "push %s: an id says no registry; give the target as a second name", text);
     }
     return image_ref_parse(&context->arena, text, ret, err);
+}
+
+static int take_compression(const char *text, enum compression *ret, struct err *err) {
+    *ret = !text || strcmp(text, "gzip") == 0 ? COMPRESSION_GZIP : strcmp(text, "zstd") == 0 ? COMPRESSION_ZSTD : COMPRESSION_ANY;
+    return *ret == COMPRESSION_ANY ? err_set(err, ERR_INPUT, "--compression-format: expected gzip or zstd, found \"%s\"", text) : 0;
 }
 
 static int run(struct context *context, struct err *err) {
@@ -40,7 +47,9 @@ static int run(struct context *context, struct err *err) {
     if (spool < 0) {
         return -1;
     }
-    if (parse_target(context, &to, err) < 0 || registry_session_open(context, &request->registry, to.registry, &session, err) < 0 ||
+    enum compression compression;
+    if (take_compression(request->compression, &compression, err) < 0 || parse_target(context, &to, err) < 0 ||
+        registry_session_open(context, &request->registry, to.registry, &session, err) < 0 ||
         registry_session_open(context, &plain, to.registry, &others, err) < 0 || store_of(context, &store, NULL, err) < 0) {
         return -1;
     }
@@ -49,7 +58,9 @@ static int run(struct context *context, struct err *err) {
                                 .registry = session.registry,
                                 .others = others.registry,
                                 .to = &to,
-                                .spool_fd = spool};
+                                .spool_fd = spool,
+                                .compression = compression,
+                                .pack_all = request->pack_all};
     if (!request->quiet) {
         copy_progress_begin(&shown);
         push.progress = copy_progress_show;
@@ -62,7 +73,10 @@ static int run(struct context *context, struct err *err) {
 }
 
 static const struct option_row options[] = {
+    OPTION_STRING("compression-format", 0, "gzip|zstd", struct push_request, compression,
+                  "What layers that are packed anew are compressed with [gzip]"),
     OPTION_STRING("digestfile", 0, "FILE", struct push_request, digest_file, "Write the digest to FILE", .complete = COMPLETE_FILE),
+    OPTION_FLAG("force-compression", 0, struct push_request, pack_all, "Pack all layers anew, wherever they may be had"),
     OPTION_FLAG("quiet", 'q', struct push_request, quiet, "Do not show how far it is"),
     REGISTRY_OPTIONS(struct push_request, registry),
     {0},
@@ -76,7 +90,10 @@ const struct command command_push = {
         "TARGET is the image's name there [default: IMAGE]. Its manifest is pushed as it came, so that its digest stays what it "
         "is. "
         "Layers that the registry has are not sent again; others are mounted from a repository beside, or brought over from the "
-        "registry that the image came from. Prints the digest.",
+        "registry that the image came from. A layer that is nowhere any more, and those of an image that was imported or loaded "
+        "from "
+        "an archive of docker's, are packed anew from the store: the image's id stays what it is, its digest becomes another one. "
+        "Prints the digest.",
     .examples = "coffer push registry.example.com/team/app:1\ncoffer push alpine:3 registry.example.com/mirror/alpine:3",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,

@@ -61,21 +61,79 @@ digest_at() {
     s=$(registry r-tls)
     registry_push "$(make_image):tiny" "$s/team/app:1"
     coffer pull -q --tls-verify=false "$s/team/app:1"
-    run coffer push -q --tls-verify=false "$s/team/app:1" "$(registry r-other)/from/tls:1"
-    [ "$status" -eq 125 ]
-    [[ "$output" == *" is kept unpacked only, and no registry that the image has a name in has it; "* ]]
     run coffer --log-level info push -q --tls-verify=false "$s/team/app:1" "$(registry r-other)/from/tls:1"
+    [ "$status" -eq 0 ]
     [[ "$output" == *"SSL certificate problem"* ]]
+    [[ "$output" == *"some layers were nowhere to be had and were packed anew"* ]]
 }
 
-@test "a layer that nobody has any more is named" {
+# What stands at the reference is loaded by podman, and has this id and these diff ids.
+same_image_at() {
+    skopeo copy -q --src-tls-verify=false "docker://$1" "oci:$BATS_TEST_TMPDIR/there:x"
+    [ "$(skopeo inspect --config --raw "oci:$BATS_TEST_TMPDIR/there:x" | sha256sum | cut -d' ' -f1)" = "${2#sha256:}" ]
+    # umoci verifies both digests of each layer, and unpacks them.
+    umoci unpack --image "$BATS_TEST_TMPDIR/there:x" "$BATS_TEST_TMPDIR/unpacked"
+    rm -rf "$BATS_TEST_TMPDIR/unpacked" "$BATS_TEST_TMPDIR/there"
+}
+
+@test "a layer that nobody has any more is packed anew: the image's id stays what it is" {
     o=$(registry r-other)
     coffer load -q "oci:$(make_image):tiny"
     name=$(coffer images --format '{{.Repository}}:{{.Tag}}')
-    run coffer push -q "$name" "$o/team/app:1"
+    id=$(coffer inspect --format '{{.Id}}' "$name")
+    run coffer push "$name" "$o/packed/app:1"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"pack "*": packed "* ]]
+    [[ "$output" == *"coffer: warning: $o/packed/app: some layers were nowhere to be had and were packed anew: its digest there is ${lines[-1]}, its id is the same"* ]]
+    [ "$(digest_at "docker://$o/packed/app:1")" = "${lines[-1]}" ]
+    same_image_at "$o/packed/app:1" "$id"
+    first=${lines[-1]}
+    # The same bytes again: nothing is sent.
+    run coffer push "$name" "$o/packed/app:2"
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = "$first" ]
+    [[ "$output" != *" copied "*MB* ]]
+    run coffer push -q --compression-format zstd "$name" "$o/packed/app:zstd"
+    [ "$status" -eq 0 ]
+    skopeo inspect --tls-verify=false --raw "docker://$o/packed/app:zstd" | jq -e '.layers[0].mediaType == "application/vnd.oci.image.layer.v1.tar+zstd"'
+    # Which umoci does not know yet; coffer checks both digests, too.
+    coffer rmi -f "$name"
+    coffer pull -q "$o/packed/app:zstd"
+    [ "$(coffer inspect --format '{{.Id}}' "$o/packed/app:zstd")" = "$id" ]
+    run coffer push -q --compression-format lzma "$o/packed/app:zstd" "$o/packed/app:1"
     [ "$status" -eq 125 ]
-    [[ "$output" == "coffer: $o/team/app: layer sha256:"*" is kept unpacked only, and no registry that the image has a name in has it; copy the image from where it came from (coffer copy)" ]]
-    run coffer tags "$o/team/app"
+    [ "$output" = 'coffer: --compression-format: expected gzip or zstd, found "lzma"' ]
+}
+
+@test "an archive of docker's, which has no manifest, and an imported tar are pushed" {
+    o=$(registry r-other)
+    skopeo copy -q "oci:$(make_image):tiny" "docker-archive:$BATS_TEST_TMPDIR/tiny.tar:tiny:1"
+    coffer load -q "docker-archive:$BATS_TEST_TMPDIR/tiny.tar"
+    id=$(coffer inspect --format '{{.Id}}' tiny:1)
+    coffer push -q tiny:1 "$o/from/docker:1"
+    same_image_at "$o/from/docker:1" "$id"
+    mkdir "$BATS_TEST_TMPDIR/tree"
+    echo hello > "$BATS_TEST_TMPDIR/tree/file"
+    tar -C "$BATS_TEST_TMPDIR/tree" -cf "$BATS_TEST_TMPDIR/tree.tar" .
+    coffer import "$BATS_TEST_TMPDIR/tree.tar" imported:1
+    coffer push -q imported:1 "$o/from/import:1"
+    same_image_at "$o/from/import:1" "$(coffer inspect --format '{{.Id}}' imported:1)"
+}
+
+@test "a layer whose files were changed in the store is not pushed" {
+    o=$(registry r-other)
+    coffer load -q "oci:$(make_image):tiny"
+    name=$(coffer images --format '{{.Repository}}:{{.Tag}}')
+    file=$(find "$(coffer_store)"/layers/*/fs -type f -size +0 | head -n 1)
+    printf '\1' | dd of="$file" bs=1 conv=notrunc status=none
+    run coffer push -q "$name" "$o/broken/app:1"
+    [ "$status" -eq 125 ]
+    [[ "$output" == "coffer: layer sha256:"*" of the store: its files were changed, they make sha256:"*"; coffer system check --repair" ]]
+    rm "$file"
+    run coffer push -q "$name" "$o/broken/app:1"
+    [ "$status" -eq 125 ]
+    [[ "$output" == "coffer: layer sha256:"*" of the store: entry "*": is not in the layer any more" ]]
+    run coffer tags "$o/broken/app"
     [ "$status" -eq 125 ] # no half image
 }
 

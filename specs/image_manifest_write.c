@@ -1,0 +1,58 @@
+#include "specs/image_manifest_write.h"
+
+#include "specs/json_write.h"
+
+static void write_platform(struct json_writer *writer, const struct image_platform *platform) {
+    json_write_open(writer, "platform", '{');
+    json_write_string(writer, "architecture", platform->architecture ? platform->architecture : "");
+    json_write_string(writer, "os", platform->os ? platform->os : "");
+    if (platform->variant) {
+        json_write_string(writer, "variant", platform->variant);
+    }
+    if (platform->os_version) {
+        json_write_string(writer, "os.version", platform->os_version);
+    }
+    json_write_close(writer, '}');
+}
+
+void image_descriptor_write(struct json_writer *writer, const char *name, const struct image_descriptor *descriptor) {
+    json_write_open(writer, name, '{');
+    json_write_string(writer, "mediaType", descriptor->media_type);
+    json_write_string(writer, "digest", descriptor->digest);
+    json_write_i64(writer, "size", descriptor->size);
+    if (descriptor->platform) {
+        write_platform(writer, descriptor->platform);
+    }
+    if (descriptor->urls_count > 0) {
+        json_write_strings(writer, "urls", descriptor->urls, descriptor->urls_count);
+    }
+    if (descriptor->annotations_count > 0) {
+        json_write_pairs(writer, "annotations", descriptor->annotations, descriptor->annotations_count);
+    }
+    if (descriptor->data) {
+        json_write_string(writer, "data", descriptor->data);
+    }
+    if (descriptor->artifact_type) {
+        json_write_string(writer, "artifactType", descriptor->artifact_type);
+    }
+    json_write_close(writer, '}');
+}
+
+void image_manifest_write(struct json_writer *writer, const struct image_manifest *manifest) {
+    json_write_open(writer, NULL, '{');
+    json_write_u64(writer, "schemaVersion", 2);
+    json_write_string(writer, "mediaType", manifest->media_type ? manifest->media_type : IMAGE_OCI_MANIFEST);
+    if (manifest->artifact_type) {
+        json_write_string(writer, "artifactType", manifest->artifact_type);
+    }
+    image_descriptor_write(writer, "config", &manifest->config);
+    json_write_open(writer, "layers", '[');
+    for (size_t i = 0; i < manifest->layers_count; i++) {
+        image_descriptor_write(writer, NULL, &manifest->layers[i]);
+    }
+    json_write_close(writer, ']');
+    if (manifest->annotations_count > 0) {
+        json_write_pairs(writer, "annotations", manifest->annotations, manifest->annotations_count);
+    }
+    json_write_close(writer, '}');
+}
