@@ -41,6 +41,7 @@ struct fetch {
     uint32_t id;
     bool has_answer, ended, failed, transient;
     uint64_t received, sent;
+    int keep_errnum;
     struct fetch_answer answer;
     struct buf body;
     struct err err;
@@ -173,6 +174,7 @@ static int take_ending(struct fetch *fetch, const char *body, size_t size, struc
     }
     fetch->received = ending.received;
     fetch->sent = ending.sent;
+    fetch->keep_errnum = (int)ending.keep_errnum;
     fetch->ended = true;
     if (ending.failed || !fetch->has_answer) {
         struct err failure;
@@ -215,6 +217,7 @@ static int take_packet(struct fetcher *fetcher, const char *packet, size_t size,
             memcpy(&progress, body, sizeof(progress));
             fetch->received = progress.received;
             fetch->sent = progress.sent;
+            fetch->keep_errnum = (int)progress.keep_errnum;
         }
         return 0;
     case FETCH_PACKET_DATA:
@@ -270,6 +273,7 @@ static int write_order(const struct fetch_request *request, struct err *err) {
         .body_offset = request->body_offset,
         .body_length = request->body_length,
         .resume_at = request->resume_at,
+        .until = request->until,
         .max_bytes = request->max_bytes ? request->max_bytes : FETCH_MAX_BODY,
     };
     wire_encode(&fetch_order_record, &order, &message);
@@ -283,7 +287,7 @@ static int write_order(const struct fetch_request *request, struct err *err) {
 static int send_order(struct fetcher *fetcher, const struct fetch_packet *packet, const int *fds, size_t count, struct err *err) {
     union {
         struct cmsghdr head;
-        char room[CMSG_SPACE(3 * sizeof(int))];
+        char room[CMSG_SPACE(FETCH_MAX_FDS * sizeof(int))];
     } control = {0};
     struct iovec part = {.iov_base = (void *)(uintptr_t)packet, .iov_len = sizeof(*packet)};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -311,7 +315,7 @@ int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, st
     if (order < 0) {
         return -1;
     }
-    int fds[3] = {order};
+    int fds[FETCH_MAX_FDS] = {order};
     size_t count = 1;
     struct fetch_packet packet = {.kind = FETCH_PACKET_START, .id = ++fetcher->last_id};
     bool has_body_fd = !request->body && request->body_fd >= 0 && request->body_length > 0;
@@ -322,6 +326,10 @@ int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, st
     if (request->out_fd >= 0) {
         packet.flags |= FETCH_HAS_OUT;
         fds[count++] = request->out_fd;
+    }
+    if (request->keeps) {
+        packet.flags |= FETCH_HAS_KEEP;
+        fds[count++] = request->keep_fd;
     }
     if (send_order(fetcher, &packet, fds, count, err) < 0) {
         return -1;
@@ -357,6 +365,18 @@ void fetch_end(struct fetch *fetch) {
 void fetch_cleanup(struct fetch **fetch) {
     fetch_end(*fetch);
     *fetch = NULL;
+}
+
+void fetch_keep(struct fetch *fetch, int keep_fd) {
+    const struct fetch_packet packet = {.kind = FETCH_PACKET_KEEP, .id = fetch->id};
+    struct err ignored; // a fetcher that has died says so at the next step
+    if (fetch->fetcher && !fetch->ended && fetch->fetcher->broken.kind == ERR_NONE) {
+        (void)!send_order(fetch->fetcher, &packet, &keep_fd, 1, &ignored);
+    }
+}
+
+int fetch_keep_errnum(const struct fetch *fetch) {
+    return fetch->keep_errnum;
 }
 
 bool fetch_ended(const struct fetch *fetch) {

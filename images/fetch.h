@@ -42,7 +42,11 @@ struct fetch_request {
 
     int out_fd;         // for the body of a 2xx answer, borrowed until fetch_start() returns; a pipe or a file; -1: memory
     uint64_t resume_at; // body bytes that are there already: asked for by Range; thrown away if the server sends all (200)
+    uint64_t until;     // only the bytes before this one are wanted, if the server can do so (206); 0: all
     uint64_t max_bytes; // of the whole body, with what is there already; more is an error; 0: FETCH_MAX_BODY
+
+    bool keeps; // what goes to out_fd is appended to `keep_fd`, too, as fetch_keep() has it
+    int keep_fd;
 };
 
 struct fetch_answer {
@@ -63,6 +67,12 @@ int fetcher_fd(const struct fetcher *fetcher);                         // for po
 int fetcher_step(struct fetcher *fetcher, struct err *err) MUST_CHECK; // takes in the news, without waiting; -1: it has died
 
 int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, struct fetch **ret_fetch, struct err *err) MUST_CHECK;
+// From now on what goes to out_fd is appended to this file, too; one that is empty begins with a note of where that is
+// (images/partial_note.h). It is only kept for another time: that it cannot be is no failure, and told by fetch_keep_errnum().
+// keep_fd is borrowed.
+void fetch_keep(struct fetch *fetch, int keep_fd);
+int fetch_keep_errnum(const struct fetch *fetch); // 0: as far as is known, all is kept
+
 void fetch_end(struct fetch *fetch); // also of one under way, which is broken off; NULL is fine
 void fetch_cleanup(struct fetch **fetch);
 #define AUTO_FETCH AUTO(fetch_cleanup)

@@ -20,13 +20,14 @@ enum {
 enum fetch_packet_kind {
     FETCH_PACKET_START, // with descriptors: the request, then those that the flags tell of
     FETCH_PACKET_STOP,
+    FETCH_PACKET_KEEP,     // with a descriptor: what comes from now on is appended there, too
     FETCH_PACKET_ANSWER,   // a fetch_head
     FETCH_PACKET_DATA,     // bytes of a body that is kept in memory
     FETCH_PACKET_PROGRESS, // a fetch_progress; may be left out
     FETCH_PACKET_END,      // a fetch_ending
 };
 
-enum { FETCH_HAS_BODY = 1, FETCH_HAS_OUT = 2 };
+enum { FETCH_HAS_BODY = 1, FETCH_HAS_OUT = 2, FETCH_HAS_KEEP = 4, FETCH_MAX_FDS = 4 };
 
 struct fetch_packet {
     uint32_t kind;
@@ -37,6 +38,7 @@ struct fetch_packet {
 struct fetch_progress {
     uint64_t received; // bytes of the answer's body, with those that were there already
     uint64_t sent;
+    uint64_t keep_errnum; // why nothing is kept any more; 0: it is, or was not wanted
 };
 
 // A request as it travels.
@@ -50,7 +52,7 @@ struct fetch_order {
     const void *body;
     size_t body_size;
     uint64_t body_offset, body_length;
-    uint64_t resume_at, max_bytes;
+    uint64_t resume_at, until, max_bytes;
 };
 extern const struct wire_record fetch_order_record;
 
@@ -67,6 +69,7 @@ struct fetch_ending {
     uint32_t errnum; // EPIPE: who took the bytes has ended
     const char *text;
     uint64_t received, sent;
+    uint32_t keep_errnum;
 };
 extern const struct wire_record fetch_ending_record;
 

@@ -6,6 +6,7 @@
 
 #include "images/layer.h"
 #include "images/needed.h"
+#include "images/partial.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
@@ -94,6 +95,8 @@ int gc_run(const struct store *store, struct gc_result *result, struct err *err)
 }
 
 void gc_sweep(const struct store *store) {
+    uint64_t freed = 0;
+    (void)partial_sweep(store, PARTIAL_MAX_AGE_S, &freed);
     // Who died may have published layers, but not yet the image that needs them.
     if (staging_sweep(store) > 0) {
         struct err err = {0};

@@ -18,7 +18,8 @@ struct gc_result {
 // Removes layers and blobs that no record names and nobody holds. What cannot be read is a reason to leave everything where it is.
 int gc_run(const struct store *store, struct gc_result *result, struct err *err) MUST_CHECK;
 
-// Cleans up behind dead processes; costs three system calls when there is nothing. What cannot be done is told as a warning.
+// Cleans up behind dead processes, and removes partial files that are too old; costs four system calls when there is nothing. What
+// cannot be done is told as a warning.
 void gc_sweep(const struct store *store);
 
 #endif

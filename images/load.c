@@ -3,6 +3,7 @@
 #include "images/image_record.h"
 #include "images/layer.h"
 #include "images/load_layers.h"
+#include "images/load_partials.h"
 #include "images/publish.h"
 #include "images/registry.h"
 #include "images/staging.h"
@@ -122,7 +123,11 @@ static int run(struct load *load, struct err *err) {
     // A copy that was made of the source must not be written to the disk with the layers.
     source_close(load->source);
     load->source = NULL;
-    return publish(load, err);
+    if (publish(load, err) < 0) {
+        return -1;
+    }
+    load_partials_remove(&load->layers);
+    return 0;
 }
 
 int load_images(struct store *store, const struct load_options *options, struct arena *arena, struct load_image **ret_images,

@@ -1,7 +1,8 @@
 // Bringing images into the store: from a source to tags, all of it or nothing.
 //
 // Layers are unpacked side by side, the largest first, each by a worker of its own (images/unpack_worker.h), straight from the
-// source into the staging directory. A layer that the store has is not read at all. Only when every digest, size and diff id has
+// source into the staging directory. A layer that the store has is not read at all. What a slow pull has got of the others is kept
+// for the next one, should it be broken off: images/load_partials.h. Only when every digest, size and diff id has
 // proved right, and all is on the disk, is anything put in its place.
 #ifndef COFFER_IMAGES_LOAD_H
 #define COFFER_IMAGES_LOAD_H
@@ -26,6 +27,8 @@ struct load_layer {
     uint64_t size;    // compressed bytes
     uint64_t done;    // of them
     enum load_state state;
+    uint64_t resumed_at; // where a pull that was broken off had come to; 0: there was none
+    uint64_t resumed;    // bytes that are there from it
 };
 
 struct load_options {
@@ -36,8 +39,9 @@ struct load_options {
     const struct image_ref *name;          // in place of what the source says; NULL: none
     const struct image_platform *platform; // NULL: this host's
     enum unpack_devices devices;
-    bool single_id;   // only one user id is mapped: owners are not kept
-    unsigned workers; // at a time; 0: one a processor
+    bool single_id;           // only one user id is mapped: owners are not kept
+    unsigned workers;         // at a time; 0: one a processor
+    int64_t partial_after_ms; // waited for the line, and as long to wait: what comes is kept (images/load_partials.h)
 
     // Told after every change, and of running layers some times a second; NULL: not at all.
     void (*progress)(void *context, const struct load_layer *layers, size_t count);

@@ -2,7 +2,7 @@
 
 #include "images/layer.h"
 #include "images/layer_locks.h"
-#include "images/registry.h"
+#include "images/load_partials.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "images/unpack_worker.h"
@@ -30,6 +30,8 @@ void load_layers_finish(struct load_layers *layers) {
         struct load_layer_job *job = layers->jobs[i];
         registry_download_end(job->download);
         fd_close(&job->pipe);
+        fd_close(&job->keep_fd);
+        partial_finish(&job->partial);
         unpack_worker_destroy(job->worker);
         unpack_result_finish(&job->result);
         layer_finish(&job->publish.layer);
@@ -65,7 +67,7 @@ static void tell(const struct load_layers *layers) {
 
 // layer-N/fs in the staging directory.
 static int make_directory(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
-    job->publish.staged = arena_format(layers->arena, "layer-%zu", layers->count);
+    job->publish.staged = arena_format(layers->arena, "layer-%zu", layers->directories++);
     AUTO_FD int fd = staging_make_dir(layers->staging, job->publish.staged, err);
     if (fd < 0) {
         return -1;
@@ -110,7 +112,7 @@ static int add_job(struct load_layers *layers, const struct source_layer *source
     }
     struct load_layer_job *job = mem_alloc(sizeof(*job));
     *job = (struct load_layer_job){
-        .source = source, .chain_id = *chain_id, .fs_fd = -1, .record_fd = -1, .pipe = -1, .publish.layer.fd = -1};
+        .source = source, .chain_id = *chain_id, .fs_fd = -1, .record_fd = -1, .pipe = -1, .keep_fd = -1, .publish.layer.fd = -1};
     layers->jobs[layers->count] = job;
     int result = plan_job(layers, job, err);
     layers->states[layers->count++] = (struct load_layer){
@@ -153,8 +155,9 @@ static int start_download(struct load_layers *layers, struct load_layer_job *job
     AUTO_FD int to_read = pipes[0];
     job->pipe = pipes[1];
     (void)fcntl(job->pipe, F_SETPIPE_SZ, PIPE_BYTES); // more than a user's share is not needed
-    if (registry_download_start(layers->options->registry, layers->options->ref, &source->digest, source->blob.size, job->pipe,
-                                &job->download, err) < 0) {
+    struct registry_blob blob = {.digest = &source->digest, .size = source->blob.size, .out_fd = job->pipe};
+    load_partials_use(layers, job, &blob);
+    if (registry_download_start(layers->options->registry, layers->options->ref, &blob, &job->download, err) < 0) {
         return -1;
     }
     return fd_take(&to_read);
@@ -202,6 +205,29 @@ static int verify(const struct load_layer_job *job, struct err *err) {
     return 0;
 }
 
+// What was kept may be wrong, by a power cut or by a fetcher that was taken over, or the registry does not know how to go on there:
+// once, the layer comes as if nothing were kept. `is_wrong`: the bytes themselves.
+static int get_anew(struct load_layers *layers, size_t index, bool is_wrong, struct err *err) {
+    struct load_layer_job *job = layers->jobs[index];
+    struct load_layer *state = &layers->states[index];
+    log_warn("layer %.19s: cannot be resumed, and is brought anew: %s", job->source->name, err->text);
+    registry_download_end(job->download);
+    job->download = NULL;
+    fd_close(&job->pipe);
+    fd_close(&job->keep_fd);
+    unpack_result_finish(&job->result);
+    fd_close(&job->fs_fd);
+    fd_close(&job->record_fd);
+    if (is_wrong) {
+        partial_remove(&job->partial);
+    }
+    job->keeps = job->resumes = false;
+    job->is_again = true;
+    state->state = LOAD_WAITING;
+    state->done = state->resumed_at = state->resumed = 0;
+    return make_directory(layers, job, err);
+}
+
 static int take_result(struct load_layers *layers, size_t index, struct err *err) {
     struct load_layer_job *job = layers->jobs[index];
     int result = unpack_worker_result(job->worker, &job->result, err);
@@ -209,7 +235,8 @@ static int take_result(struct load_layers *layers, size_t index, struct err *err
     job->worker = NULL;
     fd_close(&job->record_fd);
     if (result < 0 || verify(job, err) < 0) {
-        return name_layer(job, err);
+        // A disk that is full says nothing of the bytes.
+        return job->resumes && err->kind != ERR_SYSTEM ? get_anew(layers, index, true, err) : name_layer(job, err);
     }
     layers->states[index].done = layers->states[index].size;
     layers->states[index].state = LOAD_DONE;
@@ -255,7 +282,7 @@ static int start_more(struct load_layers *layers, unsigned *running, unsigned li
 
 // Waits until a worker has something to say.
 static int wait_for_workers(const struct load_layers *layers, struct err *err) {
-    struct pollfd polls[MAX_WORKERS + 1];
+    struct pollfd polls[2 * MAX_WORKERS + 1];
     struct registry *registry = layers->options->registry;
     nfds_t count = 0;
     if (registry) {
@@ -265,8 +292,15 @@ static int wait_for_workers(const struct load_layers *layers, struct err *err) {
         if (layers->jobs[i]->worker) {
             polls[count++] = (struct pollfd){.fd = unpack_worker_fd(layers->jobs[i]->worker), .events = POLLIN};
         }
+        if (layers->jobs[i]->worker && layers->jobs[i]->download) {
+            polls[count++] = (struct pollfd){.fd = registry_download_wait_fd(layers->jobs[i]->download), .events = POLLOUT};
+        }
     }
-    if (poll(polls, count, registry ? registry_timeout_ms(registry) : -1) < 0 && errno != EINTR) {
+    int timeout_ms = registry ? registry_timeout_ms(registry) : -1;
+    if (registry && !layers->pace.is_slow && (timeout_ms < 0 || timeout_ms > LOAD_PACE_EVERY_MS)) {
+        timeout_ms = LOAD_PACE_EVERY_MS;
+    }
+    if (poll(polls, count, timeout_ms) < 0 && errno != EINTR) {
         return err_sys(err, "wait for the unpackers");
     }
     return 0;
@@ -274,11 +308,18 @@ static int wait_for_workers(const struct load_layers *layers, struct err *err) {
 
 // What the download says of its end counts before what the worker says: to that one a line that was cut is a blob that ends early.
 // But a download whose reader is gone says only that: then the worker knows why. Either closes the pipe.
+// 1: it failed, and may not without what was kept.
 static int step_download(struct load_layer_job *job, struct err *err) {
+    if (job->download) {
+        registry_download_step(job->download);
+    }
     if (!job->download || !registry_download_ended(job->download)) {
         return 0;
     }
     int result = registry_download_result(job->download, err);
+    if (result < 0 && err->errnum != EPIPE && registry_download_blames_kept(job->download)) {
+        return 1;
+    }
     registry_download_end(job->download);
     job->download = NULL;
     fd_close(&job->pipe);
@@ -295,8 +336,18 @@ static int step(struct load_layers *layers, unsigned *running, struct err *err) 
             continue;
         }
         uint64_t plain;
-        if (step_download(job, err) < 0) {
+        int failed = step_download(job, err);
+        if (failed < 0) {
             return name_layer(job, err);
+        }
+        if (failed > 0) {
+            (*running)--;
+            unpack_worker_destroy(job->worker);
+            job->worker = NULL;
+            if (get_anew(layers, i, false, err) < 0) {
+                return -1;
+            }
+            continue;
         }
         if (unpack_worker_step(job->worker)) {
             (*running)--;
@@ -361,9 +412,10 @@ int load_layers_unpack(struct load_layers *layers, struct err *err) {
     if (lock_layers(layers, err) < 0) {
         return -1;
     }
+    load_partials_find(layers);
     tell(layers);
     for (;;) {
-        if (start_more(layers, &running, limit, err) < 0) {
+        if (load_partials_watch(layers, err) < 0 || start_more(layers, &running, limit, err) < 0) {
             return -1;
         }
         if (running == 0) {

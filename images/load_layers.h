@@ -4,7 +4,9 @@
 
 #include "images/digest.h"
 #include "images/load.h"
+#include "images/partial.h"
 #include "images/publish.h"
+#include "images/registry.h"
 #include "images/unpack.h"
 #include "runtime/base/attr.h"
 
@@ -30,6 +32,11 @@ struct load_layer_job {
     struct unpack_result result;
     struct registry_download *download; // feeds the worker; NULL: it reads a file
     int pipe;                           // the download's end; -1: none
+    struct partial partial;             // what is kept of it: load_partials.h
+    bool keeps;                         // what comes is appended there
+    int keep_fd;                        // by this; -1: none
+    bool resumes;                       // the download takes bytes from there
+    bool is_again;                      // it did, in vain: now all of it comes
 };
 
 struct load_layers {
@@ -40,7 +47,13 @@ struct load_layers {
     struct load_layer_job **jobs; // each in memory of its own: others point to them
     struct load_layer *states;    // what progress is told, in the same order
     size_t count, room;
-    int locks_fd; // of the layers that are brought; -1: none yet
+    int locks_fd;       // of the layers that are brought; -1: none yet
+    size_t directories; // made in staging
+    struct load_pace {
+        bool begun, is_slow;
+        int64_t since_ms; // that only the line is waited for
+        uint64_t bytes_then;
+    } pace;
 };
 
 void load_layers_finish(struct load_layers *layers);

@@ -50,14 +50,33 @@ int registry_get_blob(struct registry *registry, const struct image_ref *ref, co
 
 // A blob on its way into a descriptor: many side by side. Retries, redirects and resumes by itself; its bytes are verified by who
 // reads them.
-struct registry_download;
-int registry_download_start(struct registry *registry, const struct image_ref *ref, const struct digest *digest, uint64_t size,
-                            int out_fd, struct registry_download **ret,
-                            struct err *err) MUST_CHECK;        // out_fd: borrowed until it has ended
-void registry_download_end(struct registry_download *download); // NULL is fine
+struct registry_blob {
+    const struct digest *digest;
+    uint64_t size;
+    int out_fd;
+    // Bytes of it that a file has: from .. to, at `offset` of the file. They are put where they belong, and not asked for; out_fd
+    // is a pipe that is not waited for (O_NONBLOCK) then.
+    struct registry_kept {
+        bool has;
+        int fd;
+        uint64_t offset, from, to;
+    } kept;
+    // What comes behind them, or all, is appended to this file (images/partial_note.h).
+    bool keeps;
+    int keep_fd;
+};
+struct registry_download; // what ref and blob point to, and their descriptors, are borrowed until it has ended
+int registry_download_start(struct registry *registry, const struct image_ref *ref, const struct registry_blob *blob,
+                            struct registry_download **ret, struct err *err) MUST_CHECK;
+void registry_download_end(struct registry_download *download);  // NULL is fine
+void registry_download_step(struct registry_download *download); // after registry_step(), and when wait_fd takes bytes: with `kept`
+int registry_download_wait_fd(const struct registry_download *download); // to wait for POLLOUT on; -1: nothing but the registry
+void registry_download_keep(struct registry_download *download, int keep_fd); // from now on, until it has ended
+int registry_download_keep_errnum(const struct registry_download *download);  // why that is at an end; 0: it is not
 bool registry_download_ended(const struct registry_download *download);
 uint64_t registry_download_bytes(const struct registry_download *download);
 int registry_download_result(const struct registry_download *download, struct err *err) MUST_CHECK; // of one that has ended
+bool registry_download_blames_kept(const struct registry_download *download); // one that failed may not do so without `kept`
 
 // For poll(2): call registry_step() when the descriptor is readable or the time has come.
 int registry_fd(const struct registry *registry);

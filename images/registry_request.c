@@ -78,7 +78,8 @@ static void begin(struct exchange *exchange) {
         exchange_fail(exchange, &err);
         return;
     }
-    if (exchange->received > 0 && exchange->received == exchange->request.size) {
+    uint64_t end = exchange->request.until ? exchange->request.until : exchange->request.size;
+    if (exchange->received > 0 && exchange->received == end) {
         exchange->phase = EXCHANGE_DONE; // only its end was cut off
         return;
     }
@@ -123,7 +124,10 @@ void exchange_send(struct exchange *exchange) {
         .body_length = request->body_length,
         .out_fd = request->out_fd,
         .resume_at = exchange->received,
+        .until = request->until,
         .max_bytes = request->max_bytes,
+        .keeps = request->keeps && exchange->keep_errnum == 0,
+        .keep_fd = request->keep_fd,
     };
     struct err err = {0};
     fetch_end(exchange->fetch);
@@ -156,7 +160,7 @@ static bool next_endpoint(struct exchange *exchange, const char *why) {
 
 // Waits, twice as long each time and a little more or less, so that those who were refused together do not come back together.
 static bool wait_and_retry(struct exchange *exchange, int64_t at_least_ms, const char *why) {
-    bool mirror_away = exchange->endpoint + 1 < exchange->endpoints_count && exchange->received == 0;
+    bool mirror_away = exchange->endpoint + 1 < exchange->endpoints_count && exchange->received == exchange->request.start;
     if (exchange->request.once || mirror_away || ++exchange->tries >= REGISTRY_MAX_TRIES) {
         return false;
     }
@@ -193,7 +197,7 @@ static void failed_here(struct exchange *exchange, bool transient, struct err *e
         return;
     }
     if (exchange->endpoint + 1 < exchange->endpoints_count) {
-        exchange->host->dead = exchange->host->dead || (exchange->received == 0 && !exchange->host->known);
+        exchange->host->dead = exchange->host->dead || (exchange->received == exchange->request.start && !exchange->host->known);
     }
     if (!next_endpoint(exchange, err->text)) {
         err_in(err, "%s", exchange->request.what);
@@ -232,8 +236,20 @@ static bool expects_tls(const struct exchange *exchange, const struct fetch_answ
            !(type && strstr(type, "json"));
 }
 
+// What of the answer counts for the next request. A server that sends all in spite of Range has begun the whole body.
+static void note_answer(struct exchange *exchange) {
+    const struct fetch_answer *answer = fetch_answer(exchange->fetch);
+    if (exchange->phase == EXCHANGE_RUNS && answer && answer->status == 200) {
+        exchange->request.until = 0;
+    }
+    if (exchange->phase == EXCHANGE_RUNS && fetch_keep_errnum(exchange->fetch)) {
+        exchange->keep_errnum = fetch_keep_errnum(exchange->fetch);
+    }
+}
+
 static void take_failure(struct exchange *exchange, bool transient, struct err *err) {
     bool answered = fetch_answer(exchange->fetch);
+    note_answer(exchange);
     uint64_t received = fetch_bytes(exchange->fetch);
     if (!answered && try_other_way(exchange, err->text)) {
         return;
@@ -333,6 +349,7 @@ static void take_redirect(struct exchange *exchange, const struct fetch_answer *
 
 static void take_answer(struct exchange *exchange) {
     const struct fetch_answer *answer = fetch_answer(exchange->fetch);
+    note_answer(exchange);
     if (!exchange->host->known && expects_tls(exchange, answer) && try_other_way(exchange, NULL)) {
         return;
     }
@@ -419,6 +436,7 @@ void exchange_start(struct exchange *exchange, struct registry *registry, const 
     struct err err = {0};
     exchange->registry = registry;
     exchange->request = *request;
+    exchange->received = request->start;
     copy_ref(&exchange->arena, ref, &exchange->ref);
     exchange->next = registry->exchanges;
     registry->exchanges = exchange;
@@ -428,6 +446,19 @@ void exchange_start(struct exchange *exchange, struct registry *registry, const 
     }
     pick_endpoints(exchange);
     begin(exchange);
+}
+
+void exchange_keep(struct exchange *exchange, int keep_fd) {
+    exchange->request.keeps = true;
+    exchange->request.keep_fd = keep_fd;
+    if (exchange->phase == EXCHANGE_RUNS && exchange->fetch) {
+        fetch_keep(exchange->fetch, keep_fd);
+    }
+}
+
+int exchange_keep_errnum(const struct exchange *exchange) {
+    bool runs = exchange->phase == EXCHANGE_RUNS && exchange->fetch;
+    return runs && fetch_keep_errnum(exchange->fetch) ? fetch_keep_errnum(exchange->fetch) : exchange->keep_errnum;
 }
 
 void exchange_finish(struct exchange *exchange) {

@@ -76,8 +76,11 @@ struct exchange_request {
     size_t body_size;
     int body_fd; // -1: none
     uint64_t body_offset, body_length;
-    int out_fd;    // -1: memory
-    uint64_t size; // of a body for out_fd
+    int out_fd;            // -1: memory
+    uint64_t size;         // of a body for out_fd
+    uint64_t start, until; // of it: what is wanted; until 0: to its end. A server that sends all makes that of it
+    bool keeps;            // what comes is appended to keep_fd, too (fetch_keep())
+    int keep_fd;
     uint64_t max_bytes;
     bool mirrors; // may take part
     bool once;    // is not to be tried again: the caller does
@@ -109,10 +112,11 @@ struct exchange {
     unsigned resumed; // times that a body went on after a cut
 
     enum exchange_phase phase;
-    struct fetch *fetch; // of EXCHANGE_RUNS, EXCHANGE_TOKEN; its answer when EXCHANGE_DONE
-    int64_t due_ms;      // of EXCHANGE_WAITS
-    uint64_t started_at; // body bytes there when the request was sent
-    uint64_t received;
+    struct fetch *fetch;          // of EXCHANGE_RUNS, EXCHANGE_TOKEN; its answer when EXCHANGE_DONE
+    int64_t due_ms;               // of EXCHANGE_WAITS
+    uint64_t started_at;          // body bytes there when the request was sent
+    uint64_t received;            // up to there, from the body's beginning
+    int keep_errnum;              // why nothing is kept any more
     struct auth_token_wish *wish; // of EXCHANGE_TOKEN: registry_token.c
     struct err err;               // of EXCHANGE_FAILED
     bool transient;               // namely in a way that may pass
@@ -146,6 +150,10 @@ int registry_wait(struct registry *registry, int64_t wait_ms, struct err *err) M
 const struct fetch_answer *exchange_answer(const struct exchange *exchange);               // of EXCHANGE_DONE
 void exchange_fail(struct exchange *exchange, const struct err *err);
 void exchange_send(struct exchange *exchange); // the request, again: with a token there now
+
+// Keeps what comes from now on.
+void exchange_keep(struct exchange *exchange, int keep_fd);
+int exchange_keep_errnum(const struct exchange *exchange); // 0: all is kept
 
 // --- authorisation: registry_token.c ---
 // The header line for the exchange's host and scope, NULL: none is known.

@@ -75,7 +75,8 @@ int source_registry_blob(struct source *source, const struct digest *digest, uin
     struct digest found;
     char wanted[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
     AUTO_FD int fd = source_spool(source, err);
-    if (fd < 0 || registry_download_start(source->registry, source->ref, digest, size, fd, &download, err) < 0) {
+    const struct registry_blob blob = {.digest = digest, .size = size, .out_fd = fd};
+    if (fd < 0 || registry_download_start(source->registry, source->ref, &blob, &download, err) < 0) {
         return -1;
     }
     int result = wait_for(source, download, err);

@@ -2,6 +2,7 @@
 
 #include "images/layer.h"
 #include "images/needed.h"
+#include "images/partial.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/dir.h"
@@ -105,6 +106,11 @@ static void count_staging(const struct walk *walk, const char *folder, int folde
     add(&walk->usage->leftovers, tree_measure(folder_fd, name), is_held(folder_fd, name));
 }
 
+static void count_partial(void *context, uint64_t bytes, bool in_use) {
+    struct usage *usage = context;
+    add(&usage->leftovers, bytes, in_use);
+}
+
 static int each(const struct walk *walk, const char *folder,
                 void (*count)(const struct walk *walk, const char *folder, int folder_fd, const char *name), struct err *err) {
     AUTO_FD int fd = openat(walk->store->fd, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -135,6 +141,7 @@ int usage_measure(const struct store *store, struct arena *arena, struct usage *
         each(&walk, "layers", count_stray_layer, err) < 0 || each(&walk, "staging", count_staging, err) < 0) {
         return -1;
     }
+    partial_each(store, count_partial, &usage);
     *ret = usage;
     return 0;
 }

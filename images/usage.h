@@ -34,7 +34,7 @@ struct usage {
     size_t images_count;
     struct usage_part layers;    // of images; reclaimable: those that no image in use has
     struct usage_part documents; // manifests and configurations; active: an image needs it
-    struct usage_part leftovers; // layers of no image, and what dead processes left behind; active: somebody works on it
+    struct usage_part leftovers; // layers of no image, partial files, what dead processes left behind; active: somebody works on it
 };
 
 // Takes no lock: what changes meanwhile may be counted or not. Lists live in the arena.

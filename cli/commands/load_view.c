@@ -28,7 +28,10 @@ static void begin(struct load_view *view, const struct load_layer *layers, size_
     view->done = mem_array(count + 1, sizeof(*view->done));
     for (size_t i = 0; i < count; i++) {
         const char *name = strncmp(layers[i].name, "sha256:", 7) == 0 ? layers[i].name + 7 : layers[i].name;
-        AUTO_FREE char *label = mem_format("layer %.12s", name);
+        char text[OUTPUT_HUMAN_SIZE];
+        AUTO_FREE char *label = layers[i].resumed_at ? mem_format("layer %.12s, resumed at %s", name,
+                                                                  output_human_size((int64_t)layers[i].resumed_at, text))
+                                                     : mem_format("layer %.12s", name);
         unsigned line = progress_add(view->progress, label);
         view->first = i == 0 ? line : view->first;
     }
@@ -88,6 +91,7 @@ static void tell_layer(const struct load_layer *layer) {
     json_write_string(&writer, "state", names[layer->state]);
     json_write_u64(&writer, "done", layer->done);
     json_write_u64(&writer, "size", layer->size);
+    json_write_u64(&writer, "resumed", layer->resumed);
     json_write_close(&writer, '}');
     write_event(&event);
 }

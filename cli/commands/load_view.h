@@ -1,8 +1,8 @@
 // What is shown of a load on its way: lines for people on standard error, or events for programs on standard output.
 //
 // An event is a JSON object on a line of its own: {"event":"layer","layer":"sha256:...","state":"waiting|running|done|present",
-// "done":BYTES,"size":BYTES}, of compressed bytes, at every change of state and meanwhile twice a second; at the end, of each
-// image,
+// "done":BYTES,"size":BYTES,"resumed":BYTES}, of compressed bytes, at every change of state and meanwhile twice a second; resumed:
+// of them, those that are there from a pull that was broken off. At the end, of each image,
 // {"event":"image","id":"sha256:...","names":[...]}.
 #ifndef COFFER_CLI_COMMANDS_LOAD_VIEW_H
 #define COFFER_CLI_COMMANDS_LOAD_VIEW_H

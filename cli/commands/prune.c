@@ -6,6 +6,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "images/catalog.h"
+#include "images/partial.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -92,6 +93,10 @@ static int prune_images(struct context *context, const struct catalog_prune *pru
     }
     int result = catalog_prune(store, prune, &removal, err);
     removal_add(buf, &removal);
+    unsigned partials = partial_sweep(store, 0, bytes);
+    if (partials > 0) {
+        buf_add_format(buf, "Deleted partial downloads: %u\n", partials);
+    }
     return result < 0 ? -1 : removal_collect(store, buf, bytes, err);
 }
 
@@ -112,7 +117,8 @@ static int run_image(struct context *context, struct err *err) {
     if (parse_filters(context, &prune, err) < 0) {
         return -1;
     }
-    return end(&buf, bytes, prune_images(context, &prune, &buf, &bytes, err), err);
+    int result = prune_images(context, &prune, &buf, &bytes, err);
+    return end(&buf, bytes, result, err);
 }
 
 // Containers have no labels.
@@ -157,8 +163,10 @@ static int confirm(const struct prune_request *request, bool *ret_yes, struct er
     if (!ask_possible()) {
         return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
     }
-    buf_add_format(&question, "This removes all ended containers, %s, and layers that no image needs.\nAre you sure? [y/N] ",
-                   request->all ? "all images that no container runs" : "images without a name");
+    buf_add_format(
+        &question,
+        "This removes all ended containers, %s, and layers that no image needs, and partial downloads.\nAre you sure? [y/N] ",
+        request->all ? "all images that no container runs" : "images without a name");
     if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
         return -1;
     }
@@ -179,7 +187,8 @@ static int run_system(struct context *context, struct err *err) {
     }
     // Containers come first: an ordinary user's process is in another user namespace afterwards.
     int result = prune_containers(context, &prune, &buf, err);
-    return end(&buf, bytes, result < 0 ? -1 : prune_images(context, &prune, &buf, &bytes, err), err);
+    result = result < 0 ? -1 : prune_images(context, &prune, &buf, &bytes, err);
+    return end(&buf, bytes, result, err);
 }
 
 #define FILTER_HELP "Remove only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]"
@@ -201,6 +210,7 @@ static const struct option_row system_options[] = {
 const struct command command_image_prune = {
     .name = "prune",
     .summary = "Remove images without a name, and layers that no image needs",
+    .description = "What pulls that were broken off have left to go on with is removed, too.",
     .examples = "coffer image prune --all --filter until=240h",
     .group = COMMAND_GROUP_IMAGES,
     .options = image_options,

@@ -16,6 +16,7 @@ struct pull_request {
     const char *platform;
     bool quiet;
     int format;
+    struct opt_i64 partial_after;
     struct registry_flags registry;
 };
 
@@ -27,6 +28,7 @@ static int run(struct context *context, struct err *err) {
         .platform = request->platform,
         .quiet = request->quiet && request->format == FORMAT_TEXT,
         .events = request->format == FORMAT_JSON,
+        .partial_after = request->partial_after,
     };
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct image_ref ref;
@@ -51,6 +53,8 @@ static const struct option_row options[] = {
     OPTION_FLAG("quiet", 'q', struct pull_request, quiet, "Do not show how far it is"),
     OPTION_CHOICE("format", 0, "FORMAT", formats, struct pull_request, format,
                   "Print text, or JSON events, one a line [default text]"),
+    OPTION_DURATION("partial-after", 0, "TIME", struct pull_request, partial_after,
+                    "Keep what comes once it has waited TIME for the line, and has as long to wait [default 10s]"),
     REGISTRY_OPTIONS(struct pull_request, registry),
     {0},
 };
@@ -66,7 +70,10 @@ const struct command command_pull = {
         "registries.conf.d, or the user's own below ~/.config/containers; COFFER_REGISTRIES_CONF names another file. Its "
         "unqualified-search-registries are not searched, and its aliases not followed: a short name is always docker.io's.\n\n"
         "Layers come side by side and are unpacked as they come; those that the store has are not asked for. Every digest and size "
-        "is verified. On failure nothing has changed.",
+        "is verified. On failure nothing has changed.\n\n"
+        "A pull over a slow line keeps the compressed bytes that come, from the time on that --partial-after says; one that is "
+        "broken off, by whatever, goes on there the next time. They are removed when the image is in the store, after a week, and "
+        "by \"coffer image prune\".",
     .examples = "coffer pull alpine\ncoffer pull quay.io/prometheus/node-exporter:v1.7.0\ncoffer pull oci:build/image:latest",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,

@@ -26,6 +26,9 @@
 #include <time.h>
 #include <unistd.h>
 
+// A pull that has waited so long for the line, and has as long to wait: what it gets is kept.
+enum { PARTIAL_AFTER_MS = 10 * 1000 };
+
 static int open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
     unsigned flags = STORE_CREATE;
     bool single_id = false;
@@ -124,7 +127,13 @@ int store_load(struct context *context, const struct store_load *load, struct er
     struct image_platform platform;
     struct load_image *images;
     size_t count;
-    struct load_options options = {.source = load->source, .input_fd = STDIN_FILENO, .registry = load->registry, .ref = load->ref};
+    struct load_options options = {
+        .source = load->source,
+        .input_fd = STDIN_FILENO,
+        .registry = load->registry,
+        .ref = load->ref,
+        .partial_after_ms = load->partial_after.set ? load->partial_after.value : PARTIAL_AFTER_MS,
+    };
     if (load->name) {
         if (image_ref_parse(&context->arena, load->name, &name, err) < 0) {
             return -1;

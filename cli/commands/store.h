@@ -5,6 +5,7 @@
 #include "images/load.h"
 #include "images/store.h"
 #include "runtime/base/attr.h"
+#include "specs/values.h"
 
 struct context;
 struct err;
@@ -31,9 +32,10 @@ struct store_load {
     const char *name;     // NULL: as the source says
     const char *platform; // NULL: this host's
     bool quiet;
-    bool only_ids; // print nothing but the images' ids
-    bool events;   // JSON in place of all words
-    bool no_words; // print nothing at all on standard output
+    bool only_ids;                // print nothing but the images' ids
+    bool events;                  // JSON in place of all words
+    bool no_words;                // print nothing at all on standard output
+    struct opt_i64 partial_after; // milliseconds; not set: the usual
 };
 int store_load(struct context *context, const struct store_load *load, struct err *err) MUST_CHECK;
 

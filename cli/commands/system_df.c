@@ -213,8 +213,9 @@ const struct command command_system_df = {
     .description = "Layers count once, however many images have them. Reclaimable of images is what \"coffer image prune --all\" "
                    "frees; of one image, "
                    "its unique size, what \"coffer rmi\" frees. Documents are manifests and configurations; leftovers are layers "
-                   "of no image and what "
-                   "commands that were killed have left, which the next command that changes images removes.",
+                   "of no image, what "
+                   "commands that were killed have left, which the next command that changes images removes, and what pulls that "
+                   "were broken off go on with, which \"coffer image prune\" removes.",
     .examples = "coffer system df -v\ncoffer system df --format '{{.Type}} {{.Reclaimable}}'",
     .group = COMMAND_GROUP_OTHER,
     .options = options,

@@ -42,11 +42,14 @@ static void start(struct loop *loop, const struct fetch_packet *packet, int *fds
     size_t next = 1;
     int body = packet->flags & FETCH_HAS_BODY && next < count ? fd_take(&fds[next++]) : -1;
     int out = packet->flags & FETCH_HAS_OUT && next < count ? fd_take(&fds[next++]) : -1;
+    int keep = packet->flags & FETCH_HAS_KEEP && next < count ? fd_take(&fds[next++]) : -1;
     struct transfer *transfer = count > 0 ? transfer_create(FETCHER_SOCKET, packet->id, fds[0], body, out, &err) : NULL;
     if (!transfer) {
         transfer_refuse(FETCHER_SOCKET, packet->id, &err);
+        fd_close(&keep);
         return;
     }
+    transfer_keep(transfer, keep);
     transfer->next = loop->running;
     loop->running = transfer;
     curl_multi_add_handle(loop->multi, transfer->easy);
@@ -65,17 +68,25 @@ static void stop(struct loop *loop, uint32_t id) {
     }
 }
 
+// One that has ended meanwhile has nothing more to keep.
+static void keep(struct loop *loop, uint32_t id, int *fds, size_t count) {
+    struct transfer *transfer = find(loop->running, id);
+    if (transfer && count > 0) {
+        transfer_keep(transfer, fd_take(&fds[0]));
+    }
+}
+
 // One packet with its descriptors. False: there is none now.
 static bool hear(struct loop *loop) {
     struct fetch_packet packet;
     union {
         struct cmsghdr head;
-        char room[CMSG_SPACE(3 * sizeof(int))];
+        char room[CMSG_SPACE(FETCH_MAX_FDS * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = &packet, .iov_len = sizeof(packet)};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
-    int fds[3] = {-1, -1, -1};
+    int fds[FETCH_MAX_FDS] = {-1, -1, -1, -1};
     size_t count = 0;
     ssize_t got = recvmsg(FETCHER_SOCKET, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -91,6 +102,8 @@ static bool hear(struct loop *loop) {
     }
     if (packet.kind == FETCH_PACKET_START) {
         start(loop, &packet, fds, count);
+    } else if (packet.kind == FETCH_PACKET_KEEP) {
+        keep(loop, packet.id, fds, count);
     } else {
         stop(loop, packet.id);
     }

@@ -1,5 +1,6 @@
 #include "images/fetcher/transfer.h"
 
+#include "images/partial_note.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -52,14 +53,19 @@ void transfer_refuse(int socket, uint32_t id, const struct err *err) {
     send_ending(socket, id, &(struct fetch_ending){.failed = true, .text = err->text});
 }
 
+static void send_progress(const struct transfer *transfer, int flags) {
+    const struct fetch_progress progress = {
+        .received = transfer->received, .sent = transfer->sent, .keep_errnum = (uint64_t)transfer->keep_errnum};
+    send_packet(transfer->socket, FETCH_PACKET_PROGRESS, transfer->id, &progress, sizeof(progress), flags);
+}
+
 void transfer_tell(struct transfer *transfer) {
     uint64_t bytes = transfer->received + transfer->sent;
     if (bytes - transfer->told_bytes < TELL_EVERY_BYTES) {
         return;
     }
     transfer->told_bytes = bytes;
-    const struct fetch_progress progress = {.received = transfer->received, .sent = transfer->sent};
-    send_packet(transfer->socket, FETCH_PACKET_PROGRESS, transfer->id, &progress, sizeof(progress), MSG_DONTWAIT);
+    send_progress(transfer, MSG_DONTWAIT);
 }
 
 // --- the answer's head ---
@@ -100,7 +106,7 @@ static int check_range(struct transfer *transfer) {
     unsigned long long first;
     if (transfer->status == 206) {
         const char *range = find_line(transfer, "content-range");
-        if (at == 0 || !range || sscanf(range, "bytes %llu-", &first) != 1 || first != at) {
+        if ((at == 0 && transfer->order.until == 0) || !range || sscanf(range, "bytes %llu-", &first) != 1 || first != at) {
             return break_off(transfer, "the server sends another part than was asked for (Content-Range)");
         }
         transfer->received = at;
@@ -197,6 +203,40 @@ static int give_out(struct transfer *transfer, const char *data, size_t size) {
     return 0;
 }
 
+// --- what is kept for another time ---
+
+void transfer_keep(struct transfer *transfer, int give_fd) {
+    fd_close(&transfer->keep_fd);
+    transfer->keep_fd = give_fd;
+    transfer->keep_begun = false;
+}
+
+// `at`: where in the body these bytes belong. A file with bytes in it ends right there: that is its owner's business.
+static int try_keep(struct transfer *transfer, uint64_t at, const char *data, size_t size) {
+    struct stat status;
+    char note[PARTIAL_NOTE_SIZE + 1];
+    if (!transfer->keep_begun && fstat(transfer->keep_fd, &status) < 0) {
+        return -1;
+    }
+    if (!transfer->keep_begun && status.st_size == 0) {
+        partial_note_format(at, note);
+        if (fd_write_all(transfer->keep_fd, note, PARTIAL_NOTE_SIZE) < 0) {
+            return -1;
+        }
+    }
+    transfer->keep_begun = true;
+    return fd_write_all(transfer->keep_fd, data, size);
+}
+
+// A full disk is no reason to break anything off.
+static void keep(struct transfer *transfer, uint64_t at, const char *data, size_t size) {
+    if (transfer->keep_fd >= 0 && size > 0 && try_keep(transfer, at, data, size) < 0) {
+        transfer->keep_errnum = errno ? errno : EIO;
+        fd_close(&transfer->keep_fd);
+        send_progress(transfer, 0);
+    }
+}
+
 static void give_memory(struct transfer *transfer, const char *data, size_t size) {
     enum { STEP = FETCHER_MAX_PACKET - 1024 };
     for (size_t at = 0; at < size; at += STEP) {
@@ -216,7 +256,8 @@ static size_t take_words(struct transfer *transfer, const char *data, size_t siz
 static size_t take_body(char *data, size_t one, size_t count, void *context) {
     struct transfer *transfer = context;
     size_t size = one * count, at = 0;
-    const uint64_t limit = transfer->order.max_bytes;
+    bool is_part = transfer->status == 206 && transfer->order.until > 0;
+    const uint64_t limit = is_part ? transfer->order.until : transfer->order.max_bytes;
     if (transfer->out_full) {
         return CURL_WRITEFUNC_PAUSE;
     }
@@ -236,8 +277,11 @@ static size_t take_body(char *data, size_t one, size_t count, void *context) {
     }
     if (!transfer->to_out) {
         give_memory(transfer, data + at, size - at);
-    } else if (give_out(transfer, data + at, size - at) < 0) {
-        return 0;
+    } else {
+        keep(transfer, transfer->received - (size - at), data + at, size - at);
+        if (give_out(transfer, data + at, size - at) < 0) {
+            return 0;
+        }
     }
     return size;
 }
@@ -379,7 +423,11 @@ static void set_lines(struct transfer *transfer) {
             transfer->lines = curl_slist_append(transfer->lines, transfer->order.headers[i]);
         }
     }
-    if (transfer->order.resume_at > 0) {
+    if (transfer->order.until > 0) {
+        snprintf(range, sizeof(range), "Range: bytes=%llu-%llu", (unsigned long long)transfer->order.resume_at,
+                 (unsigned long long)transfer->order.until - 1);
+        transfer->lines = curl_slist_append(transfer->lines, range);
+    } else if (transfer->order.resume_at > 0) {
         snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)transfer->order.resume_at);
         transfer->lines = curl_slist_append(transfer->lines, range);
     }
@@ -434,7 +482,7 @@ static void prepare_pipe(int fd) {
 
 struct transfer *transfer_create(int socket, uint32_t id, int order_fd, int give_body_fd, int give_out_fd, struct err *err) {
     struct transfer *transfer = mem_alloc(sizeof(*transfer));
-    *transfer = (struct transfer){.id = id, .socket = socket, .body_fd = give_body_fd, .out_fd = give_out_fd};
+    *transfer = (struct transfer){.id = id, .socket = socket, .body_fd = give_body_fd, .out_fd = give_out_fd, .keep_fd = -1};
     prepare_pipe(give_out_fd);
     transfer->easy = curl_easy_init();
     if (!transfer->easy || read_order(transfer, order_fd, err) < 0) {
@@ -454,6 +502,7 @@ void transfer_destroy(struct transfer *transfer) {
     curl_slist_free_all(transfer->lines);
     fd_close(&transfer->body_fd);
     fd_close(&transfer->out_fd);
+    fd_close(&transfer->keep_fd);
     buf_finish(&transfer->head);
     buf_finish(&transfer->pending);
     arena_finish(&transfer->arena);
@@ -511,6 +560,7 @@ bool transfer_finish(struct transfer *transfer) {
         .text = failed ? words : NULL,
         .received = transfer->received,
         .sent = transfer->sent,
+        .keep_errnum = (uint32_t)transfer->keep_errnum,
     };
     send_ending(transfer->socket, transfer->id, &ending);
     return true;

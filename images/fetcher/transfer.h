@@ -22,6 +22,9 @@ struct transfer {
     struct arena arena;
     struct fetch_order order;
     int body_fd, out_fd; // -1: none
+    int keep_fd;         // where what goes to out_fd is appended, too; -1: none
+    bool keep_begun;     // it has its note
+    int keep_errnum;     // why that ended
 
     // The answer.
     long status;
@@ -46,6 +49,9 @@ struct transfer {
 // Takes the descriptors. NULL with err.
 struct transfer *transfer_create(int socket, uint32_t id, int order_fd, int give_body_fd, int give_out_fd, struct err *err);
 void transfer_destroy(struct transfer *transfer);
+
+// From now on what goes to out_fd is kept there, too: a file that can be appended to.
+void transfer_keep(struct transfer *transfer, int give_fd);
 
 // out_fd takes bytes again.
 void transfer_go_on(struct transfer *transfer);

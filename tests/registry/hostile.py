@@ -2,7 +2,8 @@
 
 It listens on three ports of 127.0.0.1 that the kernel chooses: plain http, https (where FOLDER/tls.crt and FOLDER/tls.key are), and plain
 http once more, "other", for redirects to lead to. FOLDER/ports says which, as shell assignments HTTP, HTTPS and OTHER, once all are open.
-Every request is a line of JSON in FOLDER/requests: server, method, path, authorization, range, cookie, whether by TLS.
+Every request is a line of JSON in FOLDER/requests: server, method, path, authorization, range, cookie, whether by TLS; every body that
+was sent to its end one in FOLDER/sent: path, bytes.
 
 How often a path was asked for before decides what comes the second time ("once"); each CASE/NAME counts for itself, so that a test that
 takes a NAME of its own begins anew."""
@@ -95,14 +96,17 @@ class Request:
         handler, data = self.handler, self.data if data is None else data
         if data is None:
             return handler.error(404, "BLOB_UNKNOWN" if self.is_blob else "MANIFEST_UNKNOWN", "not there")
-        first = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-        at = int(first.group(1)) if first and self.is_blob else 0
+        first = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", "")) if self.is_blob else None
+        at, end = 0, len(data)
+        if first:
+            at = int(first.group(1))
+            end = min(end, int(first.group(2)) + 1) if first.group(2) else end
         if at > 0 and at >= len(data):
             return handler.error(416, "RANGE_INVALID", "beyond the end")
-        handler.send_response(206 if at else 200)
-        if at:
-            handler.send_header("Content-Range", f"bytes {at}-{len(data) - 1}/{len(data)}")
-        return handler.finish_with(data[at:], self.type, digest or self.digest, headers)
+        handler.send_response(206 if first else 200)
+        if first:
+            handler.send_header("Content-Range", f"bytes {at}-{end - 1}/{len(data)}")
+        return handler.finish_with(data[at:end], self.type, digest or self.digest, headers)
 
     def changed_manifest(self, change):
         """Another manifest, honest about its digest."""
@@ -218,6 +222,41 @@ def slow(request):
         handler.wfile.flush()
         time.sleep(0.2)
     return None
+
+
+@case("throttled")
+def throttled(request):
+    """Layers at 1 MB/s, with ranges."""
+    request.handler.rate = 1000000 if request.is_layer else 0
+    return request.good()
+
+
+@case("deaf")
+def deaf(request):
+    """Knows no ranges: all comes, always."""
+    del request.handler.headers["Range"]
+    return request.good()
+
+
+@case("deaf-cut")
+def deaf_cut(request):
+    """The same, and the first answer breaks off in the middle of a layer."""
+    if not request.is_layer or request.before > 0:
+        return deaf(request)
+    handler, half = request.handler, len(request.data) // 2
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(request.data)))
+    handler.end_headers()
+    handler.wfile.write(request.data[:half])
+    return handler.cut()
+
+
+@case("no-parts")
+def no_parts(request):
+    """Whatever part is asked for, it has another."""
+    if request.is_layer and "Range" in request.handler.headers:
+        return request.handler.error(416, "RANGE_INVALID", "not that")
+    return request.good()
 
 
 # --- connections ---
@@ -488,6 +527,7 @@ def missing_layer(request):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    rate = 0  # bytes a second; 0: as fast as it goes
 
     def log_message(self, *_):
         pass
@@ -514,7 +554,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            self.write_slowly(data) if self.rate else self.wfile.write(data)
+            self.record_sent(len(data))
+
+    def write_slowly(self, data):
+        """A twentieth of a second's worth at a time; little of it waits in the kernel."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        step = self.rate // 20
+        for at in range(0, len(data), step):
+            self.wfile.write(data[at : at + step])
+            time.sleep(0.05)
+
+    def record_sent(self, size):
+        with lock, open(os.path.join(FOLDER, "sent"), "a") as file:
+            file.write(json.dumps({"path": self.path, "bytes": size}) + "\n")
 
     def finish(self, status, data, kind, digest=None, headers=()):
         self.send_response(status)
@@ -557,6 +610,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.record()
+        self.rate = 0
         if self.path == "/v2/":
             return self.finish(200, b"{}", "application/json")
         if self.path.startswith("/token/"):

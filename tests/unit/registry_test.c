@@ -414,7 +414,8 @@ static int download(struct talk *talk, uint64_t size, char text[64]) {
     struct digest digest;
     AUTO_FD int fd = memfd_create("blob", MFD_CLOEXEC);
     CHECK(digest_parse(HELLO_DIGEST, &digest, &talk->err) == 0);
-    if (registry_download_start(talk->registry, &talk->ref, &digest, size, fd, &download, &talk->err) < 0) {
+    const struct registry_blob blob = {.digest = &digest, .size = size, .out_fd = fd};
+    if (registry_download_start(talk->registry, &talk->ref, &blob, &download, &talk->err) < 0) {
         return -1;
     }
     while (!registry_download_ended(download)) {
