@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
     &command_mount,
     &command_unmount,
     &command_image,
+    &command_manifest,
     &command_system,
     &command_unshare,
     &command_version,
@@ -53,6 +54,19 @@ static const struct command *const image_commands[] = {
     &command_unmount,
     &command_image_prune,
     &command_image_rm,
+    NULL,
+};
+
+static const struct command *const manifest_commands[] = {
+    &command_manifest_create,
+    &command_manifest_add,
+    &command_manifest_annotate,
+    &command_manifest_inspect,
+    &command_manifest_ls,
+    &command_manifest_push,
+    &command_manifest_exists,
+    &command_manifest_remove,
+    &command_manifest_rm,
     NULL,
 };
 // clang-format on
@@ -125,6 +139,18 @@ const struct command command_image = {
     .group = COMMAND_GROUP_IMAGES,
     .options = no_options,
     .commands = image_commands,
+};
+
+const struct command command_manifest = {
+    .name = "manifest",
+    .summary = "Make lists of images, one for each platform, and push them",
+    .description =
+        "A list (an OCI index, docker's manifest list) is one name for images of several platforms. It is made in the store, of "
+        "images "
+        "of the store and of registries, and is there for all when it is pushed.",
+    .group = COMMAND_GROUP_IMAGES,
+    .options = no_options,
+    .commands = manifest_commands,
 };
 
 const struct command command_system = {

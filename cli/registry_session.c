@@ -156,6 +156,10 @@ static int ask_helper_early(const struct context *context, const struct credenti
     return context->rootless && credentials_find(credentials, host, NULL, &arena, &known, err) < 0 ? -1 : 0;
 }
 
+int registry_session_expect(struct context *context, const struct registry_session *session, const char *host, struct err *err) {
+    return ask_helper_early(context, session->credentials, host, err);
+}
+
 int registry_session_open(struct context *context, const struct registry_flags *options, const char *host,
                           struct registry_session *ret, struct err *err) {
     AUTO_REGISTRY_SESSION struct registry_session session = {0};

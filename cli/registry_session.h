@@ -40,6 +40,10 @@ const char *registry_reference(const char *word);
 int registry_session_open(struct context *context, const struct registry_flags *options, const char *host,
                           struct registry_session *ret, struct err *err) MUST_CHECK;
 
+// Before another of its hosts is asked, and before the process changes its user namespace.
+int registry_session_expect(struct context *context, const struct registry_session *session, const char *host,
+                            struct err *err) MUST_CHECK;
+
 // Where logins are looked for, the first first; strings in the context's arena. What is wrong with the options is found when the
 // credentials are opened.
 void registry_session_credentials(struct context *context, const struct registry_flags *options, const char *host,

@@ -17,7 +17,7 @@ struct push_options {
     const char *name;             // of the image in the store
     struct registry *registry;    // of the target
     struct registry *others;      // where layers may come from: what was allowed of the target is not allowed of these
-    const struct image_ref *to;   // with a tag, or the image's own digest
+    const struct image_ref *to;   // with a tag, or the image's own digest; with neither it is there by its digest alone
     int spool_fd;                 // a directory for files without a name
     enum compression compression; // of layers that are packed anew
     bool pack_all;                // and those that are somewhere, too

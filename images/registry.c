@@ -256,6 +256,25 @@ int registry_get_manifest(struct registry *registry, const struct image_ref *ref
     return take_manifest(&exchange, head, arena, ret, err);
 }
 
+int registry_has_manifest(struct registry *registry, const struct image_ref *ref, struct err *err) {
+    AUTO_EXCHANGE struct exchange exchange = {0};
+    const struct exchange_request request = {
+        .method = "HEAD",
+        .path = arena_format(&exchange.arena, "/manifests/%s", ref->digest ? ref->digest : ref->tag),
+        .actions = "pull,push",
+        .what = image_ref_full(&exchange.arena, ref),
+        .headers = {accept},
+        .body_fd = -1,
+        .out_fd = -1,
+    };
+    exchange_start(&exchange, registry, ref, &request);
+    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+        return -1;
+    }
+    int status = exchange_answer(&exchange)->status;
+    return status == 200 ? 1 : status == 404 ? 0 : exchange_refused(&exchange, err);
+}
+
 int registry_get_blob(struct registry *registry, const struct image_ref *ref, const struct digest *digest, uint64_t size,
                       struct arena *arena, const char **ret_text, struct err *err) {
     AUTO_EXCHANGE struct exchange exchange = {0};

@@ -87,6 +87,8 @@ int registry_step(struct registry *registry, struct err *err) MUST_CHECK;
 // 1: the registry has the blob (*ret_size: 0 where it does not say), 0: it has not, -1.
 int registry_has_blob(struct registry *registry, const struct image_ref *ref, const struct digest *digest, uint64_t *ret_size,
                       struct err *err) MUST_CHECK;
+// The same for a manifest, by ref's digest, else its tag.
+int registry_has_manifest(struct registry *registry, const struct image_ref *ref, struct err *err) MUST_CHECK;
 // Takes a blob over from another repository of the same registry: 1 done, 0 it must be uploaded, -1.
 int registry_mount_blob(struct registry *registry, const struct image_ref *ref, const struct digest *digest,
                         const char *from_repository, struct err *err) MUST_CHECK;

@@ -8,6 +8,7 @@
 //     layers/KEY/tar.zst             what makes its tar again, bit by bit: all of it but the data of its files
 //     images/HEX.json                one image: its record, named by its id (the configuration's digest, as docker has it)
 //     tags/REPOSITORY/TAG            a link to an image's record; "/" in the repository is "+". Digest references look the same.
+//     lists/REPOSITORY/TAG           a list of images that was made by hand (images/list.h); it keeps none of them here
 //     partials/ALGORITHM-HEX         what a slow pull that was broken off has got of a compressed layer (images/partial.h)
 //     staging/RANDOM                 what is being made or taken away; flock'ed by the process that does so
 //
@@ -17,7 +18,8 @@
 // image takes no lock of the store: it opens the tag, which leads to the record, and holds a shared lock on the record. An image is
 // removed only by who gets the exclusive lock on its record; a layer, when no record names it and nobody who is about to
 // publish an image holds a shared lock on its directory. Partial files stand outside of that: no image leads to them, only a pull
-// looks there, and what it finds counts as what a registry sends, until the digest of the whole is right.
+// looks there, and what it finds counts as what a registry sends, until the digest of the whole is right. A list is small enough to
+// be read, changed and replaced under the exclusive lock as a whole, so that nobody's change is lost; lists/ is made with the first.
 //
 // The directory belongs to root, or to the rootless user, and to nobody else (0700): names in it are trusted.
 #ifndef COFFER_IMAGES_STORE_H

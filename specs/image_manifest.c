@@ -19,6 +19,8 @@ static const struct json_row platform_rows[] = {
     ROW_STRING("architecture", struct image_platform, architecture, 0),
     ROW_STRING("variant", struct image_platform, variant, 0),
     ROW_STRING("os.version", struct image_platform, os_version, 0),
+    ROW_STRINGS("os.features", struct image_platform, os_features, 0),
+    ROW_STRINGS("features", struct image_platform, features, 0),
 };
 static const struct json_table platform_table = JSON_TABLE(struct image_platform, platform_rows);
 
@@ -33,6 +35,10 @@ static const struct json_row descriptor_rows[] = {
     ROW_STRING("artifactType", struct image_descriptor, artifact_type, 0),
 };
 static const struct json_table descriptor_table = JSON_TABLE(struct image_descriptor, descriptor_rows);
+
+int image_descriptor_take(struct json_reader *reader, json_t *value, struct image_descriptor *ret) {
+    return json_take_table(reader, &descriptor_table, value, ret);
+}
 
 // Manifest and index in one: which of the two it is shows by what it has.
 struct document {
@@ -153,6 +159,12 @@ bool image_media_type_is_layer(const char *media_type, enum image_layer_kind *re
     int64_t kind = json_value_of(layer_types, media_type);
     *ret_kind = kind < 0 ? IMAGE_LAYER_TAR : (enum image_layer_kind)kind;
     return kind >= 0;
+}
+
+bool image_descriptor_is_foreign(const struct image_descriptor *descriptor) {
+    enum image_layer_kind kind;
+    return descriptor->urls_count > 0 && image_media_type_is_layer(descriptor->media_type, &kind) &&
+           (strstr(descriptor->media_type, ".nondistributable.") || strstr(descriptor->media_type, ".foreign."));
 }
 
 const char *image_annotation(const struct text_pair *annotations, size_t count, const char *name) {

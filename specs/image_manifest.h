@@ -12,12 +12,18 @@
 struct arena;
 struct err;
 struct json_document;
+struct json_reader;
+struct json_t;
 
 struct image_platform {
     const char *os;
     const char *architecture; // Go's names
     const char *variant;
     const char *os_version;
+    const char **os_features;
+    size_t os_features_count;
+    const char **features; // of the processor
+    size_t features_count;
 };
 
 // A reference to a blob, with its size in bytes.
@@ -33,6 +39,13 @@ struct image_descriptor {
     const char *data; // base64 of the blob itself; NULL: not embedded
     const char *artifact_type;
 };
+
+// Decodes one that is a member of another document: for rows of kind CUSTOM.
+int image_descriptor_take(struct json_reader *reader, struct json_t *value, struct image_descriptor *ret) MUST_CHECK;
+
+// Whether it is a layer that shall not be handed on (docker's foreign layers, OCI's non-distributable ones) and that says where it
+// is to be had. Registries do without such a blob.
+bool image_descriptor_is_foreign(const struct image_descriptor *descriptor);
 
 enum image_manifest_kind { IMAGE_MANIFEST, IMAGE_INDEX };
 

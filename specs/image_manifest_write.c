@@ -12,6 +12,12 @@ static void write_platform(struct json_writer *writer, const struct image_platfo
     if (platform->os_version) {
         json_write_string(writer, "os.version", platform->os_version);
     }
+    if (platform->os_features_count > 0) {
+        json_write_strings(writer, "os.features", platform->os_features, platform->os_features_count);
+    }
+    if (platform->features_count > 0) {
+        json_write_strings(writer, "features", platform->features, platform->features_count);
+    }
     json_write_close(writer, '}');
 }
 
