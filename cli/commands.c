@@ -71,7 +71,7 @@ static const struct command *const manifest_commands[] = {
 };
 // clang-format on
 
-static const struct command *const system_commands[] = {&command_system_df, &command_system_prune, NULL};
+static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune, NULL};
 
 static const struct command *const oci_commands[] = {
     &command_oci_create,  &command_oci_start,  &command_oci_run,      &command_oci_list,   &command_oci_state,
@@ -155,7 +155,7 @@ const struct command command_manifest = {
 
 const struct command command_system = {
     .name = "system",
-    .summary = "Look at what is kept on the disk, and free what is not needed",
+    .summary = "Look at what is kept on the disk, check it, and free what is not needed",
     .group = COMMAND_GROUP_OTHER,
     .options = no_options,
     .commands = system_commands,

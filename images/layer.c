@@ -8,6 +8,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/kernel/sys.h"
 #include "specs/json.h"
 #include "specs/json_write.h"
 
@@ -176,4 +177,13 @@ int layer_publish(const struct store *store, const struct staging *staging, cons
         return err_sys(err, "put layer %s in its place", layer->key);
     }
     return 0;
+}
+
+int layer_replace(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
+                  struct err *err) {
+    if (sys_renameat2(staging->fd, name, store->layers_fd, layer->key, RENAME_EXCHANGE) == 0) {
+        return 0;
+    }
+    return errno == ENOENT ? layer_publish(store, staging, name, layer, err)
+                           : err_sys(err, "put layer %s in its place", layer->key);
 }

@@ -1,5 +1,5 @@
-// A layer of the store: a directory layers/KEY with the unpacked tree in fs/, what is known of it in layer.json, and in tar.zst what
-// makes it a tar again.
+// A layer of the store: a directory layers/KEY with the unpacked tree in fs/, what is known of it in layer.json, and in tar.zst
+// what makes it a tar again.
 //
 // KEY is the hex of its diff id: a layer is shared by all images that have it. One that took something from the layers below it
 // (the attributes of a directory that its tar only implies, a hard link to a file of theirs) is right on that stack alone; its key
@@ -52,6 +52,11 @@ int layer_describe(const struct layer *layer, int dir_fd, struct err *err) MUST_
 // Renames the staged directory `name` to the layer's place. Under the store's lock. One that is already there stays: it is the
 // same.
 int layer_publish(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
+                  struct err *err) MUST_CHECK;
+
+// The same in exchange for one that is damaged, which is then in the staging directory, to be removed. There is a layer under the
+// key at every moment. Under the store's lock, and with claims on all images that have the layer (images/claims.h).
+int layer_replace(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
                   struct err *err) MUST_CHECK;
 
 #endif

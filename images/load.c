@@ -51,6 +51,11 @@ static int open_source(struct load *load, struct err *err) {
         source_images(load->source, load->arena, &load->images, &load->count, err) < 0) {
         return -1;
     }
+    const struct load_repair *repair = options->repair;
+    char id[DIGEST_TEXT_SIZE];
+    if (repair && (load->count != 1 || strcmp(digest_format(&load->images[0].document.digest, id), repair->id) != 0)) {
+        return err_set(err, ERR_NOT_FOUND, "%s is another image", options->source);
+    }
     if (options->name && load->count > 1) {
         return err_set(err, ERR_INPUT, "%s holds %zu images; one name cannot stand for all of them", options->source, load->count);
     }
@@ -88,6 +93,7 @@ static void fill_image(struct load *load, const struct source_image *from, struc
         .layers_count = from->layers_count,
         .names = load->options->name ? load->options->name : from->names,
         .names_count = load->options->name ? 1 : from->names_count,
+        .repair = load->options->repair,
     };
 }
 
@@ -133,7 +139,8 @@ static int run(struct load *load, struct err *err) {
 int load_images(struct store *store, const struct load_options *options, struct arena *arena, struct load_image **ret_images,
                 size_t *ret_count, struct err *err) {
     AUTO(load_finish) struct load load = {.store = store, .options = options, .arena = arena};
-    load.layers = (struct load_layers){.store = store, .options = options, .staging = &load.staging, .arena = arena, .locks_fd = -1};
+    load.layers =
+        (struct load_layers){.store = store, .options = options, .staging = &load.staging, .arena = arena, .locks_fd = -1};
     if (run(&load, err) < 0) {
         return -1;
     }

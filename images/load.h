@@ -19,6 +19,7 @@ struct arena;
 struct err;
 struct registry;
 struct store;
+struct strv;
 
 enum load_state { LOAD_WAITING, LOAD_RUNNING, LOAD_DONE, LOAD_PRESENT };
 
@@ -31,6 +32,13 @@ struct load_layer {
     uint64_t resumed;    // bytes that are there from it
 };
 
+// What a load brings though the store has it, because it is damaged there (images/check.h).
+struct load_repair {
+    const char *id;            // "sha256:...": this image, and no other
+    const struct strv *layers; // their keys
+    bool record;               // the image's record, too
+};
+
 struct load_options {
     const char *source;        // as images/source.h has it
     struct registry *registry; // where `ref` is; NULL: source is not one
@@ -39,9 +47,10 @@ struct load_options {
     const struct image_ref *name;          // in place of what the source says; NULL: none
     const struct image_platform *platform; // NULL: this host's
     enum unpack_devices devices;
-    bool single_id;           // only one user id is mapped: owners are not kept
-    unsigned workers;         // at a time; 0: one a processor
-    int64_t partial_after_ms; // waited for the line, and as long to wait: what comes is kept (images/load_partials.h)
+    bool single_id;                   // only one user id is mapped: owners are not kept
+    unsigned workers;                 // at a time; 0: one a processor
+    int64_t partial_after_ms;         // waited for the line, and as long to wait: what comes is kept (images/load_partials.h)
+    const struct load_repair *repair; // NULL: what is there is right
 
     // Told after every change, and of running layers some times a second; NULL: not at all.
     void (*progress)(void *context, const struct load_layer *layers, size_t count);

@@ -12,6 +12,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/strv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -90,9 +91,16 @@ static int use_present(struct load_layer_job *job, struct err *err) {
     return job->fs_fd < 0 ? err_sys(err, "open layer %s of the store", layer->key) : 0;
 }
 
+// What the store has under either of its names is damaged: it is not even looked at.
+static bool is_repaired(const struct load_layers *layers, const struct load_layer_job *job) {
+    const struct load_repair *repair = layers->options->repair;
+    return repair && (strv_has(repair->layers, job->source->diff_id.hex) || strv_has(repair->layers, job->chain_id.hex));
+}
+
 static int plan_job(struct load_layers *layers, struct load_layer_job *job, struct err *err) {
     struct layer *layer = &job->publish.layer;
-    int found = layer_find(layers->store, &job->source->diff_id, &job->chain_id, layer, err);
+    job->replaces = is_repaired(layers, job);
+    int found = job->replaces ? 0 : layer_find(layers->store, &job->source->diff_id, &job->chain_id, layer, err);
     if (found < 0) {
         return -1;
     }
@@ -371,7 +379,7 @@ static int look_again(struct load_layers *layers, struct err *err) {
     for (size_t i = 0; i < layers->count; i++) {
         struct load_layer_job *job = layers->jobs[i];
         struct layer layer;
-        if (layers->states[i].state != LOAD_WAITING) {
+        if (layers->states[i].state != LOAD_WAITING || job->replaces) {
             continue;
         }
         int found = layer_find(layers->store, &job->source->diff_id, &job->chain_id, &layer, err);

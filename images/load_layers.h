@@ -28,6 +28,7 @@ struct load_layer_job {
     int fs_fd;     // its tree
     int record_fd; // of its tar, until the worker has ended; -1: none
     bool settled;
+    bool replaces; // one that is damaged
     struct unpack_worker *worker;
     struct unpack_result result;
     struct registry_download *download; // feeds the worker; NULL: it reads a file

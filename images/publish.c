@@ -1,5 +1,7 @@
 #include "images/publish.h"
 
+#include "images/claims.h"
+#include "images/load.h"
 #include "images/staging.h"
 #include "images/store.h"
 #include "images/tags.h"
@@ -7,6 +9,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/strv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -69,12 +72,14 @@ static int place_blob(const struct store *store, const struct staging *staging, 
     return 0;
 }
 
-// A record that is there stays: containers hold locks on that very file, and it says the same.
+// A record that is there stays: containers hold locks on that very file, and it says the same. One that is replaced has been
+// claimed.
 static int place_record(const struct store *store, const struct staging *staging, const struct publish_image *image,
                         struct err *err) {
     char path[IMAGE_RECORD_PATH_SIZE];
     const char *name = strchr(image_record_path(image->document->digest.hex, path), '/') + 1;
-    if (!store_has(store, path) && renameat(staging->fd, name, store->fd, path) < 0) {
+    bool stays = store_has(store, path) && !(image->repair && image->repair->record);
+    if (!stays && renameat(staging->fd, name, store->fd, path) < 0) {
         return err_sys(err, "put %s in its place", path);
     }
     return 0;
@@ -104,11 +109,21 @@ static int place_names(const struct store *store, const struct staging *staging,
     return 0;
 }
 
+static int place_layer(const struct store *store, const struct staging *staging, const struct publish_layer *layer,
+                       const struct load_repair *repair, struct err *err) {
+    return repair && strv_has(repair->layers, layer->layer.key) ? layer_replace(store, staging, layer->staged, &layer->layer, err)
+                                                                : layer_publish(store, staging, layer->staged, &layer->layer, err);
+}
+
 static int place_image(const struct store *store, const struct staging *staging, const struct publish_image *image,
                        struct err *err) {
+    AUTO_CLAIMS struct claims claims = {0};
+    if (image->repair && claims_take(store, image->document->digest.hex, image->repair->layers, &claims, err) < 0) {
+        return -1;
+    }
     for (size_t i = 0; i < image->layers_count; i++) {
         const struct publish_layer *layer = image->layers[i];
-        if (layer->staged && layer_publish(store, staging, layer->staged, &layer->layer, err) < 0) {
+        if (layer->staged && place_layer(store, staging, layer, image->repair, err) < 0) {
             return -1;
         }
     }

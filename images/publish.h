@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 struct err;
+struct load_repair;
 struct staging;
 struct store;
 
@@ -30,6 +31,7 @@ struct publish_image {
     size_t layers_count;
     const struct image_ref *names;
     size_t names_count;
+    const struct load_repair *repair; // NULL: what is there stays
 };
 
 // Writes an image's blobs and its record into the staging directory.

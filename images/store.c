@@ -15,8 +15,7 @@
 
 static const char version[] = "1\n";
 
-// Parents before children.
-static const char *const folders[] = {"blobs", "blobs/sha256", "blobs/sha512", "images", "tags", "staging", "layers"};
+const char *const store_folders[] = {"blobs", "blobs/sha256", "blobs/sha512", "images", "tags", "staging", "layers", NULL};
 
 static int make_path(const char *path, struct err *err) {
     AUTO_FREE char *copy = mem_copy_string(path);
@@ -63,11 +62,24 @@ static int check_owner(const struct store *store, mode_t *ret_mode, struct err *
     return 0;
 }
 
-static bool may_be_there(const char *name) {
-    static const char *const names[] = {"lost+found", "containers", "names", "ids", "volumes"};
-    bool known = name[0] == '.' || strncmp(name, "version", 7) == 0;
+// What a store may hold beside its own: what the file system keeps, and the engine.
+static bool is_beside(const char *name) {
+    static const char *const names[] = {"lost+found", "containers", "names", "ids", "volumes", "partials"};
+    bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(names) && !known; i++) {
         known = strcmp(name, names[i]) == 0;
+    }
+    return known;
+}
+
+static bool may_be_there(const char *name) {
+    return name[0] == '.' || strncmp(name, "version", 7) == 0 || is_beside(name);
+}
+
+bool store_knows(const char *name) {
+    bool known = is_beside(name) || strcmp(name, "version") == 0 || strcmp(name, "lock") == 0;
+    for (size_t i = 0; store_folders[i] && !known; i++) {
+        known = strcmp(name, store_folders[i]) == 0;
     }
     return known;
 }
@@ -127,18 +139,20 @@ static int check_version(const struct store *store, bool create, struct err *err
     return 0;
 }
 
-static int open_layers(struct store *store, bool create, struct err *err) {
+static int open_layers(struct store *store, unsigned flags, struct err *err) {
+    bool create = flags & STORE_CREATE;
     store->layers_fd = openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->layers_fd < 0 && errno == ENOENT && create) {
-        for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-            if (mkdirat(store->fd, folders[i], 0700) < 0 && errno != EEXIST) {
-                return err_sys(err, "make directory %s/%s", store->path, folders[i]);
+        for (size_t i = 0; store_folders[i]; i++) {
+            if (mkdirat(store->fd, store_folders[i], 0700) < 0 && errno != EEXIST) {
+                return err_sys(err, "make directory %s/%s", store->path, store_folders[i]);
             }
         }
         AUTO_FD int lock = openat(store->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         store->layers_fd = lock < 0 ? -1 : openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    return store->layers_fd < 0 ? err_sys(err, "open %s/layers", store->path) : 0;
+    bool is_needed = !(flags & STORE_AS_IT_IS) || errno != ENOENT;
+    return store->layers_fd < 0 && is_needed ? err_sys(err, "open %s/layers", store->path) : 0;
 }
 
 int store_open(const char *path, unsigned flags, struct store **ret_store, struct err *err) {
@@ -148,11 +162,11 @@ int store_open(const char *path, unsigned flags, struct store **ret_store, struc
     store->fd = open_folder(path, create, err);
     mode_t mode = 0;
     if (store->fd < 0 || check_owner(store, &mode, err) < 0 || check_version(store, create, err) < 0 ||
-        open_layers(store, create, err) < 0) {
+        open_layers(store, flags, err) < 0) {
         return -1;
     }
     // Restored by a backup, perhaps: set-user-id programs of layers are for nobody else.
-    if ((mode & 077) != 0 && fchmod(store->fd, 0700) < 0) {
+    if ((mode & 077) != 0 && !(flags & STORE_AS_IT_IS) && fchmod(store->fd, 0700) < 0) {
         return err_sys(err, "set the mode of the store %s", path);
     }
     *ret_store = store;

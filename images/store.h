@@ -43,6 +43,7 @@ struct store {
 enum store_flag {
     STORE_CREATE = 1, // make it where it is missing
     STORE_USER_XATTR = 2,
+    STORE_AS_IT_IS = 4, // to be examined: its mode stays, and folders may be missing (layers_fd is -1 without layers/)
 };
 
 // Opens the store. Without STORE_CREATE one that is not there is ERR_NOT_FOUND. A store of another version is ERR_UNSUPPORTED.
@@ -60,6 +61,12 @@ void store_cleanup(struct store **store);
 // threads, into a user namespace with the user's subordinate ids (subuid(5)), where it is root over his layers' files.
 // *ret_single_id: he has none, or newuidmap(1) is missing; then only his own id exists there.
 int store_enter_user_namespace(bool *ret_single_id, struct err *err) MUST_CHECK;
+
+// The folders that make it up, parents before children; NULL behind the last.
+extern const char *const store_folders[];
+
+// Whether a name right below the store is one of those, or another that belongs there: the lock, and what the engine keeps.
+bool store_knows(const char *name);
 
 // Whether there is something at the path below the store; links are followed.
 bool store_has(const struct store *store, const char *path);

@@ -100,14 +100,13 @@ static DIR *open_stream(int dir_fd, const char *name) {
     return stream;
 }
 
-// Links that lead to no record's name are not ours to judge; they are passed over.
-static void add_link(struct tag_list *list, int dir_fd, const char *folder, const char *file) {
+bool tag_read(int dir_fd, const char *folder, const char *file, struct arena *arena, struct tag *ret) {
     char target[IMAGE_RECORD_PATH_SIZE + 16] = "";
     ssize_t length = readlinkat(dir_fd, file, target, sizeof(target) - 1);
     static const char prefix[] = "../../images/";
     char *dot = strrchr(target, '.');
     if (length <= (ssize_t)sizeof(prefix) || strncmp(target, prefix, sizeof(prefix) - 1) != 0 || !dot) {
-        return;
+        return false;
     }
     *dot = '\0';
     char name[IMAGE_REF_NAME_MAX + 1];
@@ -115,8 +114,18 @@ static void add_link(struct tag_list *list, int dir_fd, const char *folder, cons
     swap_letter(name, '+', '/');
     AUTO_FREE char *text = mem_format("%s%c%s", name, strchr(file, ':') ? '@' : ':', file);
     struct err ignored;
-    struct tag tag = {.image = arena_copy_string(list->arena, target + sizeof(prefix) - 1)};
-    if (image_ref_parse(list->arena, text, &tag.ref, &ignored) < 0) {
+    struct tag tag = {.image = arena_copy_string(arena, target + sizeof(prefix) - 1)};
+    if (image_ref_parse(arena, text, &tag.ref, &ignored) < 0) {
+        return false;
+    }
+    *ret = tag;
+    return true;
+}
+
+// Links that lead to no record's name are not ours to judge; they are passed over.
+static void add_link(struct tag_list *list, int dir_fd, const char *folder, const char *file) {
+    struct tag tag;
+    if (!tag_read(dir_fd, folder, file, list->arena, &tag)) {
         return;
     }
     if (list->count == list->room) {

@@ -34,6 +34,9 @@ int tag_sync(const struct store *store, const struct image_ref *ref, struct err 
 // Removes the reference; one that is not there is fine.
 int tag_remove(const struct store *store, const struct image_ref *ref, struct err *err) MUST_CHECK;
 
+// Reads tags/FOLDER/FILE, in the directory dir_fd; false: it is no reference that leads to a record's name, be there one or not.
+bool tag_read(int dir_fd, const char *folder, const char *file, struct arena *arena, struct tag *ret);
+
 // All references, sorted by name, tags before digests; in the arena.
 int tag_list(const struct store *store, struct arena *arena, struct tag **ret_tags, size_t *ret_count, struct err *err) MUST_CHECK;
 

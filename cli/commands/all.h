@@ -30,6 +30,7 @@ extern const struct command command_unshare;
 extern const struct command command_image_ls;
 extern const struct command command_image_prune;
 extern const struct command command_image_rm;
+extern const struct command command_system_check;
 extern const struct command command_system_df;
 extern const struct command command_system_prune;
 extern const struct command command_manifest_add;

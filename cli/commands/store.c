@@ -29,8 +29,8 @@
 // A pull that has waited so long for the line, and has as long to wait: what it gets is kept.
 enum { PARTIAL_AFTER_MS = 10 * 1000 };
 
-static int open_store(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
-    unsigned flags = STORE_CREATE;
+static int open_store(const struct context *context, unsigned flags, struct store **ret_store, bool *ret_single_id,
+                      struct err *err) {
     bool single_id = false;
     if (!context->rootless && !userns_is_initial()) { // "coffer unshare": we are inside already
         flags |= STORE_USER_XATTR;
@@ -53,7 +53,7 @@ static int open_store(const struct context *context, struct store **ret_store, b
 }
 
 int store_of(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
-    if (open_store(context, ret_store, ret_single_id, err) < 0) {
+    if (open_store(context, STORE_CREATE, ret_store, ret_single_id, err) < 0) {
         return -1;
     }
     gc_sweep(*ret_store); // behind commands that were killed
@@ -61,7 +61,11 @@ int store_of(const struct context *context, struct store **ret_store, bool *ret_
 }
 
 int store_to_look_at(const struct context *context, struct store **ret_store, struct err *err) {
-    return open_store(context, ret_store, NULL, err);
+    return open_store(context, STORE_CREATE, ret_store, NULL, err);
+}
+
+int store_to_examine(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) {
+    return open_store(context, STORE_AS_IT_IS, ret_store, ret_single_id, err);
 }
 
 void store_set_created(struct table *table, unsigned since, unsigned at, const char *created) {
@@ -111,8 +115,7 @@ static int print_events(const struct load_image *images, size_t count, struct ar
     return 0;
 }
 
-// Each layer of an image needs two or three descriptors, and the usual limit, 1024, is there for old programs that select(2).
-static void raise_descriptor_limit(void) {
+void store_raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -159,7 +162,7 @@ int store_load(struct context *context, const struct store_load *load, struct er
                : load->events ? print_events(&current, 1, &context->arena)
                               : print_pulled(&options, load->quiet, true, &context->arena, err);
     }
-    raise_descriptor_limit();
+    store_raise_descriptor_limit();
     options.devices = context->rootless ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE;
     if (!load->quiet) {
         load_view_init(&view, load->events ? LOAD_VIEW_EVENTS : LOAD_VIEW_LINES, &options);

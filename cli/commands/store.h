@@ -20,6 +20,13 @@ int store_of(const struct context *context, struct store **ret_store, bool *ret_
 // The same, but only to look at it: what commands that died have left stays, to be seen.
 int store_to_look_at(const struct context *context, struct store **ret_store, struct err *err) MUST_CHECK;
 
+// The same for who examines it: nothing is made, changed or cleaned up by opening it, and one that is not there is ERR_NOT_FOUND.
+int store_to_examine(const struct context *context, struct store **ret_store, bool *ret_single_id, struct err *err) MUST_CHECK;
+
+// Each layer of an image that is loaded needs two or three descriptors, and the usual limit, 1024, is there for old programs that
+// select(2).
+void store_raise_descriptor_limit(void);
+
 // Fills the columns of when something was made, "3 days ago" and "2001-02-03 04:05:06 +0000 UTC", from RFC 3339; "N/A" for NULL and
 // what is no time.
 void store_set_created(struct table *table, unsigned since, unsigned at, const char *created);

@@ -22,6 +22,10 @@
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
+#ifndef RENAME_EXCHANGE
+#define RENAME_NOREPLACE 1
+#define RENAME_EXCHANGE 2
+#endif
 
 static inline int sys_open_tree(int dir_fd, const char *path, unsigned flags) {
     return (int)syscall(SYS_open_tree, dir_fd, path, flags);
@@ -73,6 +77,10 @@ static inline int sys_pivot_root(const char *new_root, const char *put_old) {
 
 static inline int sys_openat2(int dir_fd, const char *path, const struct open_how *how) {
     return (int)syscall(SYS_openat2, dir_fd, path, how, sizeof(*how));
+}
+
+static inline int sys_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
 }
 
 static inline int sys_execveat(int dir_fd, const char *path, char *const argv[], char *const envp[], int flags) {

@@ -1,0 +1,183 @@
+// What layers hold, held against the records of their tars: by workers that see nothing but one layer (images/repack_worker.h).
+#include "images/check_state.h"
+#include "images/layer.h"
+#include "images/repack_worker.h"
+#include "images/store.h"
+#include "images/tar_record.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+
+enum { MAX_WORKERS = 32 };
+
+// One layer that is being read.
+struct reading {
+    struct check_layer *layer; // NULL: this place is free
+    struct layer opened;       // with the lock that keeps it
+    int fs_fd, record_fd;
+    struct repack_worker *worker;
+};
+
+static void reading_finish(struct reading *reading) {
+    repack_worker_destroy(reading->worker);
+    layer_finish(&reading->opened);
+    fd_close(&reading->fs_fd);
+    fd_close(&reading->record_fd);
+    *reading = (struct reading){.opened.fd = -1, .fs_fd = -1, .record_fd = -1};
+}
+
+struct pool {
+    struct check *check;
+    struct reading readings[MAX_WORKERS];
+    unsigned limit, running;
+    size_t next; // of the layers
+};
+
+static void pool_finish(struct pool *pool) {
+    for (unsigned i = 0; i < pool->limit; i++) {
+        reading_finish(&pool->readings[i]);
+    }
+}
+
+static void tell(const struct check *check, const struct reading *reading, bool ended) {
+    const struct check_progress progress = {
+        .layer = reading->layer->key,
+        .done = ended ? reading->opened.tar_bytes : repack_worker_progress(reading->worker),
+        .total = reading->opened.tar_bytes,
+        .ended = ended,
+    };
+    if (check->options->progress) {
+        check->options->progress(check->options->progress_context, &progress);
+    }
+}
+
+// 1: it is being read; 0: there is nothing to hold it against, or it has gone.
+static int start(struct check *check, struct check_layer *layer, struct reading *reading, struct err *err) {
+    struct err wrong = {0};
+    if (layer_open(check->store, layer->key, &reading->opened, &wrong) < 0) {
+        return 0; // collected meanwhile
+    }
+    if (reading->opened.tar_bytes == 0) {
+        check->unread++;
+        return 0;
+    }
+    reading->layer = layer;
+    reading->fs_fd = openat(reading->opened.fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    reading->record_fd = openat(reading->opened.fd, TAR_RECORD_NAME, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (reading->fs_fd < 0 || reading->record_fd < 0) {
+        check_damaged_layer(check, layer, reading->fs_fd < 0 ? "its directory fs cannot be opened" : TAR_RECORD_NAME " is missing");
+        return 0;
+    }
+    const struct repack_request request = {.record_fd = reading->record_fd, .dir_fd = reading->fs_fd, .output_fd = -1};
+    reading->worker = repack_worker_create(&request, err);
+    return reading->worker ? 1 : -1;
+}
+
+static int start_more(struct pool *pool, struct err *err) {
+    struct check *check = pool->check;
+    for (unsigned i = 0; i < pool->limit; i++) {
+        struct reading *reading = &pool->readings[i];
+        while (!reading->layer && pool->next < check->layers_count) {
+            struct check_layer *layer = &check->layers[pool->next++];
+            int started = layer->damaged ? 0 : start(check, layer, reading, err);
+            if (started < 0) {
+                return err_in(err, "layer %s", layer->key);
+            }
+            if (started == 0) {
+                reading_finish(reading);
+            }
+            pool->running += (unsigned)started;
+        }
+    }
+    return 0;
+}
+
+// What it met in the layer is damage; that it was killed, or the machine had no memory for it, is not.
+static bool is_damage(const struct err *err) {
+    return err->kind == ERR_CORRUPT || err->kind == ERR_INPUT || (err->kind == ERR_SYSTEM && err->errnum == EIO);
+}
+
+static int take_result(struct pool *pool, struct reading *reading, struct err *err) {
+    struct check *check = pool->check;
+    struct repack_result result = {0};
+    char text[DIGEST_TEXT_SIZE];
+    if (repack_worker_result(reading->worker, &result, err) < 0) {
+        if (!is_damage(err)) {
+            return err_in(err, "layer %s", reading->layer->key);
+        }
+        check_damaged_layer(check, reading->layer, err->text);
+        tell(check, reading, true);
+        return 0;
+    }
+    check->bytes += result.tar_size;
+    if (!digest_equal(&result.diff_id, &reading->opened.diff_id)) {
+        AUTO_FREE char *problem = mem_format("what its files hold has changed: it makes %s", digest_format(&result.diff_id, text));
+        check_damaged_layer(check, reading->layer, problem);
+    }
+    tell(check, reading, true);
+    return 0;
+}
+
+static int wait_for_workers(const struct pool *pool, struct err *err) {
+    struct pollfd polls[MAX_WORKERS];
+    nfds_t count = 0;
+    for (unsigned i = 0; i < pool->limit; i++) {
+        if (pool->readings[i].worker) {
+            polls[count++] = (struct pollfd){.fd = repack_worker_fd(pool->readings[i].worker), .events = POLLIN};
+        }
+    }
+    return poll(polls, count, -1) < 0 && errno != EINTR ? err_sys(err, "wait for the unpackers") : 0;
+}
+
+static int step(struct pool *pool, struct err *err) {
+    for (unsigned i = 0; i < pool->limit; i++) {
+        struct reading *reading = &pool->readings[i];
+        if (!reading->worker) {
+            continue;
+        }
+        if (repack_worker_step(reading->worker)) {
+            int result = take_result(pool, reading, err);
+            reading_finish(reading);
+            pool->running--;
+            if (result < 0) {
+                return -1;
+            }
+        } else {
+            tell(pool->check, reading, false);
+        }
+    }
+    return 0;
+}
+
+static unsigned worker_limit(const struct check *check) {
+    cpu_set_t set;
+    unsigned count = check->options->workers;
+    if (count == 0) {
+        count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    }
+    return count < 1 ? 1 : count > MAX_WORKERS ? MAX_WORKERS : count;
+}
+
+int check_contents(struct check *check, struct err *err) {
+    AUTO(pool_finish) struct pool pool = {.check = check, .limit = worker_limit(check)};
+    for (unsigned i = 0; i < pool.limit; i++) {
+        pool.readings[i] = (struct reading){.opened.fd = -1, .fs_fd = -1, .record_fd = -1};
+    }
+    for (;;) {
+        if (start_more(&pool, err) < 0) {
+            return -1;
+        }
+        if (pool.running == 0) {
+            return 0;
+        }
+        if (wait_for_workers(&pool, err) < 0 || step(&pool, err) < 0) {
+            return -1;
+        }
+    }
+}

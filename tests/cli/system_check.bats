@@ -1,0 +1,413 @@
+#!/usr/bin/env bats
+# system check: each kind of damage is planted by hand, found, and repaired from docker's registry where it can be.
+load helpers
+load images
+load ../registry/registry
+
+setup_file() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    local dir
+    WORK=$BATS_FILE_TMPDIR/work
+    registry_start plain plain
+    dir=$(new_layer base)
+    mkdir -p "$dir/etc" "$dir/bin"
+    echo one > "$dir/etc/one"
+    chmod 600 "$dir/etc/one"
+    head -c 300000 /dev/urandom > "$dir/bin/big"
+    ln -s one "$dir/etc/link"
+    make_rootfs "$dir"
+    dir=$(new_layer top)
+    mkdir -p "$dir/etc"
+    echo two > "$dir/etc/two"
+    dir=$(new_layer other)
+    echo other > "$dir/other"
+    pack base gzip
+    pack top gzip
+    pack other gzip
+    layout "$WORK/app" 1 "$WORK/base.tar.gz" "$WORK/top.tar.gz"
+    layout "$WORK/second" 1 "$WORK/base.tar.gz" "$WORK/other.tar.gz"
+    registry_push "$WORK/app:1" "$(registry plain)/team/app:1"
+    registry_push "$WORK/second:1" "$(registry plain)/team/second:1"
+}
+
+teardown_file() {
+    registry_stop_all
+}
+
+setup() {
+    needs_root
+    images_setup
+    MADE=$BATS_FILE_TMPDIR/work STORE=$(coffer_store) HOST=$(registry plain)
+    export HOME=$BATS_TEST_TMPDIR XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR
+    unset REGISTRY_AUTH_FILE DOCKER_CONFIG
+    NAME=$HOST/team/app:1
+    BASE=$(hex_of base) TOP=$(hex_of top)
+    ID=$(config_digest "$MADE/app") DIGEST=$(manifest_digest "$MADE/app")
+    ID=${ID#sha256:} DIGEST=${DIGEST#sha256:}
+    coffer pull -q "$NAME" > "$BATS_TEST_TMPDIR/pulled"
+}
+
+hex_of() {
+    sha256sum < "$BATS_FILE_TMPDIR/work/$1.tar" | cut -d ' ' -f 1
+}
+
+# finds LINE...: the check exits with 1 and says these lines, in any order, before its last one; and changes nothing.
+finds() {
+    local before
+    before=$(store_listing)
+    run coffer system check
+    said 1 "$@" || return 1
+    diff <(echo "$before") <(store_listing)
+}
+
+# repairs LINE...: so does a repair with exit code 0; all is well then.
+repairs() {
+    run coffer system check --repair
+    said 0 "$@" || return 1
+    run coffer system check
+    if [ "$status" -ne 0 ] || [ "${#lines[@]}" -ne 1 ] || [[ "$output" != *": all is well" ]]; then
+        echo "after the repair: exit code $status, $output"
+        return 1
+    fi
+    nothing_staged
+}
+
+said() {
+    local code=$1
+    shift
+    if [ "$status" -ne "$code" ] ||
+        ! diff <(printf '%s\n' "$@" | LC_ALL=C sort) <(printf '%s\n' "${lines[@]}" | grep -v '^Checked \|^What could not be' | LC_ALL=C sort); then
+        echo "exit code $status, output: $output"
+        return 1
+    fi
+}
+
+# of_app: what a finding says behind its problem.
+of_app() {
+    echo "(of image ${ID:0:12})"
+}
+
+# The whole of an image as it was pulled.
+is_whole() {
+    [ "$(coffer inspect -f '{{.Id}}' "$NAME")" = "sha256:$ID" ]
+    [ "$(coffer inspect -f '{{.Id}}' "$HOST/team/app@sha256:$DIGEST")" = "sha256:$ID" ]
+    cmp "$STORE/layers/$BASE/fs/bin/big" "$MADE/base/bin/big"
+    cmp "$STORE/layers/$TOP/fs/etc/two" "$MADE/top/etc/two"
+}
+
+@test "a healthy store says so, and is left as it is" {
+    coffer pull -q "$HOST/team/second:1"
+    coffer load -q --name loaded:1 "oci:$MADE/app:1"
+    coffer import "$MADE/other.tar" imported:1
+    before=$(store_listing)
+    run coffer system check
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^Checked\ 3\ images,\ 3\ layers\ of\ [0-9.]+MB:\ all\ is\ well$ ]]
+    run coffer system check --quick
+    [ "$status" -eq 0 ]
+    [ "$output" = "Checked 3 images, 3 layers without what they hold: all is well" ]
+    run coffer system check loaded:1 "$HOST/team/second:1"
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ ^Checked\ 2\ images,\ 3\ layers\ of\ [0-9.]+MB:\ all\ is\ well$ ]]
+    diff <(echo "$before") <(store_listing)
+}
+
+@test "a healthy store as JSON" {
+    run coffer system check --format json
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.images, .layers, .damage, .repaired, .unread, .findings]' <<< "$output")" = '[1,2,0,0,0,[]]' ]
+    [ "$(jq '.bytes > 300000' <<< "$output")" = true ]
+}
+
+@test "there is no store, or no such image: that is no damage" {
+    fails "there is no store in $BATS_TEST_TMPDIR/none" coffer --store "$BATS_TEST_TMPDIR/none" system check
+    [ ! -e "$BATS_TEST_TMPDIR/none" ]
+    fails "image nothing:latest is not in the store; load one with \"coffer load\" or \"coffer pull\"" coffer system check nothing
+    fails "--force is for what --repair cannot repair; give both" coffer system check --force
+    echo 2 > "$STORE/version"
+    fails "the store $STORE is of version \"2\"; this program knows version 1" coffer system check
+}
+
+@test "a flipped byte in a layer: found, not by --quick; repaired, the image keeps its id and names" {
+    file=$STORE/layers/$BASE/fs/bin/big
+    byte=$(od -An -tu1 -j 1000 -N 1 "$file")
+    touch -r "$file" "$BATS_TEST_TMPDIR/times"
+    # shellcheck disable=SC2059
+    printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
+    touch -r "$BATS_TEST_TMPDIR/times" "$file"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" =~ ^layers/$BASE:\ what\ its\ files\ hold\ has\ changed:\ it\ makes\ sha256:[0-9a-f]{64}\ \(of\ image\ ${ID:0:12}\)$ ]]
+    [[ "${lines[1]}" == "Checked 1 image, 2 layers of "*": 1 fault" ]]
+    run coffer system check --quick
+    [ "$status" -eq 0 ]
+    run coffer system check --repair
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == "layers/$BASE: what its files hold has changed: it makes sha256:"*" $(of_app): repaired" ]]
+    [[ "${lines[1]}" == *": 1 fault, 1 repaired" ]]
+    is_whole
+    nothing_staged
+    run coffer system check
+    [ "$status" -eq 0 ]
+}
+
+@test "a layer that is missing, and one without its description" {
+    rm -r "$STORE/layers/$TOP"
+    rm "$STORE/layers/$BASE/layer.json"
+    finds "layers/$TOP: is missing $(of_app)" "layers/$BASE: layer.json is missing $(of_app)"
+    repairs "layers/$TOP: is missing $(of_app): repaired" "layers/$BASE: layer.json is missing $(of_app): repaired"
+    is_whole
+}
+
+@test "descriptions that say something else" {
+    jq -c '.size += 1' "$STORE/layers/$TOP/layer.json" > "$WORK/json"
+    cat "$WORK/json" > "$STORE/layers/$TOP/layer.json"
+    jq -c ".diff_id = \"sha256:$TOP\"" "$STORE/layers/$BASE/layer.json" > "$WORK/json"
+    cat "$WORK/json" > "$STORE/layers/$BASE/layer.json"
+    finds "layers/$TOP: layer.json says other things than the record of image ${ID:0:12} $(of_app)" \
+        "layers/$BASE: layer.json says that it is layer $TOP $(of_app)"
+    echo nonsense > "$STORE/layers/$BASE/layer.json"
+    finds "layers/$TOP: layer.json says other things than the record of image ${ID:0:12} $(of_app)" \
+        "layers/$BASE: layer.json: line 1, column 8: '[' or '{' expected near 'nonsense' $(of_app)"
+    run coffer system check --repair
+    [ "$status" -eq 0 ]
+    run coffer system check
+    [ "$status" -eq 0 ]
+    is_whole
+}
+
+@test "documents: cut short, another one, too large, a pipe, missing" {
+    config=$STORE/blobs/sha256/$ID manifest=$STORE/blobs/sha256/$DIGEST
+    truncate -s 10 "$config"
+    digest=$(sha256sum < "$config" | cut -d ' ' -f 1)
+    finds "blobs/sha256/$ID: its digest is sha256:$digest $(of_app)"
+    repairs "blobs/sha256/$ID: its digest is sha256:$digest $(of_app): repaired"
+    truncate -s 1G "$manifest"
+    finds "blobs/sha256/$DIGEST: is larger than 4194304 bytes $(of_app)"
+    repairs "blobs/sha256/$DIGEST: is larger than 4194304 bytes $(of_app): repaired"
+    rm "$config" "$manifest"
+    finds "blobs/sha256/$ID: is missing $(of_app)" "blobs/sha256/$DIGEST: is missing $(of_app)"
+    mkfifo -m 600 "$config"
+    finds "blobs/sha256/$ID: is no file that can be read $(of_app)" "blobs/sha256/$ID: does not belong into the store" \
+        "blobs/sha256/$DIGEST: is missing $(of_app)"
+    repairs "blobs/sha256/$ID: is no file that can be read $(of_app): repaired" \
+        "blobs/sha256/$ID: does not belong into the store: moved to lost+found" \
+        "blobs/sha256/$DIGEST: is missing $(of_app): repaired"
+    is_whole
+}
+
+@test "records: renamed, rubbish, other layers, other settings, missing" {
+    record=$STORE/images/$ID.json
+    cp "$record" "$WORK/record"
+    other=$(printf '0%.0s' {1..64})
+    mv "$record" "$STORE/images/$other.json"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    grep -qx "images/$other.json: it is the record of sha256:$ID (of image 000000000000)" <<< "$output"
+    grep -qx "images/$ID.json: is missing $(of_app)" <<< "$output"
+    run coffer system check --repair
+    [ "$status" -eq 1 ]
+    grep -qx "images/$ID.json: is missing $(of_app): repaired" <<< "$output"
+    grep -qx "images/$other.json: it is the record of sha256:$ID (of image 000000000000): not repaired: it has no name in a registry that says its digest" <<< "$output"
+    run coffer system check --repair --force
+    [ "$status" -eq 0 ]
+    grep -qx "images/$other.json: it is the record of sha256:$ID (of image 000000000000): could not be repaired, its images are removed" <<< "$output"
+    is_whole
+    echo '{' > "$record"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "images/$ID.json: line 2, column 0: "*" $(of_app)" ]]
+    coffer system check --repair
+    is_whole
+    jq -c '.layers[0].key = "../../../etc"' "$WORK/record" > "$record"
+    finds "images/$ID.json: its layer 1 has no key: \"../../../etc\" $(of_app)"
+    jq -c '.layers |= reverse' "$WORK/record" > "$record"
+    run coffer system check
+    grep -qx "images/$ID.json: its layer 1 is $TOP, expected $BASE or $BASE $(of_app)" <<< "$output"
+    jq -c 'del(.layers[1])' "$WORK/record" > "$record"
+    finds "images/$ID.json: it has 1 layers, expected 2 as the image's configuration has $(of_app)" \
+        "layers/$TOP: is needed by no image"
+    jq -c '.config.config.Cmd = ["/bin/evil"]' "$WORK/record" > "$record"
+    finds "images/$ID.json: it says other things than the image's configuration $(of_app)"
+    repairs "images/$ID.json: it says other things than the image's configuration $(of_app): repaired"
+    is_whole
+}
+
+@test "names: one that leads nowhere, one that is none, one that is no link" {
+    folder=$STORE/tags/${HOST//\//+}+team+app
+    ln -s "../../images/$(printf '1%.0s' {1..64}).json" "$folder/gone"
+    ln -s /etc/passwd "$folder/out"
+    mkdir -m 700 "$STORE/tags/UPPER"
+    ln -s "../../images/$ID.json" "$STORE/tags/UPPER/1"
+    echo text > "$folder/file"
+    finds "tags/${folder##*/}/gone: leads to no image (of image 111111111111)" "tags/${folder##*/}/out: is no link to an image's record" \
+        "tags/UPPER/1: is no link to an image's record" "tags/${folder##*/}/file: does not belong into the store"
+    repairs "tags/${folder##*/}/gone: leads to no image (of image 111111111111): removed" \
+        "tags/${folder##*/}/out: is no link to an image's record: removed" "tags/UPPER/1: is no link to an image's record: removed" \
+        "tags/${folder##*/}/file: does not belong into the store: moved to lost+found"
+    [ ! -e "$STORE/tags/UPPER" ]
+    [ "$(cat "$STORE/lost+found/tags+${folder##*/}+file")" = text ]
+    is_whole
+}
+
+@test "files of strangers are named, and moved by a repair; nothing is overwritten there" {
+    echo mine > "$STORE/notes.txt"
+    echo mine > "$STORE/layers/$BASE/notes"
+    mkdir "$STORE/layers/$(printf 'bad\nname')"
+    mkdir "$STORE/lost+found"
+    echo older > "$STORE/lost+found/notes.txt"
+    finds "notes.txt: does not belong into the store" "layers/$BASE/notes: does not belong into the store" \
+        '"layers/bad\x0aname": does not belong into the store'
+    repairs "notes.txt: does not belong into the store: moved to lost+found" \
+        "layers/$BASE/notes: does not belong into the store: moved to lost+found" \
+        '"layers/bad\x0aname": does not belong into the store: moved to lost+found'
+    [ "$(cat "$STORE/lost+found/notes.txt")" = older ]
+    [ "$(cat "$STORE/lost+found/notes.txt.1")" = mine ]
+    [ "$(cat "$STORE/lost+found/layers+$BASE+notes")" = mine ]
+}
+
+@test "modes, owners and missing folders" {
+    chmod 755 "$STORE" "$STORE/layers"
+    chmod 644 "$STORE/images/$ID.json"
+    chown 1234 "$STORE/blobs/sha256/$ID"
+    rmdir "$STORE/blobs/sha512" "$STORE/staging"
+    finds ".: its mode is 0755, expected 0700" "layers: its mode is 0755, expected 0700" \
+        "images/$ID.json: its mode is 0644, expected 0600" "blobs/sha256/$ID: belongs to user 1234, expected 0" \
+        "blobs/sha512: is missing" "staging: is missing"
+    repairs ".: its mode is 0755, expected 0700: repaired" "layers: its mode is 0755, expected 0700: repaired" \
+        "images/$ID.json: its mode is 0644, expected 0600: repaired" "blobs/sha256/$ID: belongs to user 1234, expected 0: repaired" \
+        "blobs/sha512: is missing: repaired" "staging: is missing: repaired"
+    [ "$(stat -c %a "$STORE" "$STORE/layers" "$STORE/images/$ID.json" | tr '\n' ' ')" = "700 700 600 " ]
+}
+
+@test "leftovers are told, and are no damage; a living process's are not told" {
+    mkdir -m 700 "$STORE/staging/0123456789abcdef" "$STORE/staging/living"
+    mkdir "$STORE/staging/0123456789abcdef/layer-0"
+    cp -r "$STORE/layers/$TOP" "$STORE/layers/$(printf '2%.0s' {1..64})"
+    echo '{}' > "$WORK/blob"
+    digest=$(digest_of "$WORK/blob")
+    install -m 600 "$WORK/blob" "$STORE/blobs/sha256/${digest#sha256:}"
+    exec 7< "$STORE/staging/living"
+    flock 7
+    run coffer system check
+    said 0 "staging/0123456789abcdef: was left by a process that died" "layers/$(printf '2%.0s' {1..64}): is needed by no image" \
+        "blobs/sha256/${digest#sha256:}: is needed by no image"
+    [[ "${lines[-1]}" == *": all is well, 3 leftovers" ]]
+    run coffer system check --repair
+    said 0 "staging/0123456789abcdef: was left by a process that died: removed" \
+        "layers/$(printf '2%.0s' {1..64}): is needed by no image: removed" "blobs/sha256/${digest#sha256:}: is needed by no image: removed"
+    exec 7<&-
+    [ "$(ls "$STORE/staging")" = living ]
+    [ "$(ls "$STORE/layers" | wc -l)" -eq 2 ]
+}
+
+@test "an image from a file has no registry: it is kept and named, or removed by force with what is not shared" {
+    coffer load -q --name loaded:1 "oci:$MADE/second:1"
+    second=$(config_digest "$MADE/second") second=${second#sha256:}
+    rm "$STORE/layers/$(hex_of other)/fs/other"
+    before=$(store_listing)
+    run coffer system check --repair
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image ${second:0:12}): not repaired: "* ]]
+    [ "${lines[-1]}" = "What could not be repaired: remove the image (coffer rmi, or --repair --force) and load it again." ]
+    run coffer system check --repair --force
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image ${second:0:12}): could not be repaired, its images are removed" ]]
+    [ "$(coffer images -q --no-trunc)" = "sha256:$ID" ]
+    [ ! -e "$STORE/layers/$(hex_of other)" ]
+    is_whole
+    coffer load -q --name loaded:1 "oci:$MADE/second:1"
+    run coffer system check
+    [ "$status" -eq 0 ]
+}
+
+@test "a layer that two images share is brought for the one that has a registry" {
+    layout "$WORK/alone" 1 "$MADE/top.tar.gz"
+    coffer load -q --name alone:1 "oci:$WORK/alone:1"
+    rm -r "$STORE/layers/$TOP"
+    run coffer system check --repair
+    [ "$status" -eq 0 ]
+    [[ "${lines[0]}" == "layers/$TOP: is missing (of image "*"): repaired" ]]
+    is_whole
+}
+
+@test "a registry that does not answer is said, and nothing has changed" {
+    coffer tag "$NAME" "127.0.0.1:1/team/app:1"
+    coffer rmi "$NAME"
+    rm -r "$STORE/layers/$TOP"
+    before=$(store_listing)
+    run coffer system check --repair
+    [ "$status" -eq 1 ]
+    said=$(grep '^layers/' <<< "$output")
+    [[ "$said" == "layers/$TOP: is missing $(of_app): not repaired: 127.0.0.1:1/team/app@sha256:$DIGEST: "*"onnect to 127.0.0.1 port 1"* ]]
+    diff <(echo "$before") <(store_listing)
+}
+
+@test "what a running container uses is told and not replaced" {
+    LEAK_NAME=busy
+    coffer run --name busy --network none "$NAME" sleep 60 &
+    pid=$!
+    for _ in $(seq 100); do
+        coffer ps | grep -q busy && break
+        sleep 0.1
+    done
+    rm "$STORE/layers/$TOP/layer.json"
+    run coffer system check --repair --force
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = "layers/$TOP: layer.json is missing $(of_app): not repaired: image ${ID:0:12} is in use by a running container; stop it first" ]
+    coffer rm -f busy
+    wait "$pid" || true
+    repairs "layers/$TOP: layer.json is missing $(of_app): repaired"
+    is_whole
+}
+
+@test "an image that is mounted is told and not replaced" {
+    coffer image mount "$NAME"
+    rm "$STORE/layers/$TOP/layer.json"
+    run coffer system check --repair --force
+    coffer image unmount "$NAME"
+    [ "$status" -eq 1 ]
+    [ "${lines[0]}" = "layers/$TOP: layer.json is missing $(of_app): not repaired: image ${ID:0:12} is mounted; unmount it first (coffer image unmount)" ]
+    repairs "layers/$TOP: layer.json is missing $(of_app): repaired"
+}
+
+@test "a repair that is killed leaves a store that the next one repairs" {
+    for delay in 0.005 0.01 0.02 0.04 0.08 0.16; do
+        rm -rf "$STORE/layers/$TOP" "$STORE/blobs/sha256/$ID"
+        : > "$STORE/layers/$BASE/fs/bin/big"
+        timeout -s KILL "$delay" "$COFFER" --root "$(coffer_root)" --store "$STORE" system check --repair > "$WORK/said" 2>&1 || true
+    done
+    coffer system check --repair
+    run coffer system check
+    [ "$status" -eq 0 ]
+    [[ "$output" == *": all is well" ]]
+    is_whole
+    nothing_staged
+}
+
+@test "JSON has all findings" {
+    rm -r "$STORE/layers/$TOP"
+    echo x > "$STORE/foreign"
+    run coffer system check --format json
+    [ "$status" -eq 1 ]
+    [ "$(jq -c '[.damage, .repaired]' <<< "$output")" = '[2,0]' ]
+    [ "$(jq -c '.findings[] | select(.kind == "layer")' <<< "$output")" = \
+        "{\"kind\":\"layer\",\"path\":\"layers/$TOP\",\"problem\":\"is missing\",\"images\":[\"$ID\"],\"outcome\":\"found\"}" ]
+    run coffer system check --repair --format json
+    [ "$status" -eq 0 ]
+    [ "$(jq -c '[.findings[] | [.kind, .outcome]] | sort' <<< "$output")" = '[["foreign","repaired"],["layer","repaired"]]' ]
+}
+
+@test "an image that is named: only what it needs" {
+    coffer pull -q "$HOST/team/second:1"
+    echo x > "$STORE/foreign"
+    rm "$STORE/layers/$(hex_of other)/layer.json"
+    run coffer system check "$NAME"
+    [ "$status" -eq 0 ]
+    run coffer system check "$HOST/team/second:1"
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "layers/$(hex_of other): layer.json is missing (of image "* ]]
+    run coffer system check --repair "$HOST/team/second:1"
+    [ "$status" -eq 0 ]
+    [ -e "$STORE/foreign" ]
+}
