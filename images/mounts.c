@@ -148,29 +148,13 @@ static void repair(const struct mounts *mounts, const struct strv *names) {
 
 // --- the folder ---
 
-static int make_folder(const char *path, struct err *err) {
-    AUTO_FREE char *copy = mem_copy_string(path);
-    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash) {
-            *slash = '\0';
-        }
-        // As the other folders of run-time state: an ordinary user's is sticky, so that it is never cleaned away.
-        if (mkdir(copy, !slash ? 0700 : geteuid() == 0 ? 0711 : 01700) < 0 && errno != EEXIST) {
-            return err_sys(err, "make directory %s", copy);
-        }
-        if (!slash) {
-            return 0;
-        }
-        *slash = '/';
-    }
-}
-
 int mounts_open(const char *path, struct mounts *ret, struct err *err) {
     AUTO_MOUNTS struct mounts mounts = {.path = path, .fd = -1, .lock_fd = -1};
     AUTO_STRV struct strv names = {0};
     mounts.fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (mounts.fd < 0 && errno == ENOENT) {
-        if (make_folder(path, err) < 0) {
+        // As the other folders of run-time state: an ordinary user's is sticky, so that it is never cleaned away.
+        if (dir_make(path, geteuid() == 0 ? 0711 : 01700, 0700, err) < 0) {
             return -1;
         }
         mounts.fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,5 +1,6 @@
 #include "images/store.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -17,30 +18,14 @@ static const char version[] = "1\n";
 
 const char *const store_folders[] = {"blobs", "blobs/sha256", "blobs/sha512", "images", "tags", "staging", "layers", NULL};
 
-static int make_path(const char *path, struct err *err) {
-    AUTO_FREE char *copy = mem_copy_string(path);
-    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash) {
-            *slash = '\0';
-        }
-        // The store itself is its owner's alone; the folders on the way to it are like any other.
-        if (mkdir(copy, slash ? 0755 : 0700) < 0 && errno != EEXIST) {
-            return err_sys(err, "make directory %s", copy);
-        }
-        if (!slash) {
-            return 0;
-        }
-        *slash = '/';
-    }
-}
-
 static int open_folder(const char *path, bool create, struct err *err) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
         if (!create) {
             return err_set(err, ERR_NOT_FOUND, "there is no store in %s", path);
         }
-        if (make_path(path, err) < 0) {
+        // The store itself is its owner's alone; the folders on the way to it are like any other.
+        if (dir_make(path, 0755, 0700, err) < 0) {
             return -1;
         }
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

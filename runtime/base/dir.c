@@ -1,8 +1,12 @@
 #include "runtime/base/dir.h"
 
+#include "runtime/base/err.h"
+#include "runtime/base/mem.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void dir_cleanup(DIR **stream) {
@@ -29,5 +33,21 @@ const struct dirent *dir_next(DIR *stream) {
         if (!entry || (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)) {
             return entry;
         }
+    }
+}
+
+int dir_make(const char *path, mode_t above, mode_t last, struct err *err) {
+    AUTO_FREE char *copy = mem_copy_string(path);
+    for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash) {
+            *slash = '\0';
+        }
+        if (mkdir(copy, slash ? above : last) < 0 && errno != EEXIST) {
+            return err_sys(err, "make directory %s", copy);
+        }
+        if (!slash) {
+            return 0;
+        }
+        *slash = '/';
     }
 }

@@ -47,21 +47,10 @@ int container_id_check(const char *id, struct err *err) {
 static int open_root(const char *root, bool make, struct err *err) {
     int fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && make) {
-        AUTO_FREE char *path = mem_copy_string(root);
-        for (char *at = path + 1;; at++) {
-            if (*at != '/' && *at != '\0') {
-                continue;
-            }
-            char kept = *at;
-            *at = '\0';
-            // An ordinary user's lies below XDG_RUNTIME_DIR, where only what is sticky is never cleaned away.
-            if (mkdir(path, geteuid() == 0 ? 0711 : 01700) < 0 && errno != EEXIST) {
-                return err_sys(err, "make directory %s", path);
-            }
-            *at = kept;
-            if (kept == '\0') {
-                break;
-            }
+        // An ordinary user's lies below XDG_RUNTIME_DIR, where only what is sticky is never cleaned away.
+        mode_t mode = geteuid() == 0 ? 0711 : 01700;
+        if (dir_make(root, mode, mode, err) < 0) {
+            return -1;
         }
         fd = openat(AT_FDCWD, root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }

@@ -38,20 +38,37 @@ static int remove_entry(int dir_fd, const struct dirent *entry, struct err *err)
     return remove_directory(dir_fd, entry->d_name, err);
 }
 
-static int empty_directory(int fd, struct err *err) {
-    AUTO_DIR DIR *stream = dir_stream(fd);
-    if (!stream) {
-        return err_sys(err, "read a directory");
-    }
+static int empty_directory(DIR *stream, struct err *err) {
     for (;;) {
         const struct dirent *entry = dir_next(stream);
         if (!entry) {
             return errno ? err_sys(err, "read a directory") : 0;
         }
-        if (remove_entry(fd, entry, err) < 0) {
+        if (remove_entry(dirfd(stream), entry, err) < 0) {
             return -1;
         }
     }
+}
+
+static int remove_full_directory(int dir_fd, const char *name, struct err *err) {
+    AUTO_FD int fd = open_directory(dir_fd, name);
+    if (fd < 0) {
+        return err_sys(err, "open directory %s", name);
+    }
+    // Without write permission for its owner nothing in it could be removed by an ordinary user.
+    struct stat status;
+    if (geteuid() != 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0) {
+        return err_sys(err, "open up directory %s", name);
+    }
+    AUTO_DIR DIR *stream = fdopendir(fd);
+    if (!stream) {
+        return err_sys(err, "read directory %s", name);
+    }
+    fd = -1; // the stream's
+    if (empty_directory(stream, err) < 0) {
+        return -1;
+    }
+    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? err_sys(err, "remove directory %s", name) : 0;
 }
 
 static int remove_directory(int dir_fd, const char *name, struct err *err) {
@@ -62,25 +79,16 @@ static int remove_directory(int dir_fd, const char *name, struct err *err) {
     if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES) {
         return err_sys(err, "remove directory %s", name);
     }
-    AUTO_FD int fd = open_directory(dir_fd, name);
-    if (fd < 0) {
-        return err_sys(err, "open directory %s", name);
-    }
-    // Without write permission for its owner nothing in it could be removed by an ordinary user.
-    struct stat status;
-    if (geteuid() != 0 && fstat(fd, &status) == 0 && (status.st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0) {
-        return err_sys(err, "open up directory %s", name);
-    }
-    if (empty_directory(fd, err) < 0) {
-        return -1;
-    }
-    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? err_sys(err, "remove directory %s", name) : 0;
+    return remove_full_directory(dir_fd, name, err);
 }
 
 int tree_remove(int dir_fd, const char *name, struct err *err) {
     struct stat status;
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
+    }
+    if (errno == ENOTEMPTY || errno == EEXIST) {
+        return remove_full_directory(dir_fd, name, err);
     }
     if (errno == ENOTDIR) {
         return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(err, "remove %s", name) : 0;
