@@ -129,7 +129,7 @@ static int prune_containers(struct context *context, const struct catalog_prune 
     if (prune->labels[0]) {
         return 0;
     }
-    if (home_open(context->store_dir, context->oci_dir, &home, err) < 0) {
+    if (home_open(&engine, &home, err) < 0) {
         return -1;
     }
     record_sweep(&home);

@@ -53,10 +53,11 @@ static void add_row(struct table *table, const struct record *record, bool runni
 
 static int run(struct context *context, struct err *err) {
     const struct ps_request *request = context->request;
+    const struct engine engine = engine_of(context);
     AUTO_HOME struct home home;
     AUTO_TABLE struct table table = {.columns = columns};
     const char **ids;
-    if (home_open(context->store_dir, context->oci_dir, &home, err) < 0) {
+    if (home_open(&engine, &home, err) < 0) {
         return -1;
     }
     record_sweep(&home);

@@ -1,4 +1,5 @@
 #include "cli/commands/all.h"
+#include "cli/commands/engine.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
@@ -88,9 +89,10 @@ static void add_image(struct table *table, const struct usage_image *usage) {
 
 // The writable layers, and what else is kept of a container.
 static int measure_containers(struct context *context, struct usage_part *part, struct table *table, struct err *err) {
+    const struct engine engine = engine_of(context);
     AUTO_HOME struct home home;
     const char **ids;
-    if (home_open(context->store_dir, context->oci_dir, &home, err) < 0 || record_list(&home, &context->arena, &ids, err) < 0) {
+    if (home_open(&engine, &home, err) < 0 || record_list(&home, &context->arena, &ids, err) < 0) {
         return -1;
     }
     for (size_t i = 0; ids[i]; i++) {

@@ -6,18 +6,30 @@
 #include "runtime/base/mem.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX_BYTES = 1 << 20 };
 
-static int write_file(int dir_fd, const char *name, const char *text, size_t size, const struct etc_request *request, struct err *err) {
-    AUTO_FD int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0 || fd_write_all(fd, text, size) < 0 || fchmod(fd, 0644) < 0) {
+// Where a file goes, and whose it is.
+struct place {
+    int dir_fd;
+    const char *folder;
+    const struct etc_request *request;
+};
+
+static int write_file(const struct place *place, const char *name, const struct buf *text, struct err *err) {
+    const struct etc_request *request = place->request;
+    char path[NAME_MAX + 1];
+    snprintf(path, sizeof(path), "%s/%s", place->folder, name);
+    AUTO_FD int fd = openat(place->dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0 || (text->size > 0 && fd_write_all(fd, text->data, text->size) < 0)) {
         return err_sys(err, "write the container's %s", name);
     }
     // Its root may change it, as it may with docker.
-    if ((request->owner != geteuid() || request->group != getegid()) && fchown(fd, request->owner, request->group) < 0) {
+    if (request->give && fchown(fd, request->owner, request->group) < 0) {
         return err_sys(err, "give the container its %s", name);
     }
     return 0;
@@ -43,10 +55,11 @@ static void copy_host_file(const char *path, struct buf *text) {
     }
 }
 
-int etc_write(int dir_fd, const struct etc_request *request, struct err *err) {
+int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) {
     AUTO_BUF struct buf hosts = {0};
     AUTO_BUF struct buf hostname = {0};
     AUTO_BUF struct buf resolv = {0};
+    const struct place place = {.dir_fd = dir_fd, .folder = name, .request = request};
     if (request->host_network) {
         copy_host_file("/etc/hosts", &hosts);
         copy_host_file("/etc/resolv.conf", &resolv);
@@ -54,9 +67,11 @@ int etc_write(int dir_fd, const struct etc_request *request, struct err *err) {
         make_hosts(request, &hosts);
     }
     buf_add_format(&hostname, "%s\n", request->hostname);
-    return write_file(dir_fd, "hosts", buf_string(&hosts), hosts.size, request, err) < 0 ||
-                   write_file(dir_fd, "hostname", buf_string(&hostname), hostname.size, request, err) < 0 ||
-                   write_file(dir_fd, "resolv.conf", buf_string(&resolv), resolv.size, request, err) < 0
-               ? -1
-               : 0;
+    mode_t mask = umask(022); // all in the container read them, whatever the caller wants of his own files
+    int result = write_file(&place, "hosts", &hosts, err) < 0 || write_file(&place, "hostname", &hostname, err) < 0 ||
+                         write_file(&place, "resolv.conf", &resolv, err) < 0
+                     ? -1
+                     : 0;
+    umask(mask);
+    return result;
 }

@@ -12,10 +12,11 @@ struct err;
 struct etc_request {
     const char *hostname;
     bool host_network;
-    uint32_t owner, group; // host ids of the container's root
+    bool give; // to the host ids of the container's root; otherwise they stay the caller's
+    uint32_t owner, group;
 };
 
-// Writes the three files into the container's folder.
-int etc_write(int dir_fd, const struct etc_request *request, struct err *err) MUST_CHECK;
+// Writes the three files, which are not there yet, into the folder `name` below dir_fd.
+int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) MUST_CHECK;
 
 #endif

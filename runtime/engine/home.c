@@ -1,11 +1,14 @@
 #include "runtime/engine/home.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,24 +17,17 @@ void home_finish(struct home *home) {
     fd_close(&home->store_fd);
     fd_close(&home->containers_fd);
     fd_close(&home->names_fd);
+    fd_close(&home->live_fd);
+    free(home->live_path);
+    home->live_path = NULL;
 }
 
 // The store and what is above it, for the owner alone; others may pass through to nothing.
 static int open_store(const char *path, struct err *err) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
-        AUTO_FREE char *copy = mem_copy_string(path);
-        for (char *at = strchr(copy + 1, '/');; at = strchr(at + 1, '/')) {
-            if (at) {
-                *at = '\0';
-            }
-            if (mkdir(copy, at ? 0755 : 0700) < 0 && errno != EEXIST) {
-                return err_sys(err, "make directory %s", copy);
-            }
-            if (!at) {
-                break;
-            }
-            *at = '/';
+        if (dir_make(path, 0755, 0700, err) < 0) {
+            return -1;
         }
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
@@ -46,13 +42,41 @@ static int open_folder(int store_fd, const char *name, struct err *err) {
     return fd < 0 ? err_sys(err, "open the store's folder %s", name) : fd;
 }
 
-int home_open(const char *store, const char *oci_root, struct home *ret_home, struct err *err) {
+// Others may pass through: a container's processes, whose ids are nobody's, find the files there that are bound into it.
+static int open_live(struct home *home, const char *root, struct err *err) {
+    struct stat status;
+    if (fstat(home->store_fd, &status) < 0) {
+        return err_sys(err, "look at the store %s", home->store);
+    }
+    const char *path = home->live_path =
+        mem_format("%s/containers/%llx.%llx", root, (unsigned long long)status.st_dev, (unsigned long long)status.st_ino);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        // An ordinary user's lies below XDG_RUNTIME_DIR, where only what is sticky is never cleaned away.
+        mode_t mode = geteuid() == 0 ? 0711 : 01700;
+        if (dir_make(path, mode, mode, err) < 0) {
+            return -1;
+        }
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    return fd < 0 ? err_sys(err, "open the run-time directory %s", path) : fd;
+}
+
+int home_open(const struct engine *engine, struct home *ret_home, struct err *err) {
     *ret_home = (struct home){
-        .store = store, .oci_root = oci_root, .rootless = geteuid() != 0, .store_fd = -1, .containers_fd = -1, .names_fd = -1};
+        .store = engine->store,
+        .oci_root = engine->oci_root,
+        .rootless = geteuid() != 0,
+        .store_fd = -1,
+        .containers_fd = -1,
+        .names_fd = -1,
+        .live_fd = -1,
+    };
     struct home *home = ret_home;
-    home->store_fd = open_store(store, err);
+    home->store_fd = open_store(home->store, err);
     if (home->store_fd < 0 || (home->containers_fd = open_folder(home->store_fd, "containers", err)) < 0 ||
-        (home->names_fd = open_folder(home->store_fd, "names", err)) < 0) {
+        (home->names_fd = open_folder(home->store_fd, "names", err)) < 0 ||
+        (home->live_fd = open_live(home, engine->root, err)) < 0) {
         home_finish(home);
         return -1;
     }

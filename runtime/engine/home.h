@@ -1,9 +1,10 @@
 // home: where the engine keeps things, opened once a command. Policy about names and places is here and nowhere else.
 //
-//   STORE/containers/ID/   the record, the writable layer and the files of a container; its lock while a command holds it
-//   STORE/names/NAME       a symbolic link whose text is the id: taking a name is one system call
+//   STORE/containers/ID/   the record and the writable layer of a container; its lock while a command holds it
+//   STORE/names/NAME       a symbolic link to the id (links.h): taking a name is one system call
 //   STORE/ids/FIRST        ranges of user ids (idrange.h)
-//   ROOT/oci/ID/           the run-time state of the low level (runtime/container/state_dir.h)
+//   ROOT/containers/STORE/ID/  what a container has only while it runs (live.h). STORE is the store's device and inode: two may
+//   share a root. ROOT/oci/ID/           the run-time state of the low level (runtime/container/state_dir.h)
 #ifndef COFFER_ENGINE_HOME_H
 #define COFFER_ENGINE_HOME_H
 
@@ -12,6 +13,7 @@
 
 #include <stdbool.h>
 
+struct engine;
 struct err;
 
 struct home {
@@ -21,12 +23,14 @@ struct home {
     int store_fd;
     int containers_fd;
     int names_fd;
+    int live_fd;
+    char *live_path; // ROOT/containers/STORE; owned
 
     struct userns_own own; // rootless: what the user may map
 };
 
 // Makes the folders as needed. Rootless is when the effective user is not root.
-int home_open(const char *store, const char *oci_root, struct home *ret_home, struct err *err) MUST_CHECK;
+int home_open(const struct engine *engine, struct home *ret_home, struct err *err) MUST_CHECK;
 void home_finish(struct home *home);
 #define AUTO_HOME AUTO(home_finish)
 

@@ -89,7 +89,7 @@ int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struc
         }
         char name[16];
         snprintf(name, sizeof(name), "%u", (uint32_t)first);
-        if (symlinkat(container, ids, name) == 0) {
+        if (links_make(ids, name, container) == 0) {
             *ret_first = (uint32_t)first;
             return 0;
         }
@@ -101,22 +101,12 @@ int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struc
                    "\"coffer:FIRST:COUNT\" in /etc/subuid", (unsigned long long)slots);
 }
 
-static bool belongs_to(int ids, const char *name, const char *container) {
-    char owner[NAME_MAX + 1];
-    ssize_t length = readlinkat(ids, name, owner, sizeof(owner) - 1);
-    if (length < 0) {
-        return false;
-    }
-    owner[length] = '\0';
-    return strcmp(owner, container) == 0;
-}
-
 void idrange_release(int store_fd, const char *container, uint32_t first) {
     AUTO_FD int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     char name[16];
     snprintf(name, sizeof(name), "%u", first);
-    if (ids >= 0 && belongs_to(ids, name, container)) {
-        unlinkat(ids, name, 0);
+    if (ids >= 0) {
+        links_release(ids, name, container);
     }
 }
 

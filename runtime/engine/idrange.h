@@ -5,7 +5,7 @@
 // another container. The ranges lie from 1879048192 to 2147352575 (0x70000000 to 0x7ffdffff), which systemd's and Debian's tables
 // of ids leave free; a line "coffer:FIRST:COUNT" in /etc/subuid names another place.
 //
-// A range is taken by one system call: the symbolic link ids/NUMBER whose text is the container's id. Two takers cannot both
+// A range is taken by one system call: the symbolic link ids/NUMBER to the container's id (links.h). Two takers cannot both
 // succeed, and nothing can be half written.
 #ifndef COFFER_ENGINE_IDRANGE_H
 #define COFFER_ENGINE_IDRANGE_H

@@ -7,6 +7,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/links.h"
+#include "runtime/engine/live.h"
 #include "runtime/engine/names.h"
 #include "specs/json.h"
 
@@ -28,16 +30,7 @@ void record_dir_finish(struct record_dir *dir) {
 
 // --- names ---
 
-static int read_name(const struct home *home, const char *name, char ret_id[RECORD_ID_SIZE]) {
-    ssize_t length = readlinkat(home->names_fd, name, ret_id, RECORD_ID_SIZE - 1);
-    if (length < 0) {
-        return -1;
-    }
-    ret_id[length] = '\0';
-    return 0;
-}
-
-static bool folder_exists(const struct home *home, const char *id) {
+bool record_exists(const struct home *home, const char *id) {
     struct stat status;
     return fstatat(home->containers_fd, id, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -45,13 +38,16 @@ static bool folder_exists(const struct home *home, const char *id) {
 static int take_name(const struct home *home, const char *name, const char *id, struct err *err) {
     for (int attempt = 0; attempt < 2; attempt++) {
         char owner[RECORD_ID_SIZE];
-        if (symlinkat(id, home->names_fd, name) == 0) {
+        if (links_make(home->names_fd, name, id) == 0) {
             return 0;
         }
         if (errno != EEXIST) {
             return err_sys(err, "take the name \"%s\"", name);
         }
-        if (read_name(home, name, owner) < 0 || folder_exists(home, owner)) {
+        if (!links_read(home->names_fd, name, owner)) {
+            return err_set(err, ERR_EXISTS, "the name \"%s\" is taken; choose another", name);
+        }
+        if (record_exists(home, owner)) {
             return err_set(err, ERR_EXISTS, "the name \"%s\" is taken by container %.12s; remove that (coffer rm %s) or choose another",
                            name, owner, name);
         }
@@ -99,7 +95,7 @@ static int open_locked(const struct home *home, const char *id, int flags) {
 int record_create(const struct home *home, struct arena *arena, const char *name, struct record_dir *ret_dir, const char **ret_name,
                   struct err *err) {
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
-    if ((name && check_name(name, err) < 0) || make_id(dir.id, err) < 0) {
+    if ((name && check_name(name, err) < 0) || make_id(dir.id, err) < 0 || live_make(home, dir.id, err) < 0) {
         return -1;
     }
     // A sweep that comes between the two calls may remove the empty folder: it is made again then.
@@ -120,6 +116,7 @@ int record_create(const struct home *home, struct arena *arena, const char *name
     }
     if (result < 0) {
         unlinkat(home->containers_fd, dir.id, AT_REMOVEDIR);
+        live_remove(home, dir.id);
         return -1;
     }
     *ret_name = arena_copy_string(arena, chosen);
@@ -229,7 +226,7 @@ int record_list(const struct home *home, struct arena *arena, const char ***ret_
 int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids, *found = NULL;
-    if (*text && !strchr(text, '/') && text[0] != '.' && read_name(home, text, ret_id) == 0 && folder_exists(home, ret_id)) {
+    if (*text && !strchr(text, '/') && text[0] != '.' && links_read(home->names_fd, text, ret_id) && record_exists(home, ret_id)) {
         return 0;
     }
     if (record_list(home, &arena, &ids, err) < 0) {

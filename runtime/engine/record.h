@@ -1,8 +1,11 @@
 // record: a container's folder in the store: what the user wished for, and what it left when it ended.
 //
-// The folder is made first and removed last; its lock (flock(2) on the folder) is held by the command that runs the container for as
+// Its lock (flock(2) on the folder) is held by the command that runs the container for as
 // long as it runs, and let go by the kernel however that command ends. So a folder whose lock is free belongs to nobody alive:
-// record_sweep() removes it if it was never finished or was to be removed at the end, and leaves it as "exited" otherwise.
+// record_sweep() removes it if it was never finished or was to be removed at the end, and leaves it as "exited" otherwise. It finds it by the
+// run-time folder (live.h), which is made first and removed last.
+//
+// What an ended container keeps is bounded: record.json, what it wrote, and a folder each: 16 KiB on ext4 and a few entries.
 #ifndef COFFER_ENGINE_RECORD_H
 #define COFFER_ENGINE_RECORD_H
 
@@ -52,6 +55,8 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
 // A name, an id, or the beginning of one that fits one container only.
 int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) MUST_CHECK;
 
+bool record_exists(const struct home *home, const char *id);
+
 // Whether a command holds the container's lock: it runs.
 bool record_is_running(const struct home *home, const char *id);
 
@@ -60,6 +65,9 @@ int record_lock(const struct home *home, const char *id, struct record_dir *ret_
 
 // Removes run-time state, writable layer, range of ids, name and folder. The caller holds the lock.
 int record_remove(const struct home *home, struct record_dir *dir, struct err *err) MUST_CHECK;
+
+// Removes what only a running container needs: its run-time folder and overlay's work directory. The caller holds the lock.
+void record_settle(const struct home *home, const struct record_dir *dir);
 
 // All ids, in no order: a NULL-terminated array in the arena.
 int record_list(const struct home *home, struct arena *arena, const char ***ret_ids, struct err *err) MUST_CHECK;

@@ -7,10 +7,12 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/links.h"
+#include "runtime/engine/live.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -41,11 +43,16 @@ static int remove_as_root_inside(const struct home *home, const char *id, struct
     return 0;
 }
 
-static void release_name(const struct home *home, const struct record *record) {
-    char owner[RECORD_ID_SIZE];
-    ssize_t length = record->name && *record->name ? readlinkat(home->names_fd, record->name, owner, sizeof(owner) - 1) : -1;
-    if (length == RECORD_ID_SIZE - 1 && memcmp(owner, record->id, RECORD_ID_SIZE - 1) == 0) {
-        unlinkat(home->names_fd, record->name, 0);
+// A run-time folder without a container is debris, or the first step of one that is being made: files are in it only when the container's
+// folder was there before. Who makes one makes the run-time folder again where it is missing.
+static void sweep_lone_live(const struct home *home, const char *id) {
+    struct err err;
+    if (unlinkat(home->live_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+        if (!record_exists(home, id)) {
+            live_remove(home, id);
+        }
+    } else if (record_exists(home, id) && live_make(home, id, &err) < 0) {
+        log_warn("%s", err.text);
     }
 }
 
@@ -60,7 +67,9 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
         return -1;
     }
     if (has_record) {
-        release_name(home, &record);
+        if (record.name && *record.name) {
+            links_release(home->names_fd, record.name, dir->id);
+        }
         if (record.has_range) {
             idrange_release(home->store_fd, dir->id, record.first_id);
         }
@@ -74,7 +83,19 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
     if ((needs_namespace ? remove_as_root_inside(home, dir->id, err) : tree_remove(home->containers_fd, dir->id, err)) < 0) {
         return err_in(err, "remove container %.12s", dir->id);
     }
+    if (has_record) {
+        live_remove(home, dir->id);
+    } else {
+        sweep_lone_live(home, dir->id); // whoever was making it may be making it anew already
+    }
     return 0;
+}
+
+// What overlay left in its work directory, if anything, it clears away itself when it is mounted again: the directory stays then.
+void record_settle(const struct home *home, const struct record_dir *dir) {
+    unlinkat(dir->fd, "work/work", AT_REMOVEDIR);
+    unlinkat(dir->fd, "work", AT_REMOVEDIR);
+    live_remove(home, dir->id);
 }
 
 static bool is_debris(const struct home *home, const char *id) {
@@ -84,22 +105,36 @@ static bool is_debris(const struct home *home, const char *id) {
     return record_read(home, &arena, id, &record, &ignored) < 0 || record.remove;
 }
 
+static void sweep_one(const struct home *home, const char *id) {
+    AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    struct err err = {0};
+    if (record_lock(home, id, &dir, &err) < 0) {
+        if (err.errnum == ENOENT) {
+            sweep_lone_live(home, id);
+        }
+        return;
+    }
+    if (!is_debris(home, id)) {
+        record_settle(home, &dir);
+    } else if (record_remove(home, &dir, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
 void record_sweep(const struct home *home) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
     struct err err;
     container_sweep(home->oci_root);
+    if (live_each(home, sweep_one)) {
+        return;
+    }
     if (record_list(home, &arena, &ids, &err) < 0) {
         log_warn("%s", err.text);
         return;
     }
     for (; *ids; ids++) {
-        AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
-        if (record_lock(home, *ids, &dir, &err) < 0 || !is_debris(home, *ids)) {
-            continue;
-        }
-        if (record_remove(home, &dir, &err) < 0) {
-            log_warn("%s", err.text);
-        }
+        sweep_one(home, *ids);
     }
+    live_set_swept(home);
 }

@@ -11,6 +11,7 @@
 #include "runtime/engine/etc.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/idrange.h"
+#include "runtime/engine/live.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
 #include "runtime/engine/stdio.h"
@@ -118,7 +119,7 @@ static struct idmap gid_map(const struct run *run) {
 
 // The writable layer: its root has the attributes of the image's root directory, shifted into the container's range.
 static int make_upper(struct run *run, struct err *err) {
-    static const char *const folders[] = {"upper", "work", "merged"};
+    static const char *const folders[] = {"upper", "work"};
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         if (mkdirat(run->dir.fd, folders[i], 0755) < 0) {
             return err_sys(err, "make the writable layer");
@@ -138,7 +139,7 @@ static int make_upper(struct run *run, struct err *err) {
     return 0;
 }
 
-static int make_config(struct run *run, const char *folder, struct oci_config **ret, struct err *err) {
+static int make_config(struct run *run, struct oci_config **ret, struct err *err) {
     char cwd[PATH_MAX];
     if (!getcwd(cwd, sizeof(cwd))) {
         return err_sys(err, "find the current directory");
@@ -148,7 +149,7 @@ static int make_config(struct run *run, const char *folder, struct oci_config **
         .image = &run->image->config.settings,
         .id = run->dir.id,
         .cwd = arena_copy_string(&run->arena, cwd),
-        .etc = folder,
+        .etc = arena_format(&run->arena, "%s/%s", run->home.live_path, run->dir.id),
         .user_namespace = run->user_namespace,
         .uids = uid_map(run),
         .gids = gid_map(run),
@@ -186,7 +187,7 @@ static int run_container(struct run *run, const char *folder, const struct oci_c
         .lower_count = run->image->lower_count,
         .upper = arena_format(&run->arena, "%s/upper", folder),
         .work = arena_format(&run->arena, "%s/work", folder),
-        .directory = arena_format(&run->arena, "%s/merged", folder),
+        .directory = run->config_request.etc,
         .is_volatile = run->request->remove,
     };
     const struct container_options options = {
@@ -211,18 +212,29 @@ static int run_container(struct run *run, const char *folder, const struct oci_c
     return result;
 }
 
+// Sweeps that looked before the container's lock was taken may remove the run-time folder, each of them once.
+static int write_etc(const struct run *run, const struct etc_request *etc, struct err *err) {
+    enum { ATTEMPTS = 16 };
+    int result = etc_write(run->home.live_fd, run->dir.id, etc, err);
+    for (int i = 1; i < ATTEMPTS && result < 0 && err->errnum == ENOENT; i++) {
+        result = live_make(&run->home, run->dir.id, err) < 0 ? -1 : etc_write(run->home.live_fd, run->dir.id, etc, err);
+    }
+    return result;
+}
+
 static int start(struct run *run, int *ret_status, struct err *err) {
     const char *folder = arena_format(&run->arena, "%s/containers/%s", run->engine->store, run->dir.id);
-    uint32_t base = run->record.has_range ? run->record.first_id : 0;
+    uint32_t base = run->record.first_id;
     const struct etc_request etc = {
         .hostname = engine_hostname(run->request, run->dir.id, &run->arena),
         .host_network = strcmp(run->request->network, "host") == 0,
-        .owner = run->home.rootless ? geteuid() : base,
-        .group = run->home.rootless ? getegid() : base,
+        .give = run->record.has_range,
+        .owner = base,
+        .group = base,
     };
     struct oci_config *config;
-    if (make_config(run, folder, &config, err) < 0 || make_sources(run, err) < 0 || make_upper(run, err) < 0 ||
-        etc_write(run->dir.fd, &etc, err) < 0) {
+    if (make_config(run, &config, err) < 0 || make_sources(run, err) < 0 || make_upper(run, err) < 0 ||
+        write_etc(run, &etc, err) < 0) {
         return -1;
     }
     return run_container(run, folder, config, ret_status, err);
@@ -245,6 +257,7 @@ static void end(struct run *run, bool ran, int status) {
     if (record_write(&run->dir, &run->record, &err) < 0) {
         log_warn("%s", err.text);
     }
+    record_settle(&run->home, &run->dir);
 }
 
 int engine_run(const struct engine *engine, const struct run_request *request, int *ret_status, struct err *err) {
@@ -252,9 +265,9 @@ int engine_run(const struct engine *engine, const struct run_request *request, i
         .engine = engine,
         .request = request,
         .dir = {.fd = -1},
-        .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1},
+        .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1},
     };
-    if (home_open(engine->store, engine->oci_root, &run.home, err) < 0) {
+    if (home_open(engine, &run.home, err) < 0) {
         return -1;
     }
     record_sweep(&run.home);
@@ -303,7 +316,7 @@ int engine_remove(const struct engine *engine, const char *name, bool force, str
     AUTO_HOME struct home home;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     char id[RECORD_ID_SIZE];
-    if (home_open(engine->store, engine->oci_root, &home, err) < 0) {
+    if (home_open(engine, &home, err) < 0) {
         return -1;
     }
     record_sweep(&home);

@@ -200,3 +200,13 @@ nothing_left() {
     as_user "$COFFER_OCI" --root "$HOME_DIR/run/oci" delete --force low
     nothing_left
 }
+
+@test "an ended container keeps what it wrote and its record, and nothing else" {
+    as_mine run --name writer tiny sh -c 'echo kept > /root/file; chown 5:6 /root/file; cat /etc/hostname'
+    folder=$(echo "$HOME_DIR"/store/containers/*)
+    [ "$(ls "$folder" | tr '\n' ' ')" = "record.json upper " ]
+    [ "$(cat "$folder/upper/root/file")" = kept ]
+    [ -z "$(find "$HOME_DIR/run/containers" -mindepth 2 -not -name .swept)" ]
+    as_mine rm writer
+    nothing_left
+}
