@@ -48,16 +48,19 @@ int copy_open_spool(struct err *err) {
     return fd < 0 ? err_sys(err, "open %s", folder) : fd;
 }
 
+int copy_write_digest(const struct digest *digest, const char *file, struct err *err) {
+    char text[DIGEST_TEXT_SIZE];
+    if (!file) {
+        return 0;
+    }
+    digest_format(digest, text);
+    AUTO_FD int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 ? err_sys(err, "--digestfile: write %s", file) : 0;
+}
+
 int copy_tell_digest(const struct digest *digest, const char *file, struct err *err) {
     AUTO_BUF struct buf line = {0};
     char text[DIGEST_TEXT_SIZE];
-    digest_format(digest, text);
-    if (file) {
-        AUTO_FD int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0) {
-            return err_sys(err, "--digestfile: write %s", file);
-        }
-    }
-    buf_add_format(&line, "%s\n", text);
-    return output_write(&line, err);
+    buf_add_format(&line, "%s\n", digest_format(digest, text));
+    return copy_write_digest(digest, file, err) < 0 ? -1 : output_write(&line, err);
 }

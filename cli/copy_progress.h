@@ -27,4 +27,7 @@ int copy_open_spool(struct err *err) MUST_CHECK;
 // Prints the digest, and writes it to the file of --digestfile, where there is one (NULL: none).
 int copy_tell_digest(const struct digest *digest, const char *file, struct err *err) MUST_CHECK;
 
+// Only the latter.
+int copy_write_digest(const struct digest *digest, const char *file, struct err *err) MUST_CHECK;
+
 #endif

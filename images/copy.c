@@ -32,28 +32,33 @@ static void tell(const struct copy *copy, const struct image_descriptor *blob, e
 }
 
 static int copy_blob(struct copy *copy, const struct image_descriptor *descriptor, struct err *err) {
-    struct digest digest;
     enum copy_state state;
-    struct source_blob blob;
+    struct copy_target *target = &copy->target;
+    struct copy_part part = {
+        .options = copy->options, .source = copy->source, .descriptor = descriptor, .size = (uint64_t)descriptor->size};
     if (++copy->blobs > MAX_BLOBS) {
         return err_set(err, ERR_INPUT, "the image has more than %d blobs", MAX_BLOBS);
     }
-    if (digest_parse(descriptor->digest, &digest, err) < 0) {
+    if (digest_parse(descriptor->digest, &part.digest, err) < 0) {
         return -1;
     }
-    int has = copy_target_has(&copy->target, &digest, (uint64_t)descriptor->size, &state, err);
-    if (has != 0) {
+    int has = target->ops->has(target, &part, &state, err);
+    if (has > 0) {
         tell(copy, descriptor, state);
-        return has < 0 ? -1 : 0;
+        return 0;
     }
-    if (source_blob(copy->source, descriptor, &blob, err) < 0 || copy_target_put(&copy->target, &digest, &blob, err) < 0) {
-        return -1;
+    if (has < 0 || target->ops->put(target, &part, err) < 0) {
+        return err_in(err, "blob %s", descriptor->digest);
     }
     tell(copy, descriptor, COPY_SENT);
     return 0;
 }
 
-static int copy_parts(struct copy *copy, const struct image_manifest *manifest, struct err *err) {
+static int copy_parts(struct copy *copy, const struct image_manifest *manifest, const char *name, struct err *err) {
+    struct copy_target *target = &copy->target;
+    if (target->ops->begin && target->ops->begin(target, manifest, err) < 0) {
+        return err_in(err, "%s", name);
+    }
     if (copy_blob(copy, &manifest->config, err) < 0) {
         return -1;
     }
@@ -87,37 +92,38 @@ static int copy_item(struct copy *copy, const struct image_descriptor *item, uns
 
 static int copy_document(struct copy *copy, const char *media_type, const struct source_document *document, unsigned depth,
                          struct digest *ret_digest, struct err *err) {
-    struct image_manifest manifest;
+    struct image_manifest *manifest = arena_alloc(&copy->arena, sizeof(*manifest)); // the target may keep it
     char name[DIGEST_TEXT_SIZE];
     const struct json_document json = {
         .name = digest_format(&document->digest, name), .text = document->text, .size = document->size};
-    if (image_manifest_decode(&json, media_type, &copy->arena, &manifest, err) < 0) {
+    if (image_manifest_decode(&json, media_type, &copy->arena, manifest, err) < 0) {
         return -1;
     }
-    if (manifest.kind == IMAGE_INDEX && !copy->options->all) {
-        const struct image_descriptor *best = source_choose(copy->source, manifest.manifests, manifest.manifests_count, err);
+    if (manifest->kind == IMAGE_INDEX && !copy->options->all) {
+        const struct image_descriptor *best = source_choose(copy->source, manifest->manifests, manifest->manifests_count, err);
         return best ? copy_item(copy, best, depth + 1, ret_digest, err) : err_in(err, "%s", name);
     }
-    for (size_t i = 0; manifest.kind == IMAGE_INDEX && i < manifest.manifests_count; i++) {
-        if (copy_item(copy, &manifest.manifests[i], depth + 1, NULL, err) < 0) {
+    for (size_t i = 0; manifest->kind == IMAGE_INDEX && i < manifest->manifests_count; i++) {
+        if (copy_item(copy, &manifest->manifests[i], depth + 1, NULL, err) < 0) {
             return -1;
         }
     }
-    if (manifest.kind == IMAGE_MANIFEST && copy_parts(copy, &manifest, err) < 0) {
+    if (manifest->kind == IMAGE_MANIFEST && copy_parts(copy, manifest, name, err) < 0) {
         return -1;
     }
-    const char *type = manifest.media_type ? manifest.media_type : media_type;
+    const char *type = manifest->media_type ? manifest->media_type : media_type;
     if (!type) {
         return err_set(err, ERR_INPUT, "%s: nobody says its mediaType", name);
     }
     if (ret_digest) {
         *ret_digest = document->digest;
     }
-    return copy_target_put_document(&copy->target, type, document, ret_digest != NULL, err);
+    return copy->target.ops->put_document(&copy->target, type, document, ret_digest != NULL, err);
 }
 
 int copy_image(const struct copy_options *options, struct digest *ret_digest, struct err *err) {
-    AUTO(copy_finish) struct copy copy = {.options = options, .target.fd = -1};
+    AUTO(copy_finish) struct copy copy = {.options = options};
+    struct copy_target *target = &copy.target;
     struct source_root root;
     struct digest digest;
     const struct source_request request = {
@@ -129,13 +135,17 @@ int copy_image(const struct copy_options *options, struct digest *ret_digest, st
         .platform = options->platform,
     };
     if (source_open(&request, &copy.source, err) < 0 || source_root(copy.source, &copy.arena, &root, err) < 0 ||
-        copy_target_init(&copy.target, options, err) < 0) {
+        copy_target_init(target, options, err) < 0) {
         return -1;
     }
-    if (!copy.target.tag && root.name && image_tag_valid(root.name)) {
-        copy.target.tag = root.name;
+    if (!target->tag && root.name && image_tag_valid(root.name)) {
+        target->tag = root.name;
     }
-    if (copy_document(&copy, root.media_type, &root.document, 0, &digest, err) < 0) {
+    if (!target->reference) {
+        target->reference = root.reference;
+    }
+    if (copy_document(&copy, root.media_type, &root.document, 0, &digest, err) < 0 ||
+        (target->ops->end && target->ops->end(target, &digest, err) < 0)) {
         return -1;
     }
     *ret_digest = digest;

@@ -1,5 +1,6 @@
 // The unpacker as a process (images/unpack_worker.h says why, and how it is confined): starting it for one job, hearing it out, and
-// its end. Private to the room; unpack_worker.h and repack_worker.h are its two jobs.
+// its end. Private to the room; unpack_worker.h and repack_worker.h are its jobs, and
+// plain_worker.h.
 #ifndef COFFER_IMAGES_LAYER_WORKER_H
 #define COFFER_IMAGES_LAYER_WORKER_H
 
@@ -24,7 +25,8 @@ struct layer_worker {
 
 // What it is given, all borrowed until it has ended.
 struct layer_worker_ends {
-    int input_fd, dir_fd;
+    int input_fd;
+    int dir_fd;    // of JOB_PLAIN: any
     int output_fd; // -1: none
 };
 

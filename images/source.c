@@ -28,6 +28,7 @@ static const struct {
     {"oci:", SOURCE_LAYOUT, false},
     {"oci-archive:", SOURCE_LAYOUT, true},
     {"docker-archive:", SOURCE_DOCKER, true},
+    {"dir:", SOURCE_DIR, false},
 };
 
 bool source_is_file(const char *text) {
@@ -80,7 +81,11 @@ static bool parse_text(struct source *source, const char *text) {
         size_t length = strlen(transports[i].prefix);
         if (strncmp(text, transports[i].prefix, length) == 0) {
             source->kind = transports[i].kind;
-            split_path(source, text + length);
+            if (source->kind == SOURCE_DIR) { // which has no names
+                source->path = arena_copy_string(&source->arena, text + length);
+            } else {
+                split_path(source, text + length);
+            }
             return transports[i].is_archive;
         }
     }
@@ -142,11 +147,15 @@ static int spool_plain(struct inflate *inflate, const struct source *source, str
     return fd_take(&spool);
 }
 
-static bool is_compressed(int fd) {
+enum compression source_compression(int fd, uint64_t offset) {
     static const unsigned char gzip[] = {0x1f, 0x8b}, zstd[] = {0x28, 0xb5, 0x2f, 0xfd};
     unsigned char start[4] = {0};
-    return pread(fd, start, sizeof(start), 0) == sizeof(start) &&
-           (memcmp(start, gzip, sizeof(gzip)) == 0 || memcmp(start, zstd, sizeof(zstd)) == 0);
+    if (pread(fd, start, sizeof(start), (off_t)offset) != sizeof(start)) {
+        return COMPRESSION_NONE;
+    }
+    return memcmp(start, gzip, sizeof(gzip)) == 0   ? COMPRESSION_GZIP
+           : memcmp(start, zstd, sizeof(zstd)) == 0 ? COMPRESSION_ZSTD
+                                                    : COMPRESSION_NONE;
 }
 
 static int decompress(int fd, const struct source *source, struct err *err) {
@@ -168,7 +177,7 @@ static int open_archive(struct source *source, struct err *err) {
         fd_close(&source->fd);
         source->fd = spool;
     }
-    if (source->fd >= 0 && is_compressed(source->fd)) {
+    if (source->fd >= 0 && source_compression(source->fd, 0) != COMPRESSION_NONE) {
         int spool = decompress(source->fd, source, err);
         fd_close(&source->fd);
         source->fd = spool;
@@ -193,10 +202,15 @@ static int open_path(struct source *source, const struct source_request *request
     return 0;
 }
 
-// What has both index.json and manifest.json, as newer docker saves it, is read as a layout: that has digests for everything.
+// What has both index.json and manifest.json, as newer docker saves it, is read as a layout: that has digests for everything. A
+// directory of skopeo's has a manifest.json of another kind, and a file that says so.
 static int find_kind(struct source *source, struct err *err) {
     struct source_blob blob;
-    int layout = source->kind == SOURCE_DOCKER ? 0 : source_find(source, "index.json", &blob, err);
+    int directory = source->kind == SOURCE_DIR ? 1 : source->kind != SOURCE_ANY ? 0 : source_find(source, "version", &blob, err);
+    if (directory < 0) {
+        return -1;
+    }
+    int layout = source->kind == SOURCE_DOCKER || source->kind == SOURCE_DIR ? 0 : source_find(source, "index.json", &blob, err);
     if (layout < 0) {
         return -1;
     }
@@ -205,12 +219,13 @@ static int find_kind(struct source *source, struct err *err) {
         return -1;
     }
     if (!layout && !docker) {
-        const char *missing = source->kind == SOURCE_LAYOUT   ? "no index.json"
-                              : source->kind == SOURCE_DOCKER ? "no manifest.json"
-                                                              : "neither index.json nor manifest.json";
+        const char *missing = source->kind == SOURCE_LAYOUT ? "no index.json"
+                              : source->kind == SOURCE_DOCKER || source->kind == SOURCE_DIR
+                                  ? "no manifest.json"
+                                  : "neither index.json nor manifest.json";
         return err_set(err, ERR_INPUT, "it is no image: it has %s", missing);
     }
-    source->kind = layout ? SOURCE_LAYOUT : SOURCE_DOCKER;
+    source->kind = layout ? SOURCE_LAYOUT : directory ? SOURCE_DIR : SOURCE_DOCKER;
     return 0;
 }
 
@@ -221,6 +236,9 @@ static int open_all(struct source *source, bool only_archive, struct err *err) {
     }
     if (S_ISDIR(status.st_mode) && only_archive) {
         return err_set(err, ERR_INPUT, "expected an archive, found a directory");
+    }
+    if (!S_ISDIR(status.st_mode) && source->kind == SOURCE_DIR) {
+        return err_set(err, ERR_INPUT, "expected a directory, found a file");
     }
     if (!S_ISDIR(status.st_mode) && open_archive(source, err) < 0) {
         return -1;
@@ -393,13 +411,20 @@ static int name_source(const struct source *source, struct err *err) {
     return is_named ? -1 : err_in(err, "%s", source->path);
 }
 
+static const struct {
+    int (*images)(struct source *source, struct source_list *list, struct err *err);
+    int (*root)(struct source *source, struct arena *arena, struct source_root *ret, struct err *err);
+} readers[] = {
+    [SOURCE_LAYOUT] = {source_layout_images, source_layout_root},
+    [SOURCE_DOCKER] = {source_docker_images, source_docker_root},
+    [SOURCE_DIR] = {source_dir_images, source_dir_root},
+    [SOURCE_REGISTRY] = {source_registry_images, source_registry_root},
+};
+
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) {
     struct source_list list = {.arena = arena};
-    int result = source->kind == SOURCE_LAYOUT     ? source_layout_images(source, &list, err)
-                 : source->kind == SOURCE_REGISTRY ? source_registry_images(source, &list, err)
-                                                   : source_docker_images(source, &list, err);
-    if (result < 0) {
+    if (readers[source->kind].images(source, &list, err) < 0) {
         return name_source(source, err);
     }
     *ret_images = list.images;
@@ -408,12 +433,6 @@ int source_images(struct source *source, struct arena *arena, struct source_imag
 }
 
 int source_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) {
-    if (source->kind == SOURCE_DOCKER) {
-        return err_set(err, ERR_UNSUPPORTED,
-                       "%s: an archive of docker save has no manifest to hand on; load it, and save or push it from the store",
-                       source->path);
-    }
-    int result = source->kind == SOURCE_REGISTRY ? source_registry_root(source, arena, ret, err)
-                                                 : source_layout_root(source, arena, ret, err);
-    return result < 0 ? name_source(source, err) : 0;
+    *ret = (struct source_root){0};
+    return readers[source->kind].root(source, arena, ret, err) < 0 ? name_source(source, err) : 0;
 }

@@ -1,8 +1,8 @@
-// Where images are loaded from: OCI image layouts, as directories or archives, and archives of `docker save`.
+// Where images are loaded from: OCI image layouts, as directories or archives, archives of `docker save`, and skopeo's directories.
 //
 //     a reference, of a registry that is open
-//     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    PATH, which tells by itself    -, standard
-//     input
+//     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    dir:DIR
+//     PATH, which tells by itself    -, standard input
 //
 // A file that is a plain archive is read in place: one look at its headers, then blobs by pread(2). What cannot be read so, a pipe
 // or a compressed archive, is first written to the staging directory. Everything in a source is foreign; manifests and
@@ -86,11 +86,13 @@ int source_images(struct source *source, struct arena *arena, struct source_imag
 
 // --- byte for byte, for who hands it on ---
 
-// The one manifest or index that the source stands for, with its media type, and its name in the source, NULL for none.
+// The one manifest or index that the source stands for, with its media type. An archive of `docker save` has none: it is given an
+// OCI manifest of what is in it.
 struct source_root {
     struct source_document document;
     const char *media_type;
-    const char *name;
+    const char *name;      // in the source: a tag, mostly; NULL: none
+    const char *reference; // the image's whole name; NULL: none is known
 };
 int source_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
 
@@ -106,5 +108,13 @@ const struct image_descriptor *source_choose(const struct source *source, const 
 // name in the spool directory.
 int source_blob(struct source *source, const struct image_descriptor *descriptor, struct source_blob *ret,
                 struct err *err) MUST_CHECK;
+
+// Any blob in pieces, without a copy of it on the way, whatever the source. Of what it says only the size is verified. NULL with
+// err.
+struct source_stream;
+struct source_stream *source_stream_open(struct source *source, const struct image_descriptor *descriptor,
+                                         struct err *err) MUST_CHECK;
+int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, size_t *ret_size, struct err *err) MUST_CHECK;
+void source_stream_close(struct source_stream *stream); // NULL is fine
 
 #endif

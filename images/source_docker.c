@@ -3,11 +3,15 @@
 // Nothing in such an archive has a digest but the layers' diff ids in the configuration, and the configuration's own name, where it
 // is made of one. Layers are plain tars, but compressed ones are in the wild; a layer may be a link to another member.
 #include "images/source_state.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quote.h"
 #include "specs/json.h"
+#include "specs/json_write.h"
 
 #include <string.h>
+
+static const char manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
 
 // "HEX.json", "blobs/sha256/HEX": the name is the digest.
 static int check_name(const char *name, const struct digest *digest, struct err *err) {
@@ -76,15 +80,26 @@ static bool is_wanted(struct arena *arena, const char *wanted, const struct imag
     return false;
 }
 
-int source_docker_images(struct source *source, struct source_list *list, struct err *err) {
+static int read_items(struct source *source, struct arena *arena, struct image_archive_item **ret_items, size_t *ret_count,
+                      struct err *err) {
     struct source_document text;
-    struct image_archive_item *items;
-    size_t count;
-    if (source_read(source, "manifest.json", list->arena, &text, err) < 0) {
+    if (source_read(source, "manifest.json", arena, &text, err) < 0) {
         return -1;
     }
     const struct json_document document = {.name = "manifest.json", .text = text.text, .size = text.size};
-    if (image_archive_decode(&document, list->arena, &items, &count, err) < 0) {
+    return image_archive_decode(&document, arena, ret_items, ret_count, err);
+}
+
+static int nothing_found(const struct source *source, struct err *err) {
+    char quoted[QUOTE_SIZE];
+    return source->wanted ? err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image %s", quote_text(source->wanted, quoted))
+                          : err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image");
+}
+
+int source_docker_images(struct source *source, struct source_list *list, struct err *err) {
+    struct image_archive_item *items;
+    size_t count;
+    if (read_items(source, list->arena, &items, &count, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
@@ -92,11 +107,98 @@ int source_docker_images(struct source *source, struct source_list *list, struct
             return err_in(err, "manifest.json: [%zu]", i);
         }
     }
-    char quoted[QUOTE_SIZE];
-    if (list->count == 0) {
-        return source->wanted
-                   ? err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image %s", quote_text(source->wanted, quoted))
-                   : err_set(err, ERR_NOT_FOUND, "manifest.json: it lists no image");
+    return list->count > 0 ? 0 : nothing_found(source, err);
+}
+
+// --- a manifest for what has none ---
+
+static int several(const struct source *source, const struct image_archive_item *item, struct err *err) {
+    return err_set(err, ERR_INPUT, "manifest.json: it lists several images; name one behind a colon, such as %s:%s", source->path,
+                   item->repo_tags_count > 0 ? item->repo_tags[0] : "NAME:TAG");
+}
+
+// A plain layer's digest is its diff id, which is proven when it is written; that of a compressed one nobody has said yet.
+static int layer_digest(struct source_layer *layer, struct err *err) {
+    const struct source_blob *blob = &layer->blob;
+    layer->compression = source_compression(blob->fd, blob->offset);
+    layer->digest = layer->diff_id;
+    return layer->compression == COMPRESSION_NONE
+               ? 0
+               : digest_of_file(blob->fd, blob->offset, blob->size, DIGEST_SHA256, layer->name, &layer->digest, err);
+}
+
+static void write_part(struct json_writer *writer, const char *name, const char *media_type, const struct digest *digest,
+                       uint64_t size) {
+    char text[DIGEST_TEXT_SIZE];
+    json_write_open(writer, name, '{');
+    json_write_string(writer, "mediaType", media_type);
+    json_write_string(writer, "digest", digest_format(digest, text));
+    json_write_u64(writer, "size", size);
+    json_write_close(writer, '}');
+}
+
+static void write_manifest(const struct source_image *image, struct buf *text) {
+    static const char *const types[] = {
+        [COMPRESSION_NONE] = "application/vnd.oci.image.layer.v1.tar",
+        [COMPRESSION_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
+        [COMPRESSION_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
+    };
+    struct json_writer writer = {.buf = text};
+    json_write_open(&writer, NULL, '{');
+    json_write_u64(&writer, "schemaVersion", 2);
+    json_write_string(&writer, "mediaType", manifest_type);
+    write_part(&writer, "config", "application/vnd.oci.image.config.v1+json", &image->document.digest, image->document.size);
+    json_write_open(&writer, "layers", '[');
+    for (size_t i = 0; i < image->layers_count; i++) {
+        const struct source_layer *layer = &image->layers[i];
+        write_part(&writer, NULL, types[layer->compression], &layer->digest, layer->blob.size);
+    }
+    json_write_close(&writer, ']');
+    json_write_close(&writer, '}');
+}
+
+static int describe(struct source *source, struct arena *arena, const char *config, struct source_image *image,
+                    struct source_root *ret, struct err *err) {
+    AUTO_BUF struct buf text = {0};
+    struct source_part *parts = arena_array(arena, image->layers_count + 1, sizeof(*parts));
+    parts[0] = (struct source_part){.digest = image->document.digest, .name = config};
+    for (size_t i = 0; i < image->layers_count; i++) {
+        if (layer_digest(&image->layers[i], err) < 0) {
+            return -1;
+        }
+        parts[i + 1] = (struct source_part){.digest = image->layers[i].digest, .name = image->layers[i].name};
+    }
+    source->parts = parts;
+    source->parts_count = image->layers_count + 1;
+    write_manifest(image, &text);
+    ret->media_type = manifest_type;
+    ret->document = (struct source_document){.text = arena_copy(arena, text.data, text.size), .size = text.size};
+    digest_of(DIGEST_SHA256, text.data, text.size, &ret->document.digest);
+    if (image->names_count > 0) {
+        ret->name = image->names[0].tag;
+        ret->reference = image_ref_full(arena, &image->names[0]);
     }
     return 0;
+}
+
+int source_docker_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) {
+    struct source_list list = {.arena = arena};
+    struct image_archive_item *items;
+    size_t count, chosen = 0;
+    if (read_items(source, arena, &items, &count, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_wanted(arena, source->wanted, &items[i])) {
+            continue;
+        }
+        if (list.count > 0) {
+            return several(source, &items[i], err);
+        }
+        if (take_item(source, &list, &items[i], err) < 0) {
+            return err_in(err, "manifest.json: [%zu]", i);
+        }
+        chosen = i;
+    }
+    return list.count > 0 ? describe(source, arena, items[chosen].config, &list.images[0], ret, err) : nothing_found(source, err);
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_NESTING = 4, PATH_SIZE = sizeof("blobs/sha256/") + DIGEST_HEX_MAX };
+enum { MAX_NESTING = 4 };
 
 static const char ref_annotation[] = "org.opencontainers.image.ref.name";
 static const char containerd_annotation[] = "io.containerd.image.name";
@@ -23,22 +23,34 @@ static const char *annotation(const struct image_descriptor *descriptor, const c
     return image_annotation(descriptor->annotations, descriptor->annotations_count, name);
 }
 
-static void blob_path(const struct digest *digest, char path[PATH_SIZE]) {
-    snprintf(path, PATH_SIZE, "blobs/%s/%s", digest_algorithm_name(digest->algorithm), digest->hex);
+static const char *blob_path(const struct source *source, const struct image_descriptor *descriptor, const struct digest *digest,
+                             char room[SOURCE_BLOB_PATH_SIZE]) {
+    enum image_manifest_kind kind;
+    for (size_t i = 0; i < source->parts_count; i++) {
+        if (digest_equal(&source->parts[i].digest, digest)) {
+            return source->parts[i].name;
+        }
+    }
+    if (source->kind == SOURCE_DIR) {
+        snprintf(room, SOURCE_BLOB_PATH_SIZE, "%s%s", digest->hex,
+                 image_media_type_is_manifest(descriptor->media_type, &kind) ? ".manifest.json" : "");
+    } else {
+        snprintf(room, SOURCE_BLOB_PATH_SIZE, "blobs/%s/%s", digest_algorithm_name(digest->algorithm), digest->hex);
+    }
+    return room;
 }
 
-// The blob's place, its size as the descriptor has it.
-static int find_blob(struct source *source, const struct image_descriptor *descriptor, struct digest *ret_digest,
-                     struct source_blob *ret_blob, struct err *err) {
-    char path[PATH_SIZE];
-    if (digest_parse(descriptor->digest, ret_digest, err) < 0) {
+int source_find_blob(struct source *source, const struct image_descriptor *descriptor, char room[SOURCE_BLOB_PATH_SIZE],
+                     const char **ret_path, struct source_blob *ret_blob, struct err *err) {
+    struct digest digest;
+    if (digest_parse(descriptor->digest, &digest, err) < 0) {
         return -1;
     }
+    const char *path = *ret_path = blob_path(source, descriptor, &digest, room);
     if (source->kind == SOURCE_REGISTRY) {
         *ret_blob = (struct source_blob){.fd = -1, .size = (uint64_t)descriptor->size};
         return 0;
     }
-    blob_path(ret_digest, path);
     int found = source_find(source, path, ret_blob, err);
     if (found <= 0) {
         return found < 0 ? -1 : err_set(err, ERR_INPUT, "%s is missing", path);
@@ -75,14 +87,14 @@ int source_document(struct source *source, const struct image_descriptor *descri
                     struct source_document *ret, struct err *err) {
     struct digest digest, found;
     struct source_blob blob;
-    char path[PATH_SIZE], text[DIGEST_TEXT_SIZE];
-    if (find_blob(source, descriptor, &digest, &blob, err) < 0) {
+    char room[SOURCE_BLOB_PATH_SIZE], text[DIGEST_TEXT_SIZE];
+    const char *path;
+    if (digest_parse(descriptor->digest, &digest, err) < 0 || source_find_blob(source, descriptor, room, &path, &blob, err) < 0) {
         return -1;
     }
     if (source->kind == SOURCE_REGISTRY) {
         return source_registry_read(source, descriptor, &digest, arena, ret, err) < 0 ? -1 : check_data(descriptor, &digest, err);
     }
-    blob_path(&digest, path);
     if (source_read(source, path, arena, ret, err) < 0) {
         return -1;
     }
@@ -96,7 +108,9 @@ int source_document(struct source *source, const struct image_descriptor *descri
 
 int source_blob(struct source *source, const struct image_descriptor *descriptor, struct source_blob *ret, struct err *err) {
     struct digest digest;
-    if (find_blob(source, descriptor, &digest, ret, err) < 0) {
+    char room[SOURCE_BLOB_PATH_SIZE];
+    const char *path;
+    if (digest_parse(descriptor->digest, &digest, err) < 0 || source_find_blob(source, descriptor, room, &path, ret, err) < 0) {
         return -1;
     }
     return ret->fd >= 0 ? 0 : source_registry_blob(source, &digest, ret->size, ret, err);
@@ -117,7 +131,11 @@ static int take_layer(struct source *source, const struct image_descriptor *desc
     }
     layer->name = descriptor->digest;
     layer->compression = compressions[kind];
-    return find_blob(source, descriptor, &layer->digest, &layer->blob, err);
+    char room[SOURCE_BLOB_PATH_SIZE];
+    const char *path;
+    return digest_parse(descriptor->digest, &layer->digest, err) < 0
+               ? -1
+               : source_find_blob(source, descriptor, room, &path, &layer->blob, err);
 }
 
 static int take_layers(struct source *source, struct source_list *list, const char *name, const struct image_manifest *manifest,
@@ -388,6 +406,7 @@ int source_layout_root(struct source *source, struct arena *arena, struct source
     }
     ret->media_type = found->media_type;
     ret->name = *group_of(found) ? group_of(found) : NULL;
+    ret->reference = ret->name && strchr(ret->name, '/') ? ret->name : NULL;
     return 0;
 }
 

@@ -56,7 +56,7 @@ static void name_image(struct source *source, struct source_list *list, const st
     image->names[image->names_count++].digest = arena_copy_string(list->arena, digest_format(digest, text));
 }
 
-static int wait_for(struct source *source, struct registry_download *download, struct err *err) {
+int source_registry_wait(struct source *source, struct registry_download *download, struct err *err) {
     while (!registry_download_ended(download)) {
         struct pollfd poll_fd = {.fd = registry_fd(source->registry), .events = POLLIN};
         if (poll(&poll_fd, 1, registry_timeout_ms(source->registry)) < 0 && errno != EINTR) {
@@ -79,7 +79,7 @@ int source_registry_blob(struct source *source, const struct digest *digest, uin
     if (fd < 0 || registry_download_start(source->registry, source->ref, &blob, &download, err) < 0) {
         return -1;
     }
-    int result = wait_for(source, download, err);
+    int result = source_registry_wait(source, download, err);
     registry_download_end(download);
     digest_format(digest, wanted);
     if (result < 0 || digest_of_file(fd, 0, size, digest->algorithm, wanted, &found, err) < 0) {
@@ -103,6 +103,7 @@ int source_registry_root(struct source *source, struct arena *arena, struct sour
         .document = {.text = manifest.text, .size = manifest.size, .digest = manifest.digest},
         .media_type = manifest.media_type,
         .name = source->ref->tag,
+        .reference = source->ref->tag ? arena_format(arena, "%s:%s", source->ref->name, source->ref->tag) : NULL,
     };
     return 0;
 }

@@ -11,7 +11,13 @@ enum {
     SOURCE_MAX_LAYERS = 500,              // of an image: more overlayfs does not take
 };
 
-enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER, SOURCE_REGISTRY };
+enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER, SOURCE_DIR, SOURCE_REGISTRY };
+
+// A member of an archive of `docker save`, by its digest.
+struct source_part {
+    struct digest digest;
+    const char *name;
+};
 
 struct source {
     enum source_kind kind;
@@ -24,6 +30,8 @@ struct source {
     int fd;       // a directory, or an archive
     bool is_archive;
     struct archive archive;
+    const struct source_part *parts; // of the one image that is handed on
+    size_t parts_count;
     int *blob_fds; // files of a directory that were handed out
     size_t blob_count, blob_room;
     uint64_t document_bytes; // read so far
@@ -49,6 +57,16 @@ int source_read(struct source *source, const char *path, struct arena *arena, st
 // A new file without a name in the spool directory.
 int source_spool(const struct source *source, struct err *err) MUST_CHECK;
 
+// The blob's place, its size as the descriptor has it; of a registry only the size. ret_path: its name in the source, in `room`.
+// (source_layout.c)
+enum { SOURCE_BLOB_PATH_SIZE = sizeof("blobs/sha256/.manifest.json") + DIGEST_HEX_MAX };
+int source_find_blob(struct source *source, const struct image_descriptor *descriptor, char room[SOURCE_BLOB_PATH_SIZE],
+                     const char **ret_path, struct source_blob *ret_blob, struct err *err) MUST_CHECK;
+
+// Waits for the end of a download. (source_registry.c)
+struct registry_download;
+int source_registry_wait(struct source *source, struct registry_download *download, struct err *err) MUST_CHECK;
+
 // A blob of the registry in such a file, verified.
 int source_registry_blob(struct source *source, const struct digest *digest, uint64_t size, struct source_blob *ret,
                          struct err *err) MUST_CHECK;
@@ -67,12 +85,18 @@ int source_take_document(struct source *source, struct source_list *list, const 
 int source_registry_read(struct source *source, const struct image_descriptor *descriptor, const struct digest *digest,
                          struct arena *arena, struct source_document *ret, struct err *err) MUST_CHECK;
 
-// The readers: source_layout.c, source_docker.c, source_registry.c.
+// How the bytes from there on are compressed, by the first of them.
+enum compression source_compression(int fd, uint64_t offset);
+
+// The readers: source_layout.c, source_docker.c, source_dir.c, source_registry.c.
 int source_layout_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
 int source_layout_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
 int source_registry_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
 int source_registry_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
 int source_docker_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
+int source_docker_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+int source_dir_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
+int source_dir_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
 
 // Checks the configuration against the layers and gives them their diff ids. `name`: of the configuration, for messages.
 int source_take_config(struct source_list *list, struct source_image *image, const char *name, struct err *err) MUST_CHECK;

@@ -12,4 +12,8 @@ struct err;
 // system calls go. There is no way back.
 int unpack_jail_enter(const int *kept_fds, size_t kept_count, int dir_fd, struct err *err) MUST_CHECK;
 
+// The same for a process that only decompresses, from one descriptor into another: there is nothing that it could open, so it needs no
+// root of its own, nor a privilege to make it one.
+int unpack_jail_enter_plain(const int *kept_fds, size_t kept_count, struct err *err) MUST_CHECK;
+
 #endif

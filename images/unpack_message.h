@@ -17,7 +17,8 @@ enum {
     UNPACKER_MAX_REQUEST = 4096
 };
 
-enum unpacker_job { JOB_UNPACK, JOB_REPACK };
+// JOB_PLAIN only decompresses, into the output; it closes UNPACKER_DIR, whatever that is.
+enum unpacker_job { JOB_UNPACK, JOB_REPACK, JOB_PLAIN };
 
 enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
 

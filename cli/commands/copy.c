@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct copy_request {
@@ -60,12 +61,28 @@ static int open_end(struct context *context, bool is_target, struct registry_ses
     return 0;
 }
 
+// Whether the image itself goes there, whatever name it goes by: then no word of ours may.
+static bool is_standard_output(const char *target) {
+    const char *colon = strchr(target, ':');
+    struct stat output, file;
+    if (!source_is_file(target) || !colon) {
+        return false;
+    }
+    size_t length = strcspn(colon + 1, ":");
+    if (length == 1 && colon[1] == '-') {
+        return true;
+    }
+    AUTO_FREE char *path = mem_format("%.*s", (int)length, colon + 1);
+    return fstat(STDOUT_FILENO, &output) == 0 && stat(path, &file) == 0 && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode) &&
+           output.st_dev == file.st_dev && output.st_ino == file.st_ino;
+}
+
 static int run(struct context *context, struct err *err) {
     const struct copy_request *request = context->request;
     AUTO_REGISTRY_SESSION struct registry_session from = {0};
     AUTO_REGISTRY_SESSION struct registry_session to = {0};
     AUTO_COPY_PROGRESS struct copy_progress shown = {0};
-    struct copy_options copy = {.all = request->all, .input_fd = STDIN_FILENO};
+    struct copy_options copy = {.all = request->all, .input_fd = STDIN_FILENO, .output_fd = STDOUT_FILENO};
     struct image_platform platform;
     struct digest digest;
     if (check_logins(context, err) < 0) {
@@ -96,7 +113,8 @@ static int run(struct context *context, struct err *err) {
     if (copy_image(&copy, &digest, err) < 0) {
         return -1;
     }
-    return copy_tell_digest(&digest, request->digest_file, err);
+    return is_standard_output(context->operands[1]) ? copy_write_digest(&digest, request->digest_file, err)
+                                                    : copy_tell_digest(&digest, request->digest_file, err);
 }
 
 static const struct option_row options[] = {
@@ -116,12 +134,17 @@ static const struct option_row options[] = {
 const struct command command_copy = {
     .name = "copy",
     .usage = "SOURCE TARGET",
-    .summary = "Copy an image between registries and OCI layouts",
-    .description = "SOURCE and TARGET are images' names in their registries, or OCI layouts: oci:DIR[:TAG], as a source also "
-                   "oci-archive:FILE[:TAG]. The bytes stay what they are, and so do all digests; blobs that the target has are not "
-                   "sent again. "
-                   "Prints the digest that the target's name stands for.",
-    .examples = "coffer copy alpine registry.example.com/mirror/alpine:3\ncoffer copy --all debian oci:debian:bookworm",
+    .summary = "Copy an image between registries, archives and directories",
+    .description =
+        "SOURCE and TARGET are images' names in their registries, or files: oci:DIR[:TAG] and oci-archive:FILE[:TAG] with an OCI "
+        "layout, docker-archive:FILE[:REFERENCE] as docker save writes it, and dir:DIR as skopeo has it. FILE may be -, "
+        "standard input or output; one that is there is replaced when the new one is whole. The bytes stay what they are, "
+        "and so do all digests; blobs that the target has are not sent again. Only in a docker-archive layers are unpacked, "
+        "and there is no manifest. "
+        "Prints the digest that the target's name stands for, of a docker-archive the image's id, and nothing when the "
+        "image itself goes to standard output.",
+    .examples = "coffer copy alpine registry.example.com/mirror/alpine:3\ncoffer copy --all debian oci:debian:bookworm\n"
+                "coffer copy -q alpine docker-archive:- | ssh host docker load",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 2,
     .max_operands = 2,

@@ -12,6 +12,8 @@
 
 #include <unistd.h>
 
+enum { REPORT_EVERY_BYTES = 1 << 20 }; // compressed
+
 static int send_message(enum message_kind kind, const void *body, size_t size) {
     const struct message head = {.kind = kind, .size = (uint32_t)size};
     return fd_write_all(UNPACKER_PIPE, &head, sizeof(head)) < 0 ? -1 : fd_write_all(UNPACKER_PIPE, body, size);
@@ -117,8 +119,45 @@ static int repack(const struct unpack_order *order, struct err *err) {
     return send_repacked(&result) < 0 ? err_sys(err, "send the result") : 0;
 }
 
+// The plain bytes go down a pipe; who reads them knows their digest.
+static int pass_plain(struct inflate *inflate, struct err *err) {
+    const uint8_t *data;
+    size_t size = 1;
+    for (uint64_t told = 0; size > 0;) {
+        if (inflate_next(inflate, &data, &size, err) < 0) {
+            return -1;
+        }
+        if (fd_write_all(UNPACKER_OUTPUT, data, size) < 0) {
+            return err_sys(err, "write the plain bytes");
+        }
+        if (inflate->input->bytes - told >= REPORT_EVERY_BYTES) {
+            told = inflate->input->bytes;
+            send_progress(NULL, told, inflate->bytes);
+        }
+    }
+    return send_message(MESSAGE_RESULT, "", 0) < 0 ? err_sys(err, "send the result") : 0;
+}
+
+static int decompress(const struct unpack_order *order, struct err *err) {
+    struct input input;
+    struct inflate inflate;
+    const int kept[] = {UNPACKER_INPUT, UNPACKER_PIPE, UNPACKER_OUTPUT};
+    const struct inflate_options options = {
+        .declared = (enum compression)order->compression,
+        .max_bytes = order->max_bytes,
+    };
+    inflate_prepare(); // before the files go out of reach
+    init_input(&input, order);
+    inflate_init(&inflate, &input, &options);
+    if (unpack_jail_enter_plain(kept, ARRAY_LEN(kept), err) < 0) {
+        return err_in(err, "confine the unpacker");
+    }
+    return pass_plain(&inflate, err);
+}
+
 int main(void) {
-    static int (*const jobs[])(const struct unpack_order *, struct err *) = {[JOB_UNPACK] = unpack, [JOB_REPACK] = repack};
+    static int (*const jobs[])(const struct unpack_order *,
+                               struct err *) = {[JOB_UNPACK] = unpack, [JOB_REPACK] = repack, [JOB_PLAIN] = decompress};
     struct err err = {0};
     struct unpack_order order = {0};
     int failed = read_order(&order, &err);

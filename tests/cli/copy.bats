@@ -115,8 +115,8 @@ fails() { # MESSAGE COMMAND...
 @test "wrong words of copy" {
     run -125 coffer copy "$ONE/tiny:1"
     [ "${lines[0]}" = "coffer copy: expected 2 words (SOURCE TARGET), found 1" ]
-    fails "docker-archive:x: expected a target of the form REGISTRY/REPOSITORY:TAG or oci:DIR[:TAG]" \
-        coffer copy -q "$ONE/tiny:1" docker-archive:x
+    fails "./x: expected a target of the form REGISTRY/REPOSITORY:TAG, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REFERENCE] or dir:DIR" \
+        coffer copy -q "$ONE/tiny:1" ./x
     fails "--creds: there are two registries; give --src-creds or --dest-creds" coffer copy --creds a:b "$ONE/tiny:1" "$TWO/x:1"
     fails "--dest-creds is for a registry, and oci:x is none" coffer copy --dest-creds a:b "$ONE/tiny:1" oci:x
     fails "both --all and --platform: which of them?" coffer copy --all --platform linux/amd64 "$ONE/tiny:1" "$TWO/x:1"

@@ -1,0 +1,49 @@
+// A repository of a registry. What it has is not sent again; what a repository beside it has is mounted.
+#include "images/copy_target.h"
+#include "images/registry.h"
+
+#include <string.h>
+
+static int has(struct copy_target *target, const struct copy_part *part, enum copy_state *ret_state, struct err *err) {
+    const struct copy_end *from = &target->options->from, *to = &target->options->to;
+    uint64_t there;
+    *ret_state = COPY_PRESENT;
+    int found = registry_has_blob(to->registry, to->ref, &part->digest, &there, err);
+    if (found != 0 || !from->registry || strcmp(from->ref->registry, to->ref->registry) != 0 ||
+        strcmp(from->ref->repository, to->ref->repository) == 0) {
+        return found;
+    }
+    *ret_state = COPY_MOUNTED;
+    return registry_mount_blob(to->registry, to->ref, &part->digest, from->ref->repository, err);
+}
+
+// An upload that is cut off goes on from anywhere: it is a file, not a stream.
+static int put(struct copy_target *target, struct copy_part *part, struct err *err) {
+    const struct copy_end *to = &target->options->to;
+    struct source_blob blob;
+    if (source_blob(part->source, part->descriptor, &blob, err) < 0) {
+        return -1;
+    }
+    const struct registry_content content = {
+        .fd = blob.fd, .offset = blob.offset, .size = blob.size, .progress = copy_part_tell, .context = part};
+    return registry_put_blob(to->registry, to->ref, &part->digest, &content, err);
+}
+
+static int put_document(struct copy_target *target, const char *media_type, const struct source_document *document, bool is_root,
+                        struct err *err) {
+    const struct copy_end *to = &target->options->to;
+    char digest[DIGEST_TEXT_SIZE];
+    struct digest taken;
+    struct image_ref ref = *to->ref;
+    if (!is_root || !ref.tag) {
+        ref.tag = NULL;
+        ref.digest = digest_format(&document->digest, digest);
+    }
+    return registry_put_manifest(to->registry, &ref, media_type, document->text, document->size, &taken, err);
+}
+
+const struct copy_target_ops copy_target_registry = {
+    .has = has,
+    .put = put,
+    .put_document = put_document,
+};

@@ -1,0 +1,109 @@
+#include "images/new_file.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_TRIES = 100 };
+
+static bool is_still(int dir_fd, const char *name, int fd) {
+    struct stat one, other;
+    return fstat(fd, &one) == 0 && fstatat(dir_fd, name, &other, AT_SYMLINK_NOFOLLOW) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
+}
+
+// The lock tells one that is being written from one that a dead process has left.
+static int open_named(struct new_file *file, struct err *err) {
+    for (int i = 0; i < MAX_TRIES; i++) {
+        AUTO_FD int fd = openat(file->dir_fd, file->own_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0) {
+            return err_sys(err, "make %s", file->own_name);
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "another process is writing the same: %s", file->own_name)
+                                        : err_sys(err, "lock %s", file->own_name);
+        }
+        if (is_still(file->dir_fd, file->own_name, fd)) {
+            if (ftruncate(fd, 0) < 0) {
+                return err_sys(err, "empty %s", file->own_name);
+            }
+            file->is_named = true;
+            file->fd = fd_take(&fd);
+            return 0;
+        }
+    }
+    return err_set(err, ERR_STATE, "others keep writing the same: %s", file->own_name);
+}
+
+int new_file_open(struct new_file *file, int dir_fd, const char *own_name, struct err *err) {
+    *file = (struct new_file){.dir_fd = dir_fd, .fd = openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)};
+    snprintf(file->own_name, sizeof(file->own_name), "%s", own_name);
+    if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+        return open_named(file, err);
+    }
+    return file->fd < 0 ? err_sys(err, "make a file") : 0;
+}
+
+void new_file_finish(struct new_file *file) {
+    if (file->is_named && is_still(file->dir_fd, file->own_name, file->fd)) {
+        (void)unlinkat(file->dir_fd, file->own_name, 0);
+    }
+    file->is_named = false;
+    fd_close(&file->fd);
+}
+
+static int link_as(const struct new_file *file, const char *name) {
+    char self[64];
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", file->fd);
+    return linkat(AT_FDCWD, self, file->dir_fd, name, AT_SYMLINK_FOLLOW);
+}
+
+// A link cannot replace a file, a rename can; between the two it has a name of its own, which others may take from it meanwhile.
+static int replace(struct new_file *file, const char *name) {
+    for (int i = 0; i < MAX_TRIES; i++) {
+        if (!file->is_named && link_as(file, file->own_name) < 0) {
+            if (errno != EEXIST || (unlinkat(file->dir_fd, file->own_name, 0) < 0 && errno != ENOENT)) {
+                return -1;
+            }
+            continue;
+        }
+        if (renameat(file->dir_fd, file->own_name, file->dir_fd, name) == 0) {
+            file->is_named = false;
+            return 0;
+        }
+        if (errno != ENOENT) {
+            int reason = errno;
+            (void)unlinkat(file->dir_fd, file->own_name, 0);
+            errno = reason;
+            return -1;
+        }
+    }
+    return -1;
+}
+
+static int put(struct new_file *file, const struct new_file_place *place) {
+    if (!file->is_named && link_as(file, place->name) == 0) {
+        return 0;
+    }
+    if (!file->is_named && errno != EEXIST) {
+        return -1;
+    }
+    if (!place->replace && faccessat(file->dir_fd, place->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        return 0;
+    }
+    return replace(file, place->name);
+}
+
+int new_file_place(struct new_file *file, const struct new_file_place *place, struct err *err) {
+    if (fchmod(file->fd, place->mode) < 0 || fsync(file->fd) < 0) {
+        return err_sys(err, "write it to disk");
+    }
+    return put(file, place) < 0 ? err_sys(err, "put it in its place as %s", place->name) : 0;
+}

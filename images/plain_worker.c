@@ -1,0 +1,107 @@
+#include "images/plain_worker.h"
+
+#include "images/layer_worker.h"
+#include "images/unpack.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20, STEP = 256 << 10 };
+
+struct plain_worker {
+    struct layer_worker process;
+    struct plain_request request;
+    int to_read;
+    uint64_t told;
+    uint64_t bytes; // plain ones so far
+    uint8_t *room;
+};
+
+struct plain_worker *plain_worker_create(const struct plain_request *request, struct err *err) {
+    struct unpack_order order = {
+        .job = JOB_PLAIN,
+        .offset = request->offset,
+        .length = request->length,
+        .compression = request->compression,
+        .max_bytes = UNPACK_MAX_BYTES,
+    };
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        err_sys(err, "make a pipe to the unpacker");
+        return NULL;
+    }
+    AUTO_FD int to_read = pipes[0];
+    AUTO_FD int to_write = pipes[1];
+    (void)fcntl(to_write, F_SETPIPE_SZ, PIPE_BYTES);
+    const struct layer_worker_ends ends = {.input_fd = request->input_fd, .dir_fd = request->input_fd, .output_fd = to_write};
+    struct plain_worker *worker = mem_alloc(sizeof(*worker));
+    *worker = (struct plain_worker){.request = *request, .to_read = -1};
+    if (layer_worker_start(&worker->process, &ends, &order, err) < 0) {
+        free(worker);
+        return NULL;
+    }
+    worker->to_read = fd_take(&to_read);
+    worker->room = mem_alloc(STEP);
+    return worker;
+}
+
+void plain_worker_destroy(struct plain_worker *worker) {
+    if (!worker) {
+        return;
+    }
+    layer_worker_finish(&worker->process);
+    fd_close(&worker->to_read);
+    free(worker->room);
+    free(worker);
+}
+
+static void listen(struct plain_worker *worker) {
+    (void)layer_worker_step(&worker->process);
+    uint64_t done = worker->process.progress.in_bytes;
+    if (worker->request.progress && done != worker->told) {
+        worker->told = done;
+        worker->request.progress(worker->request.progress_context, done);
+    }
+}
+
+// Both pipes are kept moving: the worker may be waiting at either.
+static int next(void *context, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
+    struct plain_worker *worker = context;
+    for (;;) {
+        struct pollfd polls[2] = {{.fd = worker->to_read, .events = POLLIN},
+                                  {.fd = worker->process.ended ? -1 : worker->process.pipe, .events = POLLIN}};
+        if (poll(polls, 2, -1) < 0 && errno != EINTR) {
+            return err_sys(err, "wait for the unpacker");
+        }
+        if (polls[1].revents) {
+            listen(worker);
+        }
+        if (!polls[0].revents) {
+            continue;
+        }
+        ssize_t got = read(worker->to_read, worker->room, STEP);
+        if (got < 0 && errno != EINTR) {
+            return err_sys(err, "read from the unpacker");
+        }
+        worker->bytes += got > 0 ? (uint64_t)got : 0;
+        if (worker->bytes > UNPACK_MAX_BYTES) { // the worker has that bound too, but who has taken it over has none
+            return err_set(err, ERR_INPUT, "data unpacks to more than the limit of %llu bytes",
+                           (unsigned long long)UNPACK_MAX_BYTES);
+        }
+        if (got >= 0) {
+            *ret_data = worker->room;
+            *ret_size = (size_t)got;
+            return got > 0 ? 0 : layer_worker_wait(&worker->process, err);
+        }
+    }
+}
+
+struct pieces plain_worker_pieces(struct plain_worker *worker) {
+    return (struct pieces){.next = next, .context = worker};
+}

@@ -1,0 +1,118 @@
+// Blobs in pieces: of a file its window, of a registry the download as it comes, through a pipe.
+#include "images/input.h"
+#include "images/registry.h"
+#include "images/source_state.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20, STEP = 128 << 10 };
+
+struct source_stream {
+    struct source *source;
+    struct digest digest;
+    struct input input;                 // of a file
+    struct registry_download *download; // NULL: it is a file
+    int to_read, to_write;              // the download's pipe
+    uint64_t left;                      // bytes of it to come
+    uint8_t *room;
+};
+
+static int start_download(struct source_stream *stream, struct err *err) {
+    struct source *source = stream->source;
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe");
+    }
+    stream->to_read = pipes[0];
+    stream->to_write = pipes[1];
+    (void)fcntl(stream->to_write, F_SETPIPE_SZ, PIPE_BYTES); // more than a user's share is not needed
+    stream->room = mem_alloc(STEP);
+    const struct registry_blob blob = {.digest = &stream->digest, .size = stream->left, .out_fd = stream->to_write};
+    return registry_download_start(source->registry, source->ref, &blob, &stream->download, err);
+}
+
+struct source_stream *source_stream_open(struct source *source, const struct image_descriptor *descriptor, struct err *err) {
+    struct source_blob blob;
+    struct digest digest;
+    char room[SOURCE_BLOB_PATH_SIZE];
+    const char *path;
+    if (digest_parse(descriptor->digest, &digest, err) < 0 || source_find_blob(source, descriptor, room, &path, &blob, err) < 0) {
+        return NULL;
+    }
+    struct source_stream *stream = mem_alloc(sizeof(*stream));
+    *stream = (struct source_stream){.source = source, .digest = digest, .to_read = -1, .to_write = -1, .left = blob.size};
+    input_init_file(&stream->input, blob.fd, blob.offset, blob.size, DIGEST_NONE);
+    if (source->kind == SOURCE_REGISTRY && start_download(stream, err) < 0) {
+        source_stream_close(stream);
+        return NULL;
+    }
+    return stream;
+}
+
+void source_stream_close(struct source_stream *stream) {
+    if (!stream) {
+        return;
+    }
+    registry_download_end(stream->download);
+    fd_close(&stream->to_read);
+    fd_close(&stream->to_write);
+    input_finish(&stream->input);
+    free(stream->room);
+    free(stream);
+}
+
+// Waits for bytes or for news of the download, and takes the news in. Returns whether there may be bytes.
+static int wait_for_bytes(struct source_stream *stream, struct err *err) {
+    struct registry *registry = stream->source->registry;
+    struct pollfd polls[2] = {{.fd = stream->to_read, .events = POLLIN}, {.fd = registry_fd(registry), .events = POLLIN}};
+    bool runs = stream->to_write >= 0;
+    if (poll(polls, runs ? 2 : 1, runs ? registry_timeout_ms(registry) : -1) < 0 && errno != EINTR) {
+        return err_sys(err, "wait for the registry");
+    }
+    if (runs && registry_step(registry, err) < 0) {
+        return -1;
+    }
+    if (runs && registry_download_ended(stream->download)) {
+        if (registry_download_result(stream->download, err) < 0) {
+            return -1;
+        }
+        fd_close(&stream->to_write);
+    }
+    return polls[0].revents != 0;
+}
+
+int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
+    if (!stream->download) {
+        return input_next(&stream->input, ret_data, ret_size, err);
+    }
+    *ret_data = stream->room;
+    *ret_size = 0;
+    if (stream->left == 0) {
+        return stream->to_write < 0 ? 0 : source_registry_wait(stream->source, stream->download, err);
+    }
+    for (;;) {
+        int ready = wait_for_bytes(stream, err);
+        if (ready < 0) {
+            return -1;
+        }
+        ssize_t got = ready ? read(stream->to_read, stream->room, stream->left < STEP ? (size_t)stream->left : STEP) : -1;
+        if (ready && got < 0 && errno != EINTR) {
+            return err_sys(err, "read what the registry sends");
+        }
+        if (got == 0) {
+            return err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left);
+        }
+        if (got > 0) {
+            stream->left -= (uint64_t)got;
+            *ret_size = (size_t)got;
+            return 0;
+        }
+    }
+}
