@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
     &command_tag,
     &command_tags,
     &command_search,
+    &command_referrers,
     &command_rmi,
     &command_mount,
     &command_unmount,

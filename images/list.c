@@ -46,14 +46,10 @@ bool list_exists(const struct store *store, const struct image_ref *ref) {
 
 // --- the file ---
 
-static int take_descriptor(struct json_reader *reader, json_t *value, void *into) {
-    return image_descriptor_take(reader, value, into);
-}
-
 static const struct json_row item_rows[] = {
     ROW_STRING("name", struct list_item, name, JSON_NEEDED | JSON_NOT_EMPTY),
     ROW_STRING("image", struct list_item, image, 0),
-    ROW_CUSTOM("descriptor", struct list_item, descriptor, struct image_descriptor, take_descriptor, JSON_NEEDED),
+    ROW_OBJECT("descriptor", struct list_item, descriptor, struct image_descriptor, image_descriptor_table, JSON_NEEDED),
 };
 static const struct json_table item_table = JSON_TABLE(struct list_item, item_rows);
 

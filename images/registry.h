@@ -13,6 +13,7 @@
 
 struct arena;
 struct err;
+struct image_descriptor;
 struct registry; // a session: its fetcher, and the tokens it has got
 
 struct registry_options {
@@ -132,10 +133,10 @@ struct registry_found {
 };
 int registry_search(struct registry *registry, const struct registry_query *query, struct arena *arena, struct registry_found **ret,
                     size_t *ret_count, struct err *err) MUST_CHECK;
-// The index of what refers to a manifest (signatures, SBOMs), from the API or, where that is missing, the tag that stands for it.
-// ERR_NOT_FOUND: nothing does, or the registry does not say.
-int registry_get_referrers(struct registry *registry, const struct image_ref *ref, const struct digest *digest, struct arena *arena,
-                           struct registry_manifest *ret, struct err *err) MUST_CHECK;
+// What refers to a manifest (signatures, SBOMs), from the API or, where that is missing, the index under the tag that stands for
+// it; artifact_type: of that type only, NULL for all. Nothing is no error. Digests are checked, all other texts are foreign.
+int registry_list_referrers(struct registry *registry, const struct image_ref *ref, const char *artifact_type, struct arena *arena,
+                            struct image_descriptor **ret, size_t *ret_count, struct err *err) MUST_CHECK; // ref: by digest
 
 // GET /v2/: whether the credentials are taken (login).
 int registry_ping(struct registry *registry, const char *host, struct err *err) MUST_CHECK;

@@ -1,4 +1,4 @@
-// Lists that a registry has in pages: tags, and repositories; and what refers to a manifest.
+// Lists that a registry has in pages: tags, and repositories.
 #include "images/registry_state.h"
 
 #include "runtime/base/log.h"
@@ -58,9 +58,8 @@ static const char *find_next(const char *line, struct arena *arena) {
     return NULL;
 }
 
-// Where the list goes on: path and query of what the server says, at the same registry, whatever host a proxy in front of it has
-// written there.
-static const char *next_page(const struct exchange *exchange, struct arena *arena) {
+// Path and query of what the server says, whatever host a proxy in front of it has written there.
+const char *exchange_next_page(const struct exchange *exchange, struct arena *arena) {
     const struct fetch_answer *answer = exchange_answer(exchange);
     for (size_t i = 0; i < answer->headers_count; i++) {
         struct url url, here;
@@ -128,7 +127,7 @@ static int list(struct registry *registry, const struct image_ref *ref, bool is_
         if (take_page(&exchange, is_tags, names, err) < 0) {
             return -1;
         }
-        const char *next = next_page(&exchange, &arena);
+        const char *next = exchange_next_page(&exchange, &arena);
         if (!next) {
             return 0;
         }
@@ -165,45 +164,4 @@ int registry_list_repositories(struct registry *registry, const char *host, stru
                                size_t *ret_count, struct err *err) {
     const struct image_ref ref = {.registry = host, .repository = "", .name = host};
     return list_into(registry, &ref, false, arena, ret_names, ret_count, err);
-}
-
-// --- referrers ---
-
-int registry_get_referrers(struct registry *registry, const struct image_ref *ref, const struct digest *digest, struct arena *arena,
-                           struct registry_manifest *ret, struct err *err) {
-    AUTO_EXCHANGE struct exchange exchange = {0};
-    char text[DIGEST_TEXT_SIZE];
-    digest_format(digest, text);
-    const struct exchange_request request = {
-        .method = "GET",
-        .path = arena_format(&exchange.arena, "/referrers/%s", text),
-        .actions = "pull",
-        .what = arena_format(&exchange.arena, "%s: referrers of %s", ref->name, text),
-        .headers = {"Accept: application/vnd.oci.image.index.v1+json"},
-        .body_fd = -1,
-        .out_fd = -1,
-        .max_bytes = JSON_MAX_BYTES,
-    };
-    exchange_start(&exchange, registry, ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
-        return -1;
-    }
-    const struct fetch_answer *answer = exchange_answer(&exchange);
-    if (answer->status == 200) {
-        *ret = (struct registry_manifest){
-            .text = arena_copy(arena, answer->body, answer->body_size),
-            .size = answer->body_size,
-            .media_type = "application/vnd.oci.image.index.v1+json",
-        };
-        digest_of(DIGEST_SHA256, ret->text, ret->size, &ret->digest);
-        return 0;
-    }
-    if (answer->status != 404) {
-        return exchange_refused(&exchange, err);
-    }
-    // Registries before distribution-spec 1.1: an index under a tag made of the digest.
-    struct image_ref tagged = *ref;
-    tagged.digest = NULL;
-    tagged.tag = arena_format(&exchange.arena, "%s-%.64s", digest_algorithm_name(digest->algorithm), digest->hex);
-    return registry_get_manifest(registry, &tagged, false, arena, ret, err);
 }

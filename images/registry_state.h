@@ -155,6 +155,10 @@ void exchange_send(struct exchange *exchange); // the request, again: with a tok
 void exchange_keep(struct exchange *exchange, int keep_fd);
 int exchange_keep_errnum(const struct exchange *exchange); // 0: all is kept
 
+// --- pages: registry_list.c ---
+// Where a list goes on, at the same registry; in the arena. NULL: it ends here.
+const char *exchange_next_page(const struct exchange *exchange, struct arena *arena);
+
 // --- authorisation: registry_token.c ---
 // The header line for the exchange's host and scope, NULL: none is known.
 const struct registry_token *registry_token_of(struct registry *registry, const struct exchange *exchange);

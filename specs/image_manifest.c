@@ -34,11 +34,7 @@ static const struct json_row descriptor_rows[] = {
     ROW_STRING("data", struct image_descriptor, data, 0),
     ROW_STRING("artifactType", struct image_descriptor, artifact_type, 0),
 };
-static const struct json_table descriptor_table = JSON_TABLE(struct image_descriptor, descriptor_rows);
-
-int image_descriptor_take(struct json_reader *reader, json_t *value, struct image_descriptor *ret) {
-    return json_take_table(reader, &descriptor_table, value, ret);
-}
+const struct json_table image_descriptor_table = JSON_TABLE(struct image_descriptor, descriptor_rows);
 
 // Manifest and index in one: which of the two it is shows by what it has.
 struct document {
@@ -50,9 +46,9 @@ static const struct json_row document_rows[] = {
     ROW_U32("schemaVersion", struct document, manifest.schema_version, JSON_NEEDED),
     ROW_STRING("mediaType", struct document, manifest.media_type, 0),
     ROW_STRING("artifactType", struct document, manifest.artifact_type, 0),
-    ROW_POINTER("config", struct document, config, struct image_descriptor, descriptor_table, 0),
-    ROW_LIST("layers", struct document, manifest.layers, struct image_descriptor, descriptor_table, 0),
-    ROW_LIST("manifests", struct document, manifest.manifests, struct image_descriptor, descriptor_table, 0),
+    ROW_POINTER("config", struct document, config, struct image_descriptor, image_descriptor_table, 0),
+    ROW_LIST("layers", struct document, manifest.layers, struct image_descriptor, image_descriptor_table, 0),
+    ROW_LIST("manifests", struct document, manifest.manifests, struct image_descriptor, image_descriptor_table, 0),
     ROW_PAIRS("annotations", struct document, manifest.annotations, 0),
 };
 static const struct json_table document_table = JSON_TABLE(struct document, document_rows);

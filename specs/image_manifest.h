@@ -12,8 +12,7 @@
 struct arena;
 struct err;
 struct json_document;
-struct json_reader;
-struct json_t;
+struct json_table;
 
 struct image_platform {
     const char *os;
@@ -40,8 +39,7 @@ struct image_descriptor {
     const char *artifact_type;
 };
 
-// Decodes one that is a member of another document: for rows of kind CUSTOM.
-int image_descriptor_take(struct json_reader *reader, struct json_t *value, struct image_descriptor *ret) MUST_CHECK;
+extern const struct json_table image_descriptor_table; // for documents that list them
 
 // Whether it is a layer that shall not be handed on (docker's foreign layers, OCI's non-distributable ones) and that says where it
 // is to be had. Registries do without such a blob.

@@ -19,6 +19,7 @@ extern const struct command command_mount;
 extern const struct command command_pull;
 extern const struct command command_push;
 extern const struct command command_copy;
+extern const struct command command_referrers;
 extern const struct command command_rmi;
 extern const struct command command_search;
 extern const struct command command_system;

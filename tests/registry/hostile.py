@@ -68,6 +68,18 @@ class Layout:
         return self.blob(self.tags().get(reference, reference))
 
 
+    def referrers(self, digest):
+        """The index of those manifests that have it as their subject."""
+        found = []
+        for name in sorted(os.listdir(os.path.join(self.folder, "blobs/sha256"))):
+            data = self.blob("sha256:" + name)
+            if data.startswith(b"{") and json.loads(data).get("subject", {}).get("digest") == digest:
+                document = json.loads(data)
+                entry = {key: document[key] for key in ("mediaType", "artifactType", "annotations") if key in document}
+                found.append({**entry, "digest": digest_of(data), "size": len(data)})
+        return json.dumps({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": found}).encode()
+
+
 class Request:
     """One request below /v2/CASE/NAME: what it asks for, and what a registry would give."""
 
@@ -78,6 +90,8 @@ class Request:
         self.is_blob = self.kind == "blobs"
         self.data = self.layout.blob(self.reference) if self.is_blob else self.layout.manifest(self.reference)
         self.type = "application/octet-stream"
+        if self.kind == "referrers":
+            self.data = self.layout.referrers(self.reference)
         if self.data is not None and not self.is_blob:
             self.type = json.loads(self.data).get("mediaType", OCI + "manifest.v1+json")
         self.digest = digest_of(self.data) if self.data is not None else None
@@ -522,6 +536,33 @@ def missing_layer(request):
     return request.good()
 
 
+# --- referrers ---
+
+
+@case("referrers-bad", "referrers-many", "referrers-pages", "referrers-html", "referrers-denied", "referrers-big")
+def referrers_bad(request):
+    """What refers to an image has wild names; is 10,000 manifests; comes in pages, the same without an end; is a page for people; is not
+    for everybody; is endless."""
+    handler = request.handler
+    if request.kind != "referrers":
+        return request.good()
+    if request.case == "referrers-html":
+        return handler.finish(200, b"<html>Welcome to the hotel</html>", "text/html; charset=utf-8")
+    if request.case == "referrers-denied":
+        return handler.error(403, "DENIED", "\x1b[2Jnot for you")
+    if request.case == "referrers-big":
+        return handler.pour(OCI + "index.v1+json", chunked=True)
+    entry = {"mediaType": OCI + "manifest.v1+json", "digest": ZEROS, "size": 7, "artifactType": "application/x"}
+    entries = {
+        "referrers-bad": [{**entry, "artifactType": "a\x1b[2J\u202eb\nc", "annotations": {"n\x07": "v\x9b"}}, {**entry, "digest": "sha256:../../x\x1b"}],
+        "referrers-many": [{**entry, "digest": digest_of(b"%d" % number)} for number in range(10000)],
+        "referrers-pages": [entry],
+    }[request.case]
+    data = json.dumps({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": entries}).encode()
+    headers = [("Link", f'<{request.url}?page=2>; rel="next"')] if request.case == "referrers-pages" else []
+    return handler.finish(200, data, OCI + "index.v1+json", headers=headers)
+
+
 # --- http ---
 
 
@@ -615,7 +656,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.finish(200, b"{}", "application/json")
         if self.path.startswith("/token/"):
             return send_token(self, self.path.split("/")[2].split("?")[0])
-        match = re.fullmatch(r"/v2/([^/]+)/([^/]+)/(manifests|blobs)/([^/?]+)", self.path)
+        match = re.fullmatch(r"/v2/([^/]+)/([^/]+)/(manifests|blobs|referrers)/([^/?]+)(?:\?.*)?", self.path)
         if not match or match.group(1) not in CASES:
             return self.error(404, "NAME_UNKNOWN", "no such case")
         request = Request(self, match)

@@ -5,6 +5,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "specs/image_manifest.h"
 #include "tests/unit/check.h"
 #include "tests/unit/script_server.h"
 
@@ -485,17 +486,59 @@ CASE(tags_come_in_pages) {
     CHECK_STR(said(&talk), "@A/a/b: the registry's list leads from page to page without an end");
 }
 
+#define REFERRER(type, digest) "{\"mediaType\":\"m\",\"digest\":\"" digest "\",\"size\":1,\"artifactType\":\"" type "\"}"
+
+// Of HELLO_DIGEST: how many, or -1.
+static int list_referrers(struct talk *talk, const char *type, struct image_descriptor **ret) {
+    struct image_ref ref = talk->ref;
+    size_t count = 0;
+    ref.digest = HELLO_DIGEST;
+    int result = registry_list_referrers(talk->registry, &ref, type, &talk->arena, ret, &count, &talk->err);
+    return result < 0 ? -1 : (int)count;
+}
+
 CASE(referrers_stand_under_a_tag_where_there_is_no_list) {
     static const struct script_step steps[] = {
+        {"GET /v2/a/b/referrers/" HELLO_DIGEST "?artifactType=y ", "404 Not Found", NULL},
+        {"GET /v2/a/b/manifests/sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 ",
+         "200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json",
+         "{\"schemaVersion\":2,\"manifests\":[" REFERRER("x", HELLO_DIGEST) "," REFERRER("y", HELLO_DIGEST) "]}"},
+        {"GET /v2/a/b/referrers/" HELLO_DIGEST " ", "405 Method Not Allowed", NULL},
+        {"GET /v2/a/b/manifests/sha256-", "404 Not Found", NULL},
         {"GET /v2/a/b/referrers/" HELLO_DIGEST " ", "404 Not Found", NULL},
-        {"GET /v2/a/b/manifests/sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 ", "200 OK\r\n" OCI, BODY},
+        {"GET /v2/a/b/manifests/sha256-", "200 OK\r\n" OCI, BODY},
     };
     AUTO_TALK talk = {0};
-    struct digest digest;
+    struct image_descriptor *items;
     BEGIN(NULL);
-    CHECK(digest_parse(HELLO_DIGEST, &digest, &talk.err) == 0);
-    CHECK(registry_get_referrers(talk.registry, &talk.ref, &digest, &talk.arena, &talk.manifest, &talk.err) == 0);
-    CHECK_STR(talk.manifest.text, BODY);
+    CHECK_INT(list_referrers(&talk, "y", &items), 1);
+    CHECK_STR(items[0].artifact_type, "y");
+    CHECK_INT(list_referrers(&talk, NULL, &items), 0);
+    CHECK_INT(list_referrers(&talk, NULL, &items), -1);
+    CHECK_STR(said(&talk),
+              "@A/a/b: referrers of " HELLO_DIGEST
+              ": tag sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824: expected an index, found "
+              "\"application/vnd.oci.image.manifest.v1+json\"");
+}
+
+CASE(referrers_come_in_pages_and_are_filtered_here) {
+    static const struct script_step steps[] = {
+        {"GET /v2/a/b/referrers/" HELLO_DIGEST "?artifactType=a%2Fb%26c ", "200 OK\r\nLink: </p?2>; rel=\"next\"",
+         "{\"manifests\":[" REFERRER("a/b&c", HELLO_DIGEST) "," REFERRER("x", HELLO_DIGEST) "," REFERRER("a/b&c",
+                                                                                                         "sha256:../x") "]}"},
+        {"GET /p?2 ", "200 OK\r\nLink: </p?3>; rel=\"next\"", "{\"manifests\":null}"},
+        {"GET /p?3 ", "200 OK", "{\"manifests\":[" REFERRER("a/b&c", HELLO_DIGEST) "]}"},
+        {"GET /v2/a/b/referrers/", "200 OK\r\nLink: </p>; rel=\"next\"", "{}"},
+        {"GET /p ", "200 OK\r\nLink: </p>; rel=\"next\"", "{}"},
+        {"GET /v2/a/b/referrers/", "200 OK", "<html>"},
+    };
+    AUTO_TALK talk = {0};
+    struct image_descriptor *items;
+    BEGIN(NULL);
+    CHECK_INT(list_referrers(&talk, "a/b&c", &items), 2);
+    CHECK_INT(list_referrers(&talk, NULL, &items), -1);
+    CHECK_STR(said(&talk), "@A/a/b: referrers of " HELLO_DIGEST ": the registry's list leads from page to page without an end");
+    CHECK_INT(list_referrers(&talk, NULL, &items), -1);
 }
 
 // --- mirrors ---
@@ -716,6 +759,7 @@ int main(void) {
     RUN(a_download_of_another_size);
     RUN(tags_come_in_pages);
     RUN(referrers_stand_under_a_tag_where_there_is_no_list);
+    RUN(referrers_come_in_pages_and_are_filtered_here);
     RUN(mirrors_come_first_and_are_passed_over);
     RUN(a_mirror_that_is_away_is_asked_once);
     RUN(a_download_goes_on_elsewhere);
