@@ -1,17 +1,20 @@
-// What layers hold, held against the records of their tars: by workers that see nothing but one layer (images/repack_worker.h).
+// What layers hold, held against the records of their tars: by workers that see nothing but one layer (images/verify_worker.h).
 #include "images/check_state.h"
 #include "images/layer.h"
-#include "images/repack_worker.h"
 #include "images/store.h"
 #include "images/tar_record.h"
+#include "images/unpack.h"
+#include "images/verify_worker.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/mem.h"
+#include "runtime/base/quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_WORKERS = 32 };
@@ -21,11 +24,11 @@ struct reading {
     struct check_layer *layer; // NULL: this place is free
     struct layer opened;       // with the lock that keeps it
     int fs_fd, record_fd;
-    struct repack_worker *worker;
+    struct verify_worker *worker;
 };
 
 static void reading_finish(struct reading *reading) {
-    repack_worker_destroy(reading->worker);
+    verify_worker_destroy(reading->worker);
     layer_finish(&reading->opened);
     fd_close(&reading->fs_fd);
     fd_close(&reading->record_fd);
@@ -48,7 +51,7 @@ static void pool_finish(struct pool *pool) {
 static void tell(const struct check *check, const struct reading *reading, bool ended) {
     const struct check_progress progress = {
         .layer = reading->layer->key,
-        .done = ended ? reading->opened.tar_bytes : repack_worker_progress(reading->worker),
+        .done = ended ? reading->opened.tar_bytes : verify_worker_progress(reading->worker),
         .total = reading->opened.tar_bytes,
         .ended = ended,
     };
@@ -74,8 +77,13 @@ static int start(struct check *check, struct check_layer *layer, struct reading 
         check_damaged_layer(check, layer, reading->fs_fd < 0 ? "its directory fs cannot be opened" : TAR_RECORD_NAME " is missing");
         return 0;
     }
-    const struct repack_request request = {.record_fd = reading->record_fd, .dir_fd = reading->fs_fd, .output_fd = -1};
-    reading->worker = repack_worker_create(&request, err);
+    const struct verify_request request = {
+        .record_fd = reading->record_fd,
+        .dir_fd = reading->fs_fd,
+        .single_id = check->options->single_id,
+        .no_devices = check->options->no_devices,
+    };
+    reading->worker = verify_worker_create(&request, err);
     return reading->worker ? 1 : -1;
 }
 
@@ -103,11 +111,48 @@ static bool is_damage(const struct err *err) {
     return err->kind == ERR_CORRUPT || err->kind == ERR_INPUT || (err->kind == ERR_SYSTEM && err->errnum == EIO);
 }
 
+static void PRINTF_LIKE(3, 4) found(struct check *check, struct check_layer *layer, const char *format, ...) {
+    char problem[ERR_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(problem, sizeof(problem), format, args);
+    va_end(args);
+    check_damaged_layer(check, layer, problem);
+}
+
+// Paths are shown as they are where they are plain, and quoted otherwise.
+static const char *show_path(const char *path, char quoted[QUOTE_SIZE]) {
+    quote_text(path, quoted);
+    size_t length = strlen(quoted);
+    if (length == strlen(path) + 2 && !strpbrk(path, " :,;()")) {
+        return path;
+    }
+    return quoted;
+}
+
+static void tell_differences(struct check *check, const struct reading *reading, const struct verify_result *result) {
+    char text[DIGEST_TEXT_SIZE], quoted[QUOTE_SIZE];
+    for (size_t i = 0; i < result->differences_count; i++) {
+        const struct verify_difference *difference = &result->differences[i];
+        found(check, reading->layer, "%s: %s", show_path(difference->path, quoted), difference->problem);
+    }
+    if (result->more > 0) {
+        found(check, reading->layer, "differs in %llu things more", (unsigned long long)result->more);
+    }
+    for (size_t i = 0; i < result->opaque_count; i++) {
+        if (!unpack_is_opaque(reading->fs_fd, result->opaque_dirs[i], check->store->user_xattr)) {
+            found(check, reading->layer, "%s: is not marked as opaque", show_path(result->opaque_dirs[i], quoted));
+        }
+    }
+    if (result->is_read && !digest_equal(&result->diff_id, &reading->opened.diff_id)) {
+        found(check, reading->layer, "what its files hold has changed: it makes %s", digest_format(&result->diff_id, text));
+    }
+}
+
 static int take_result(struct pool *pool, struct reading *reading, struct err *err) {
     struct check *check = pool->check;
-    struct repack_result result = {0};
-    char text[DIGEST_TEXT_SIZE];
-    if (repack_worker_result(reading->worker, &result, err) < 0) {
+    AUTO(verify_result_finish) struct verify_result result = {0};
+    if (verify_worker_result(reading->worker, &result, err) < 0) {
         if (!is_damage(err)) {
             return err_in(err, "layer %s", reading->layer->key);
         }
@@ -116,10 +161,7 @@ static int take_result(struct pool *pool, struct reading *reading, struct err *e
         return 0;
     }
     check->bytes += result.tar_size;
-    if (!digest_equal(&result.diff_id, &reading->opened.diff_id)) {
-        AUTO_FREE char *problem = mem_format("what its files hold has changed: it makes %s", digest_format(&result.diff_id, text));
-        check_damaged_layer(check, reading->layer, problem);
-    }
+    tell_differences(check, reading, &result);
     tell(check, reading, true);
     return 0;
 }
@@ -129,7 +171,7 @@ static int wait_for_workers(const struct pool *pool, struct err *err) {
     nfds_t count = 0;
     for (unsigned i = 0; i < pool->limit; i++) {
         if (pool->readings[i].worker) {
-            polls[count++] = (struct pollfd){.fd = repack_worker_fd(pool->readings[i].worker), .events = POLLIN};
+            polls[count++] = (struct pollfd){.fd = verify_worker_fd(pool->readings[i].worker), .events = POLLIN};
         }
     }
     return poll(polls, count, -1) < 0 && errno != EINTR ? err_sys(err, "wait for the unpackers") : 0;
@@ -141,7 +183,7 @@ static int step(struct pool *pool, struct err *err) {
         if (!reading->worker) {
             continue;
         }
-        if (repack_worker_step(reading->worker)) {
+        if (verify_worker_step(reading->worker)) {
             int result = take_result(pool, reading, err);
             reading_finish(reading);
             pool->running--;

@@ -89,4 +89,7 @@ struct unpack_stack {
 // without userxattr.
 int unpack_settle(int layer_fd, const struct unpack_result *result, const struct unpack_stack *stack, struct err *err) MUST_CHECK;
 
+// Whether a directory of a settled layer is marked as opaque.
+bool unpack_is_opaque(int layer_fd, const char *path, bool userxattr);
+
 #endif

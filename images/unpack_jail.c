@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 // Files below the root, memory that is not executable, and the end. Nothing here can send, start, trace or mount anything.
-// What each is for: unpack_entry.c and its neighbours; brk to futex, getrandom: malloc; sysinfo: qsort; getpid to sigaltstack: the
-// C library when it aborts.
+// What each is for: unpack_entry.c and its neighbours, from getdents64 on verify.c; brk to futex, getrandom: malloc; sysinfo:
+// qsort; getpid to sigaltstack: the C library when it aborts.
 static const unsigned allowed_calls[] = {
     __NR_read,        __NR_pread64,      __NR_write,          __NR_writev,       __NR_lseek,       __NR_close,     __NR_openat,
     __NR_openat2,     __NR_mkdirat,      __NR_symlinkat,      __NR_linkat,       __NR_mknodat,     __NR_unlinkat,  __NR_fchown,
@@ -20,7 +20,7 @@ static const unsigned allowed_calls[] = {
     __NR_ftruncate,   __NR_fstat,        __NR_newfstatat,     __NR_umask,        __NR_brk,         __NR_munmap,    __NR_mremap,
     __NR_madvise,     __NR_futex,        __NR_geteuid,        __NR_getegid,      __NR_sysinfo,     __NR_getpid,    __NR_gettid,
     __NR_tgkill,      __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_getrandom, __NR_exit,
-    __NR_exit_group,
+    __NR_exit_group,  __NR_getdents64,   __NR_readlinkat,     __NR_lgetxattr,    __NR_llistxattr,
 #ifdef __SANITIZE_ADDRESS__
     __NR_sched_yield, __NR_readlink,     __NR_open,           __NR_prctl,        __NR_ioctl,       __NR_getrlimit, __NR_prlimit64,
 #endif

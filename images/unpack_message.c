@@ -45,3 +45,19 @@ static const struct wire_field repack_fields[] = {
     WIRE(struct repack_report, U64, tar_size),
 };
 const struct wire_record repack_report_record = WIRE_TABLE(struct repack_report, repack_fields);
+
+static const struct wire_field difference_fields[] = {
+    WIRE(struct verify_difference, STRING, path),
+    WIRE(struct verify_difference, STRING, problem),
+};
+static const struct wire_record difference_record = WIRE_TABLE(struct verify_difference, difference_fields);
+
+static const struct wire_field verify_fields[] = {
+    WIRE(struct verify_report, STRING, diff_id),
+    WIRE(struct verify_report, BOOL, result.is_read),
+    WIRE(struct verify_report, U64, result.tar_size),
+    WIRE(struct verify_report, U64, result.more),
+    WIRE_ARRAY(struct verify_report, result.differences, result.differences_count, difference_record),
+    WIRE_COUNTED(struct verify_report, STRINGS, result.opaque_dirs, result.opaque_count),
+};
+const struct wire_record verify_report_record = WIRE_TABLE(struct verify_report, verify_fields);

@@ -1,10 +1,12 @@
 // What the unpacker and its caller say to each other: a request one way, progress and one result or error the other.
 //
-// It does one of two jobs: a layer's blob into a directory, or a layer's directory into a tar.
+// It does one of four jobs: a layer's blob into a directory, a layer's directory into a tar, the one held against the other, or
+// only the plain bytes of a blob.
 #ifndef COFFER_IMAGES_UNPACK_MESSAGE_H
 #define COFFER_IMAGES_UNPACK_MESSAGE_H
 
 #include "images/unpack.h"
+#include "images/verify.h"
 #include "runtime/base/wire.h"
 
 // The descriptors the unpacker is started with. Output: the record that is to be written, or where the tar goes.
@@ -18,7 +20,7 @@ enum {
 };
 
 // JOB_PLAIN only decompresses, into the output; it closes UNPACKER_DIR, whatever that is.
-enum unpacker_job { JOB_UNPACK, JOB_REPACK, JOB_PLAIN };
+enum unpacker_job { JOB_UNPACK, JOB_REPACK, JOB_VERIFY, JOB_PLAIN };
 
 enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
 
@@ -61,5 +63,11 @@ struct repack_report {
     uint64_t size, tar_size;
 };
 extern const struct wire_record repack_report_record;
+
+struct verify_report {
+    const char *diff_id; // NULL: files were not read
+    struct verify_result result;
+};
+extern const struct wire_record verify_report_record;
 
 #endif

@@ -210,3 +210,9 @@ int unpack_settle(int layer_fd, const struct unpack_result *result, const struct
     }
     return 0;
 }
+
+bool unpack_is_opaque(int layer_fd, const char *path, bool userxattr) {
+    const struct unpack_stack stack = {.userxattr = userxattr};
+    AUTO_FD int fd = open_directory(layer_fd, path);
+    return fd >= 0 && is_opaque(&stack, fd);
+}

@@ -53,6 +53,9 @@ int unpack_file_attributes(struct unpack_state *state, int fd, const struct tar_
 
 // Whiteouts: unpack_whiteout.c. A marker's name begins with ".wh."; unpack_is_marker looks at every component.
 bool unpack_is_marker(const char *path);
+
+// What a marker is about: the path that it deletes or, opaque, the directory. False: nothing, or it makes no sense.
+bool unpack_marker_subject(const char *path, char ret_subject[PATH_MAX], bool *ret_opaque);
 int unpack_marker(struct unpack_state *state, const char *path, const struct tar_entry *entry, struct err *err) MUST_CHECK;
 
 // Whether `name` is a whiteout that this layer's archive asked for (no other 0:0 device is ever made).

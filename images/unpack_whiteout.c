@@ -62,14 +62,36 @@ static int mark_directory(struct unpack_state *state, const char *path, struct e
     return unpack_add_opaque(state, directory, err);
 }
 
+// aufs kept its own books below such names; they were never part of an image.
+static bool is_of_aufs(const char *path, const char *marker) {
+    if (strncmp(path, META_MARKER, META_LENGTH) == 0 && strcmp(path, OPAQUE_MARKER) != 0) {
+        return true;
+    }
+    return marker != path && strstr(path, "/" META_MARKER) && strcmp(marker, OPAQUE_MARKER) != 0;
+}
+
+bool unpack_marker_subject(const char *path, char ret_subject[PATH_MAX], bool *ret_opaque) {
+    const char *slash = strrchr(path, '/');
+    const char *marker = slash ? slash + 1 : path;
+    size_t above = (size_t)(marker - path);
+    if (is_of_aufs(path, marker) || strncmp(marker, MARKER, MARKER_LENGTH) != 0) {
+        return false;
+    }
+    *ret_opaque = strcmp(marker, OPAQUE_MARKER) == 0;
+    if (*ret_opaque) {
+        memcpy(ret_subject, above > 0 ? path : ".", above > 0 ? above - 1 : 1);
+        ret_subject[above > 0 ? above - 1 : 1] = '\0';
+        return true;
+    }
+    memcpy(ret_subject, path, above);
+    memcpy(ret_subject + above, marker + MARKER_LENGTH, strlen(marker + MARKER_LENGTH) + 1);
+    return true;
+}
+
 int unpack_marker(struct unpack_state *state, const char *path, const struct tar_entry *entry, struct err *err) {
     const char *slash = strrchr(path, '/');
     const char *marker = slash ? slash + 1 : path;
-    // aufs kept its own books below such names; they were never part of an image.
-    if (strncmp(path, META_MARKER, META_LENGTH) == 0 && strcmp(path, OPAQUE_MARKER) != 0) {
-        return 0;
-    }
-    if (slash && strstr(path, "/" META_MARKER) && strcmp(marker, OPAQUE_MARKER) != 0) {
+    if (is_of_aufs(path, marker)) {
         return 0;
     }
     char above[PATH_MAX];

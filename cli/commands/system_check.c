@@ -9,6 +9,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/kernel/userns.h"
 #include "specs/json_write.h"
 
 #include <stddef.h>
@@ -214,7 +215,7 @@ static int run(struct context *context, struct err *err) {
         .quick = request->quick,
         .repair = request->repair,
         .force = request->force,
-        .no_devices = context->rootless,
+        .no_devices = context->rootless || !userns_is_initial(),
     };
     flags.late = true; // there may be nothing to bring
     if (check_flags(request, err) < 0 ||

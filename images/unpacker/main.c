@@ -155,9 +155,33 @@ static int decompress(const struct unpack_order *order, struct err *err) {
     return pass_plain(&inflate, err);
 }
 
+static int send_verified(const struct verify_result *result) {
+    AUTO_BUF struct buf message = {0};
+    char diff_id[DIGEST_TEXT_SIZE];
+    const struct verify_report report = {
+        .diff_id = result->is_read ? digest_format(&result->diff_id, diff_id) : NULL,
+        .result = *result,
+    };
+    wire_encode(&verify_report_record, &report, &message);
+    return send_message(MESSAGE_RESULT, buf_string(&message), message.size);
+}
+
+static int verify(const struct unpack_order *order, struct err *err) {
+    AUTO(verify_result_finish) struct verify_result result = {0};
+    const struct verify_options options = {
+        .single_id = order->single_id,
+        .no_devices = order->devices != UNPACK_DEVICES_MAKE,
+        .progress = send_progress,
+    };
+    if (enter_jail(order, err) < 0 || verify_layer(UNPACKER_INPUT, UNPACKER_DIR, &options, &result, err) < 0) {
+        return -1;
+    }
+    return send_verified(&result) < 0 ? err_sys(err, "send the result") : 0;
+}
+
 int main(void) {
-    static int (*const jobs[])(const struct unpack_order *,
-                               struct err *) = {[JOB_UNPACK] = unpack, [JOB_REPACK] = repack, [JOB_PLAIN] = decompress};
+    static int (*const jobs[])(const struct unpack_order *, struct err *) = {
+        [JOB_UNPACK] = unpack, [JOB_REPACK] = repack, [JOB_VERIFY] = verify, [JOB_PLAIN] = decompress};
     struct err err = {0};
     struct unpack_order order = {0};
     int failed = read_order(&order, &err);

@@ -151,6 +151,179 @@ is_whole() {
     [ "$status" -eq 0 ]
 }
 
+# Two layers of everything that a tar can have: $ODD_LOWER, $ODD_UPPER.
+odd_image() {
+    local dir
+    dir=$(new_layer oddlower)
+    mkdir -p "$dir/gone" "$dir/covered" "$dir/kept"
+    echo a > "$dir/gone/a"
+    echo b > "$dir/covered/b"
+    echo c > "$dir/kept/c"
+    echo shared > "$dir/shared"
+    ln "$dir/shared" "$dir/again"
+    pack oddlower gzip
+    dir=$(new_layer oddupper)
+    mkdir -p "$dir/covered" "$dir/plain/deep" "$dir/dev" "$dir/sticky"
+    touch "$dir/.wh.gone" "$dir/covered/.wh..wh..opq"
+    echo new > "$dir/covered/new"
+    echo 'x y' > "$dir/plain/with space"
+    echo one > "$dir/plain/one"
+    ln "$dir/plain/one" "$dir/plain/two"
+    ln -s ../plain/one "$dir/plain/deep/link"
+    mknod "$dir/dev/node" c 1 7
+    mknod "$dir/dev/disk" b 8 1
+    mkfifo "$dir/plain/fifo"
+    echo set > "$dir/plain/set"
+    chown 12:34 "$dir/plain/set"
+    chmod 6755 "$dir/plain/set"
+    chmod 1777 "$dir/sticky"
+    setfattr -n user.note -v text "$dir/plain/one"
+    setcap cap_net_raw+ep "$dir/plain/set"
+    truncate -s 1M "$dir/plain/hole"
+    touch -d '1969-12-31 23:59:58.25 UTC' "$dir/plain/old"
+    chmod 600 "$dir/plain/old"
+    tar --sort=name --format=pax --sparse --xattrs --xattrs-include='*' -C "$dir" -cf "$WORK/oddupper.tar" .
+    # Names without entries for their directories, and a hard link to what only the lower layer has.
+    python3 - "$WORK/oddupper.tar" << 'END'
+import io, sys, tarfile
+tar = tarfile.open(sys.argv[1], "a")
+entry = tarfile.TarInfo("implied/below/file")
+entry.size, entry.mtime = 3, 1000000001
+tar.addfile(entry, io.BytesIO(b"abc"))
+entry = tarfile.TarInfo("kept/linked")
+entry.type, entry.linkname = tarfile.LNKTYPE, "shared"
+tar.addfile(entry)
+tar.close()
+END
+    gzip -n -c "$WORK/oddupper.tar" > "$WORK/oddupper.tar.gz"
+    layout "$WORK/odd" 1 "$WORK/oddlower.tar.gz" "$WORK/oddupper.tar.gz"
+    registry_push "$WORK/odd:1" "$HOST/team/odd:1"
+    coffer pull -q "$HOST/team/odd:1"
+    ODD_ID=$(config_digest "$WORK/odd") ODD_ID=${ODD_ID#sha256:}
+    ODD_LOWER=$(sha256sum < "$WORK/oddlower.tar" | cut -d ' ' -f 1)
+    ODD_UPPER=$(jq -r '.layers[1].key' "$STORE/images/$ODD_ID.json")
+    ODD=$STORE/layers/$ODD_UPPER/fs
+}
+
+@test "layers of all that a tar can have are well" {
+    odd_image
+    [ -e "$ODD/kept/linked" ]
+    run coffer system check
+    [ "$status" -eq 0 ]
+    [[ "$output" == "Checked 2 images, 4 layers of "*": all is well" ]]
+}
+
+@test "each thing that is changed in a layer is named, and repaired" {
+    odd_image
+    chmod 600 "$ODD/plain/one"
+    chown -h 5:6 "$ODD/plain/deep/link"
+    touch -h -d @5 "$ODD/plain/deep/link"
+    echo longer >> "$ODD/plain/with space"
+    setfattr -n user.note -v other "$ODD/plain/one"
+    setfattr -n user.more -v x "$ODD/plain/one"
+    setfattr -x security.capability "$ODD/plain/set"
+    rm "$ODD/plain/two" "$ODD/plain/fifo" "$ODD/gone" "$ODD/dev/node" "$ODD/dev/disk"
+    echo one > "$ODD/plain/two"
+    mkdir "$ODD/plain/fifo"
+    echo there > "$ODD/gone"
+    mknod -m 644 "$ODD/dev/node" c 1 3
+    echo strange > "$ODD/implied/below/$(printf 'new\033')"
+    mkdir "$ODD/strange"
+    echo x > "$ODD/strange/file"
+    setfattr -x trusted.overlay.opaque "$ODD/covered"
+    for path in . plain dev implied/below plain/with\ space plain/one plain/set dev/node; do
+        name=./$path
+        case $path in
+        implied/below) continue ;;
+        .) name=. ;;
+        esac
+        touch -h -d "@$(stat -c %.9Y "$WORK/oddupper/$name")" "$ODD/$path"
+    done
+    layer=layers/$ODD_UPPER of="(of image ${ODD_ID:0:12})"
+    lines=("plain/one: its mode is 0600, expected 0644"
+        "plain/deep/link: its owner is 5:6, expected 0:0"
+        "\"plain/with space\": it has 11 bytes, expected 4"
+        "plain/one: its extended attribute \"user.note\" has another value"
+        "plain/one: has the extended attribute \"user.more\", expected none of that name"
+        "plain/set: has no extended attribute \"security.capability\""
+        "plain/two: is not the same file as \"plain/one\""
+        "plain/fifo: is a directory, expected a fifo"
+        "gone: is a file, expected a whiteout"
+        "dev/node: it is device 1:3, expected 1:7"
+        "dev/disk: is missing"
+        "\"implied/below/new\\x1b\": does not belong to the layer"
+        "strange: does not belong to the layer"
+        "covered: is not marked as opaque")
+    expected=("${lines[@]/#/$layer: }")
+    run coffer system check
+    [ "$status" -eq 1 ]
+    diff <(printf '%s\n' "${expected[@]/%/ $of}" | sort) <(grep "^$layer" <<< "$output" | grep -v ' its time of change is ' | sort)
+    grep -qE "^$layer: plain/deep/link: its time of change is 5\.000000000, expected [0-9]+\.[0-9]{9} \(" <<< "$output"
+    run coffer system check --quick
+    [ "$status" -eq 0 ]
+    run coffer system check --repair
+    [ "$status" -eq 0 ]
+    run coffer system check
+    [ "$status" -eq 0 ]
+    nothing_staged
+}
+
+@test "an ordinary user's store: layers are his, and no device nodes are missed" {
+    needs newuidmap setpriv
+    make_user
+    odd_image
+    home=$BATS_TEST_TMPDIR/home
+    mkdir "$home"
+    cp -r "$WORK/odd" "$home/odd"
+    chown -R "$TEST_UID" "$home"
+    theirs() {
+        as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$home" "$COFFER" --root "$home/run" --store "$home/store" "$@"
+    }
+    theirs load -q --name odd:1 "oci:$home/odd:1"
+    run theirs system check
+    [ "$status" -eq 0 ]
+    [[ "$output" == "Checked 1 image, 2 layers of "*": all is well" ]]
+    upper=$home/store/layers/$ODD_UPPER/fs
+    [ ! -e "$upper/dev/node" ]
+    chmod 644 "$upper/sticky"
+    setfattr -x user.overlay.opaque "$upper/covered"
+    run theirs system check
+    [ "$status" -eq 1 ]
+    grep -qx "layers/$ODD_UPPER: sticky: its mode is 0644, expected 1777 (of image ${ODD_ID:0:12})" <<< "$output"
+    grep -qx "layers/$ODD_UPPER: covered: is not marked as opaque (of image ${ODD_ID:0:12})" <<< "$output"
+}
+
+@test "a layer with a thousand differences tells a hundred of them" {
+    find "$STORE/layers/$BASE/fs/bin" -type l -delete
+    for number in $(seq 200); do
+        echo x > "$STORE/layers/$BASE/fs/bin/new$number"
+    done
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [ "$(grep -c "^layers/$BASE: " <<< "$output")" -eq 101 ]
+    grep -qE "^layers/$BASE: differs in [0-9]+ things more \(of image" <<< "$output"
+}
+
+@test "a record of a tar that is damaged, or is not there" {
+    record=$STORE/layers/$BASE/tar.zst
+    printf 'rubbish' > "$record"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "layers/$BASE: "*" $(of_app)" ]]
+    repairs "${lines[0]}: repaired"
+    rm "$record"
+    finds "layers/$BASE: tar.zst is missing $(of_app)"
+    repairs "layers/$BASE: tar.zst is missing $(of_app): repaired"
+}
+
+@test "layers of an older store, and of an imported directory, have nothing to be held against: that is said" {
+    coffer import "$MADE/other" directory:1
+    run coffer system check
+    [ "$status" -eq 0 ]
+    [ "${lines[-1]}" = "Of 1 layer there is no record of the tar to hold them against: they came by an older coffer, or by import." ]
+    [ "$(coffer system check --format json | jq .unread)" -eq 1 ]
+}
+
 @test "a layer that is missing, and one without its description" {
     rm -r "$STORE/layers/$TOP"
     rm "$STORE/layers/$BASE/layer.json"
@@ -374,7 +547,7 @@ is_whole() {
 @test "a repair that is killed leaves a store that the next one repairs" {
     for delay in 0.005 0.01 0.02 0.04 0.08 0.16; do
         rm -rf "$STORE/layers/$TOP" "$STORE/blobs/sha256/$ID"
-        : > "$STORE/layers/$BASE/fs/bin/big"
+        echo x >> "$STORE/layers/$BASE/fs/bin/big"
         timeout -s KILL "$delay" "$COFFER" --root "$(coffer_root)" --store "$STORE" system check --repair > "$WORK/said" 2>&1 || true
     done
     coffer system check --repair
