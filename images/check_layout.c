@@ -48,7 +48,7 @@ static bool knows_document(const char *name) {
     return strcmp(name, "layer.json") == 0 || strcmp(name, TAR_RECORD_NAME) == 0;
 }
 
-// Names of images are looked at one by one (check_images.c).
+// Names of images and lists are looked at one by one (check_images.c, check_lists.c).
 static bool knows_all(const char *name) {
     (void)name;
     return true;
@@ -61,6 +61,7 @@ static const struct rule of_sha512[] = {{knows_sha512, S_IFREG}, {0}};
 static const struct rule of_images[] = {{knows_record, S_IFREG}, {0}};
 static const struct rule of_tags[] = {{knows_all, S_IFDIR}, {0}};
 static const struct rule of_names[] = {{knows_all, S_IFLNK}, {0}};
+static const struct rule of_lists[] = {{knows_all, S_IFREG}, {0}};
 static const struct rule of_layers[] = {{knows_sha256, S_IFDIR}, {0}};
 static const struct rule of_layer[] = {{knows_tree, 0}, {knows_document, S_IFREG}, {0}};
 static const struct rule of_staging[] = {{knows_all, S_IFDIR}, {0}};
@@ -142,6 +143,7 @@ void check_layout(struct check *check) {
         {"blobs/sha512", of_sha512, NULL},
         {"images", of_images, NULL},
         {"tags", of_tags, of_names},
+        {"lists", of_tags, of_lists},
         {"layers", of_layers, of_layer},
         {"staging", of_staging, NULL},
     };
@@ -149,5 +151,6 @@ void check_layout(struct check *check) {
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         check_folder(check, places[i].folder, places[i].rules, places[i].below);
     }
+    check_lists(check);
     check_staging(check);
 }

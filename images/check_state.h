@@ -67,6 +67,9 @@ bool check_is_hex(const char *text, size_t digits);
 // Folders, modes, owners, files that do not belong here, and what dead processes have left (check_layout.c).
 void check_layout(struct check *check);
 
+// Lists of images that were made by hand (check_lists.c): of check_layout().
+void check_lists(struct check *check);
+
 // Records, documents and names (check_images.c). Fills images and tags.
 int check_images(struct check *check, struct err *err) MUST_CHECK;
 

@@ -18,10 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LIST_PATH_SIZE = sizeof("lists//") + IMAGE_REF_NAME_MAX + IMAGE_REF_TAG_MAX };
-
 // As tags/ has it: "+" is no letter of references.
-static const char *list_path(const struct image_ref *ref, char path[LIST_PATH_SIZE]) {
+const char *list_path(const struct image_ref *ref, char path[LIST_PATH_SIZE]) {
     char folder[IMAGE_REF_NAME_MAX + 1];
     snprintf(folder, sizeof(folder), "%s", ref->name);
     for (char *at = folder; *at; at++) {
@@ -29,6 +27,15 @@ static const char *list_path(const struct image_ref *ref, char path[LIST_PATH_SI
     }
     snprintf(path, LIST_PATH_SIZE, "lists/%s/%s", folder, ref->tag);
     return path;
+}
+
+bool list_name_of(const char *folder, const char *file, struct arena *arena, struct image_ref *ret) {
+    char *text = arena_format(arena, "%s:%s", folder, file);
+    struct err ignored;
+    for (char *at = text; *at; at++) {
+        *at = *at == '+' ? '/' : *at;
+    }
+    return image_ref_parse(arena, text, ret, &ignored) == 0 && ret->tag && !ret->digest;
 }
 
 int list_name_parse(struct arena *arena, const char *text, struct image_ref *ret, struct err *err) {

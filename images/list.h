@@ -46,6 +46,11 @@ int list_name_parse(struct arena *arena, const char *text, struct image_ref *ret
 int list_read(const struct store *store, const struct image_ref *ref, struct arena *arena, struct list *ret,
               struct err *err) MUST_CHECK;
 
+// Where it stands, below the store; and the name of what stands there, in the arena: false where that is none.
+enum { LIST_PATH_SIZE = sizeof("lists//") + IMAGE_REF_NAME_MAX + IMAGE_REF_TAG_MAX };
+const char *list_path(const struct image_ref *ref, char path[LIST_PATH_SIZE]);
+bool list_name_of(const char *folder, const char *file, struct arena *arena, struct image_ref *ret);
+
 // The sentence for a list that is not there. Returns -1.
 int list_not_found(struct arena *arena, const struct image_ref *ref, struct err *err);
 

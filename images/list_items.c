@@ -2,12 +2,12 @@
 #include "images/digest.h"
 #include "images/list.h"
 #include "images/store.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -107,29 +107,14 @@ struct names {
     size_t count, room;
 };
 
-static void close_stream(DIR **stream) {
-    if (*stream) {
-        closedir(*stream);
-    }
-}
-
 static DIR *open_stream(int dir_fd, const char *name) {
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (!stream) {
-        fd_close(&fd);
-    }
-    return stream;
+    AUTO_FD int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd < 0 ? NULL : dir_stream(fd);
 }
 
 static void add_name(struct names *names, const char *folder, const char *tag) {
-    char *text = arena_format(names->arena, "%s:%s", folder, tag);
     struct image_ref ref;
-    struct err ignored;
-    for (char *at = text; *at; at++) {
-        *at = *at == '+' ? '/' : *at;
-    }
-    if (image_ref_parse(names->arena, text, &ref, &ignored) < 0) {
+    if (!list_name_of(folder, tag, names->arena, &ref)) {
         return;
     }
     if (names->count == names->room) {
@@ -147,16 +132,14 @@ static int compare(const void *a, const void *b) {
 
 int list_names(const struct store *store, struct arena *arena, struct image_ref **ret_names, size_t *ret_count, struct err *err) {
     struct names names = {.arena = arena};
-    AUTO(close_stream) DIR *folders = open_stream(store->fd, "lists");
+    AUTO_DIR DIR *folders = open_stream(store->fd, "lists");
     if (!folders && errno != ENOENT) { // the first list makes it
         return err_sys(err, "list %s/lists", store->path);
     }
-    for (const struct dirent *folder; folders && (folder = readdir(folders));) {
-        AUTO(close_stream) DIR *files = folder->d_name[0] == '.' ? NULL : open_stream(dirfd(folders), folder->d_name);
-        for (const struct dirent *file; files && (file = readdir(files));) {
-            if (file->d_name[0] != '.') {
-                add_name(&names, folder->d_name, file->d_name);
-            }
+    for (const struct dirent *folder; folders && (folder = dir_next(folders));) {
+        AUTO_DIR DIR *files = open_stream(dirfd(folders), folder->d_name);
+        for (const struct dirent *file; files && (file = dir_next(files));) {
+            add_name(&names, folder->d_name, file->d_name);
         }
     }
     AUTO_FREE struct image_ref *owned = names.items;

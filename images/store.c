@@ -47,9 +47,9 @@ static int check_owner(const struct store *store, mode_t *ret_mode, struct err *
     return 0;
 }
 
-// What a store may hold beside its own: what the file system keeps, and the engine.
+// What a store may hold beside its own: what the file system keeps, and the engine; and what is made with its first use.
 static bool is_beside(const char *name) {
-    static const char *const names[] = {"lost+found", "containers", "names", "ids", "volumes", "partials"};
+    static const char *const names[] = {"lost+found", "containers", "names", "ids", "volumes", "partials", "lists"};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(names) && !known; i++) {
         known = strcmp(name, names[i]) == 0;

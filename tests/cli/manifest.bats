@@ -205,6 +205,22 @@ raw() { # HOST/NAME:TAG
     [ "$(coffer manifest inspect app:1 | jq '.manifests | length')" -eq 3 ]
 }
 
+@test "a check of the store knows lists, and tells what is none" {
+    coffer manifest create app:1 "$ONE/app:amd64"
+    coffer system check
+    coffer manifest create app:2
+    echo rubbish > "$(coffer_store)/lists/docker.io+library+app/2"
+    cp "$(coffer_store)/lists/docker.io+library+app/1" "$(coffer_store)/lists/docker.io+library+app/no name"
+    run -1 coffer system check
+    grep -q '^lists/docker.io+library+app/2: is no list: ' <<< "$output"
+    echo "$output"
+    grep -q 'lists/docker.io+library+app/no name.*: is no name of a list$' <<< "$output"
+    run ! coffer manifest inspect app:2
+    coffer system check --repair > /dev/null || true
+    coffer system check
+    [ "$(coffer manifest ls -q)" = app:1 ]
+}
+
 @test "docker's form of a list" {
     skopeo copy -q --src-tls-verify=false --dest-tls-verify=false --format v2s2 "docker://$ONE/app:amd64" "docker://$ONE/docker:amd64"
     coffer manifest create app:1 "$ONE/docker:amd64"
