@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/timestamp.h"
 #include "runtime/container/cgroup_manager.h"
 #include "runtime/container/dialogue.h"
 #include "runtime/container/document.h"
@@ -29,7 +30,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { REMOVE_TIMEOUT_MS = 5000, PLAN_USUAL_BYTES = 8192, CGROUP_USUAL_BYTES = 2048 };
 
@@ -162,19 +162,9 @@ int creation_set_limits(struct creation *creation, bool before_plan, struct err 
 
 // --- what is written down ---
 
-// RFC 3339 in UTC. gmtime_r(3) would open and read the time zone file.
 static const char *now(struct arena *arena) {
-    struct timespec time;
-    clock_gettime(CLOCK_REALTIME, &time);
-    int64_t days = time.tv_sec / 86400, seconds = time.tv_sec % 86400;
-    // Days since 1970 to a date: eras of 400 years that begin in March, so that the leap day comes last.
-    int64_t shifted = days + 719468, era = shifted / 146097, day_of_era = shifted % 146097;
-    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t march_month = (5 * day_of_year + 2) / 153, month = march_month < 10 ? march_month + 3 : march_month - 9;
-    return arena_format(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(year_of_era + era * 400 + (month <= 2)), (int)month,
-                        (int)(day_of_year - (153 * march_month + 2) / 5 + 1), (int)(seconds / 3600), (int)(seconds / 60 % 60),
-                        (int)(seconds % 60), time.tv_nsec);
+    char text[TIMESTAMP_SIZE];
+    return arena_copy_string(arena, timestamp_format(timestamp_now(), text));
 }
 
 // What is known before anything is made: whoever finds only this knows what to look for. Until it is whole every container is
