@@ -5,6 +5,7 @@
 #include "images/new_archive.h"
 #include "images/plain_worker.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/quote.h"
 #include "specs/image_config.h"
 #include "specs/image_manifest.h"
@@ -137,27 +138,37 @@ static int put_plain(struct state *state, struct copy_part *part, const struct d
     return result;
 }
 
-static int put_compressed(struct state *state, struct copy_part *part, const struct digest *diff_id, enum compression compression,
-                          struct err *err) {
-    struct source_blob blob;
-    if (source_blob(part->source, part->descriptor, &blob, err) < 0) {
-        return -1;
-    }
-    const struct plain_request request = {
-        .input_fd = blob.fd,
-        .offset = blob.offset,
-        .length = blob.size,
-        .compression = compression,
-        .progress = copy_part_tell,
-        .progress_context = part,
-    };
-    struct plain_worker *worker = plain_worker_create(&request, err);
+static int unpack(struct state *state, const struct plain_request *request, const struct digest *diff_id, struct err *err) {
+    struct plain_worker *worker = plain_worker_create(request, err);
     if (!worker) {
         return -1;
     }
     const struct pieces pieces = plain_worker_pieces(worker);
     int result = docker_archive_add_layer(&state->archive, diff_id, PIECES_ANY_SIZE, &pieces, err);
     plain_worker_destroy(worker);
+    return result;
+}
+
+static int put_compressed(struct state *state, struct copy_part *part, const struct digest *diff_id, enum compression compression,
+                          struct err *err) {
+    struct source_blob window;
+    AUTO_FD int pipe_end = -1;
+    struct source_stream *stream = source_stream_open(part->source, part->descriptor, err);
+    if (!stream) {
+        return -1;
+    }
+    source_stream_give(stream, &window, &pipe_end);
+    const struct plain_request request = {
+        .input_fd = pipe_end >= 0 ? pipe_end : window.fd,
+        .offset = window.offset,
+        .length = window.size,
+        .feed = pipe_end >= 0 ? stream : NULL,
+        .compression = compression,
+        .progress = copy_part_tell,
+        .progress_context = part,
+    };
+    int result = unpack(state, &request, diff_id, err);
+    source_stream_close(stream);
     return result;
 }
 

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAX_TRIES = 100 };
+enum { MAX_TRIES = 200, WAITED_TRIES = 100, TRY_NS = 1000000 };
 
 static bool is_still(int dir_fd, const char *name, int fd) {
     struct stat one, other;
@@ -19,7 +20,13 @@ static bool is_still(int dir_fd, const char *name, int fd) {
            one.st_ino == other.st_ino;
 }
 
-// The lock tells one that is being written from one that a dead process has left.
+static bool is_ours(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_nlink <= 1;
+}
+
+// The lock tells one that is being written from one that a dead process has left. What another user has put there is not written
+// to: he would own the result.
 static int open_named(struct new_file *file, struct err *err) {
     for (int i = 0; i < MAX_TRIES; i++) {
         AUTO_FD int fd = openat(file->dir_fd, file->own_name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -29,6 +36,9 @@ static int open_named(struct new_file *file, struct err *err) {
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
             return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "another process is writing the same: %s", file->own_name)
                                         : err_sys(err, "lock %s", file->own_name);
+        }
+        if (!is_ours(fd)) {
+            return err_set(err, ERR_STATE, "somebody else's file is in the way: %s", file->own_name);
         }
         if (is_still(file->dir_fd, file->own_name, fd)) {
             if (ftruncate(fd, 0) < 0) {
@@ -65,27 +75,35 @@ static int link_as(const struct new_file *file, const char *name) {
     return linkat(AT_FDCWD, self, file->dir_fd, name, AT_SYMLINK_FOLLOW);
 }
 
-// A link cannot replace a file, a rename can; between the two it has a name of its own, which others may take from it meanwhile.
-static int replace(struct new_file *file, const char *name) {
-    for (int i = 0; i < MAX_TRIES; i++) {
-        if (!file->is_named && link_as(file, file->own_name) < 0) {
-            if (errno != EEXIST || (unlinkat(file->dir_fd, file->own_name, 0) < 0 && errno != ENOENT)) {
-                return -1;
-            }
-            continue;
+// A link cannot replace a file, a rename can; between the two, for a moment, it has a name of its own. Who finds another's there
+// waits; one that stays has been left by a dead process.
+static int link_for_rename(const struct new_file *file) {
+    const struct timespec pause = {.tv_nsec = TRY_NS};
+    for (int i = 0; link_as(file, file->own_name) < 0; i++) {
+        if (errno != EEXIST || i == MAX_TRIES) {
+            return -1;
         }
-        if (renameat(file->dir_fd, file->own_name, file->dir_fd, name) == 0) {
-            file->is_named = false;
-            return 0;
-        }
-        if (errno != ENOENT) {
-            int reason = errno;
-            (void)unlinkat(file->dir_fd, file->own_name, 0);
-            errno = reason;
+        if (i < WAITED_TRIES) {
+            (void)nanosleep(&pause, NULL);
+        } else if (unlinkat(file->dir_fd, file->own_name, 0) < 0 && errno != ENOENT) {
             return -1;
         }
     }
-    return -1;
+    return 0;
+}
+
+static int replace(struct new_file *file, const char *name) {
+    if (!file->is_named && link_for_rename(file) < 0) {
+        return -1;
+    }
+    if (renameat(file->dir_fd, file->own_name, file->dir_fd, name) < 0) {
+        int reason = errno;
+        (void)unlinkat(file->dir_fd, file->own_name, 0);
+        errno = reason;
+        return -1;
+    }
+    file->is_named = false;
+    return 0;
 }
 
 static int put(struct new_file *file, const struct new_file_place *place) {

@@ -1,6 +1,7 @@
 #include "images/plain_worker.h"
 
 #include "images/layer_worker.h"
+#include "images/source.h"
 #include "images/unpack.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -26,6 +27,7 @@ struct plain_worker {
 struct plain_worker *plain_worker_create(const struct plain_request *request, struct err *err) {
     struct unpack_order order = {
         .job = JOB_PLAIN,
+        .is_pipe = request->feed != NULL,
         .offset = request->offset,
         .length = request->length,
         .compression = request->compression,
@@ -70,36 +72,55 @@ static void listen(struct plain_worker *worker) {
     }
 }
 
-// Both pipes are kept moving: the worker may be waiting at either.
-static int next(void *context, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
-    struct plain_worker *worker = context;
+static int end(struct plain_worker *worker, struct err *err) {
+    return layer_worker_wait(&worker->process, err) < 0 ||
+                   (worker->request.feed && source_stream_feed_rest(worker->request.feed, err) < 0)
+               ? -1
+               : 0;
+}
+
+// Waits until there are plain bytes, or their end. All pipes are kept moving: the worker may be waiting at either of its own.
+static int wait_for_bytes(struct plain_worker *worker, struct err *err) {
+    struct source_stream *feed = worker->request.feed;
     for (;;) {
-        struct pollfd polls[2] = {{.fd = worker->to_read, .events = POLLIN},
-                                  {.fd = worker->process.ended ? -1 : worker->process.pipe, .events = POLLIN}};
-        if (poll(polls, 2, -1) < 0 && errno != EINTR) {
+        int timeout_ms = -1;
+        struct pollfd polls[3] = {{.fd = worker->to_read, .events = POLLIN},
+                                  {.fd = worker->process.ended ? -1 : worker->process.pipe, .events = POLLIN},
+                                  {.fd = feed ? source_stream_wait_fd(feed, &timeout_ms) : -1, .events = POLLIN}};
+        if (poll(polls, ARRAY_LEN(polls), timeout_ms) < 0 && errno != EINTR) {
             return err_sys(err, "wait for the unpacker");
+        }
+        if (feed && source_stream_feed(feed, err) < 0) {
+            return -1;
         }
         if (polls[1].revents) {
             listen(worker);
         }
-        if (!polls[0].revents) {
-            continue;
-        }
-        ssize_t got = read(worker->to_read, worker->room, STEP);
-        if (got < 0 && errno != EINTR) {
-            return err_sys(err, "read from the unpacker");
-        }
-        worker->bytes += got > 0 ? (uint64_t)got : 0;
-        if (worker->bytes > UNPACK_MAX_BYTES) { // the worker has that bound too, but who has taken it over has none
-            return err_set(err, ERR_INPUT, "data unpacks to more than the limit of %llu bytes",
-                           (unsigned long long)UNPACK_MAX_BYTES);
-        }
-        if (got >= 0) {
-            *ret_data = worker->room;
-            *ret_size = (size_t)got;
-            return got > 0 ? 0 : layer_worker_wait(&worker->process, err);
+        if (polls[0].revents) {
+            return 0;
         }
     }
+}
+
+static int next(void *context, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
+    struct plain_worker *worker = context;
+    ssize_t got;
+    do {
+        if (wait_for_bytes(worker, err) < 0) {
+            return -1;
+        }
+        got = read(worker->to_read, worker->room, STEP);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return err_sys(err, "read from the unpacker");
+    }
+    worker->bytes += (size_t)got;
+    if (worker->bytes > UNPACK_MAX_BYTES) { // the worker has that bound too, but who has taken it over has none
+        return err_set(err, ERR_INPUT, "data unpacks to more than the limit of %llu bytes", (unsigned long long)UNPACK_MAX_BYTES);
+    }
+    *ret_data = worker->room;
+    *ret_size = (size_t)got;
+    return got > 0 ? 0 : end(worker, err);
 }
 
 struct pieces plain_worker_pieces(struct plain_worker *worker) {

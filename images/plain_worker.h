@@ -12,10 +12,12 @@
 
 struct err;
 struct plain_worker;
+struct source_stream;
 
 struct plain_request {
-    int input_fd; // a window of a file; open until the worker is destroyed
+    int input_fd; // a window of a file, or a pipe; open until the worker is destroyed
     uint64_t offset, length;
+    struct source_stream *feed;   // what fills the pipe meanwhile; NULL: it is a file
     enum compression compression; // as the media type says; COMPRESSION_ANY: whatever it is
 
     // Told now and then of the compressed bytes that have been read; NULL: not at all.

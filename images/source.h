@@ -117,4 +117,13 @@ struct source_stream *source_stream_open(struct source *source, const struct ima
 int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, size_t *ret_size, struct err *err) MUST_CHECK;
 void source_stream_close(struct source_stream *stream); // NULL is fine
 
+// The same for a process that reads by itself. source_stream_give(): the window of a file (*ret_give_pipe -1, the descriptor stays
+// the source's), or a pipe, which is the caller's. The download that fills it goes on while source_stream_feed() is called whenever
+// the descriptor of source_stream_wait_fd() (-1: no more) is readable or the time has come, and has proven whole when
+// source_stream_feed_rest() says so.
+void source_stream_give(struct source_stream *stream, struct source_blob *ret_window, int *ret_give_pipe);
+int source_stream_wait_fd(const struct source_stream *stream, int *ret_timeout_ms);
+int source_stream_feed(struct source_stream *stream, struct err *err) MUST_CHECK;
+int source_stream_feed_rest(struct source_stream *stream, struct err *err) MUST_CHECK;
+
 #endif

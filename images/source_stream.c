@@ -17,6 +17,7 @@ enum { PIPE_BYTES = 1 << 20, STEP = 128 << 10 };
 struct source_stream {
     struct source *source;
     struct digest digest;
+    struct source_blob window;
     struct input input;                 // of a file
     struct registry_download *download; // NULL: it is a file
     int to_read, to_write;              // the download's pipe
@@ -47,7 +48,8 @@ struct source_stream *source_stream_open(struct source *source, const struct ima
         return NULL;
     }
     struct source_stream *stream = mem_alloc(sizeof(*stream));
-    *stream = (struct source_stream){.source = source, .digest = digest, .to_read = -1, .to_write = -1, .left = blob.size};
+    *stream = (struct source_stream){
+        .source = source, .digest = digest, .window = blob, .to_read = -1, .to_write = -1, .left = blob.size};
     input_init_file(&stream->input, blob.fd, blob.offset, blob.size, DIGEST_NONE);
     if (source->kind == SOURCE_REGISTRY && start_download(stream, err) < 0) {
         source_stream_close(stream);
@@ -68,24 +70,45 @@ void source_stream_close(struct source_stream *stream) {
     free(stream);
 }
 
-// Waits for bytes or for news of the download, and takes the news in. Returns whether there may be bytes.
-static int wait_for_bytes(struct source_stream *stream, struct err *err) {
-    struct registry *registry = stream->source->registry;
-    struct pollfd polls[2] = {{.fd = stream->to_read, .events = POLLIN}, {.fd = registry_fd(registry), .events = POLLIN}};
+void source_stream_give(struct source_stream *stream, struct source_blob *ret_window, int *ret_give_pipe) {
+    *ret_window = stream->window;
+    *ret_give_pipe = fd_take(&stream->to_read);
+}
+
+int source_stream_wait_fd(const struct source_stream *stream, int *ret_timeout_ms) {
     bool runs = stream->to_write >= 0;
-    if (poll(polls, runs ? 2 : 1, runs ? registry_timeout_ms(registry) : -1) < 0 && errno != EINTR) {
-        return err_sys(err, "wait for the registry");
+    *ret_timeout_ms = runs ? registry_timeout_ms(stream->source->registry) : -1;
+    return runs ? registry_fd(stream->source->registry) : -1;
+}
+
+// A download whose reader is gone says only that: the reader knows why.
+int source_stream_feed(struct source_stream *stream, struct err *err) {
+    if (stream->to_write < 0) {
+        return 0;
     }
-    if (runs && registry_step(registry, err) < 0) {
+    if (registry_step(stream->source->registry, err) < 0) {
         return -1;
     }
-    if (runs && registry_download_ended(stream->download)) {
-        if (registry_download_result(stream->download, err) < 0) {
-            return -1;
-        }
+    if (registry_download_ended(stream->download)) {
         fd_close(&stream->to_write);
+        return registry_download_result(stream->download, err) < 0 && err->errnum != EPIPE ? -1 : 0;
     }
-    return polls[0].revents != 0;
+    return 0;
+}
+
+int source_stream_feed_rest(struct source_stream *stream, struct err *err) {
+    return stream->to_write < 0 ? 0 : source_registry_wait(stream->source, stream->download, err);
+}
+
+// Waits for bytes or for news of the download, and takes the news in. Returns whether there may be bytes.
+static int wait_for_bytes(struct source_stream *stream, struct err *err) {
+    int timeout_ms;
+    struct pollfd polls[2] = {{.fd = stream->to_read, .events = POLLIN},
+                              {.fd = source_stream_wait_fd(stream, &timeout_ms), .events = POLLIN}};
+    if (poll(polls, 2, timeout_ms) < 0 && errno != EINTR) {
+        return err_sys(err, "wait for the registry");
+    }
+    return source_stream_feed(stream, err) < 0 ? -1 : polls[0].revents != 0;
 }
 
 int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
@@ -95,7 +118,7 @@ int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, s
     *ret_data = stream->room;
     *ret_size = 0;
     if (stream->left == 0) {
-        return stream->to_write < 0 ? 0 : source_registry_wait(stream->source, stream->download, err);
+        return source_stream_feed_rest(stream, err);
     }
     for (;;) {
         int ready = wait_for_bytes(stream, err);

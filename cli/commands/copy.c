@@ -63,9 +63,12 @@ static int open_end(struct context *context, bool is_target, struct registry_ses
 
 // Whether the image itself goes there, whatever name it goes by: then no word of ours may.
 static bool is_standard_output(const char *target) {
+    static const char ending[] = "-archive";
     const char *colon = strchr(target, ':');
+    size_t ending_length = sizeof(ending) - 1;
     struct stat output, file;
-    if (!source_is_file(target) || !colon) {
+    if (!source_is_file(target) || !colon || (size_t)(colon - target) < ending_length ||
+        strncmp(colon - ending_length, ending, ending_length) != 0) {
         return false;
     }
     size_t length = strcspn(colon + 1, ":");

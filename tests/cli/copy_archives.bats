@@ -224,6 +224,43 @@ manifest_digest() { # as skopeo sees it
     [ ! -e x.tar ]
 }
 
+@test "what a registry sends wrong, or in parts, is found or mended on its way into an archive" {
+    local to case
+    images_setup
+    hostile_start
+    # shellcheck source=/dev/null
+    . "$HOSTILE/ports"
+    dir=$(new_layer one)
+    head -c 3000000 /dev/urandom > "$dir/noise"
+    layout "$HOSTILE/images/here" 1 "$(pack one gzip)"
+    coffer copy -q "oci:$HOSTILE/images/here:1" docker-archive:good.docker:here:1
+    coffer copy -q "oci:$HOSTILE/images/here:1" oci-archive:good.oci:1
+    coffer copy -q "oci:$HOSTILE/images/here:1" dir:good.dir
+    for case in cut-once cut-once-all; do
+        for to in docker oci dir; do
+            ln -sfn here "$HOSTILE/images/$case-$to" # a name that begins anew
+        done
+        coffer copy -q "127.0.0.1:$HTTP/$case/$case-docker:1" docker-archive:got.docker:here:1
+        coffer copy -q "127.0.0.1:$HTTP/$case/$case-oci:1" oci-archive:got.oci:1
+        coffer copy -q "127.0.0.1:$HTTP/$case/$case-dir:1" dir:got.dir
+        cmp good.docker got.docker
+        cmp good.oci got.oci
+        diff -r good.dir got.dir
+        rm -r got.docker got.oci got.dir
+    done
+    for case in flipped long-blob short-blob endless-blob missing-layer; do
+        for to in docker-archive:bad.tar:x oci-archive:bad.tar dir:bad; do
+            ln -sfn here "$HOSTILE/images/$case-${to%%[-:]*}"
+            run -125 timeout 30 "$COFFER" copy -q "127.0.0.1:$HTTP/$case/$case-${to%%[-:]*}:1" "$to"
+            echo "$case $to: $output"
+            [ "${#lines[@]}" -eq 1 ]
+            [ "$(grep -o "$(digest_of "$WORK/one.tar.gz")" <<< "$output" | wc -l)" -eq 1 ]
+            [ ! -e bad.tar ]
+            [ ! -e bad/manifest.json ]
+        done
+    done
+}
+
 @test "an ordinary user unpacks layers for docker-archive as well" {
     needs_root
     make_user

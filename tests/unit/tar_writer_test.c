@@ -276,6 +276,33 @@ CASE(a_size_may_come_last) {
     close(pipes[1]);
 }
 
+// Nine gigabytes that are a hole.
+CASE(a_large_size_may_come_last) {
+    const uint64_t hole = UINT64_C(9) << 30;
+    struct err err = {0};
+    AUTO_FD int fd = memfd_create("tar", MFD_CLOEXEC);
+    const struct tar_entry entry = {.type = TAR_FILE, .name = "late", .mode = 0644};
+    AUTO_TAR_WRITER struct tar_writer writer;
+    tar_writer_init_fd(&writer, fd);
+    CHECK_INT(tar_writer_begin_unsized(&writer, &entry, &err), 0);
+    CHECK(lseek(fd, (off_t)hole, SEEK_CUR) > 0);
+    writer.bytes += hole;
+    CHECK_INT(tar_writer_data(&writer, "end", 3, &err), 0);
+    CHECK_INT(tar_writer_end_unsized(&writer, &err), 0);
+    CHECK_INT(tar_writer_end(&writer, &err), 0);
+    char header[TAR_BLOCK_SIZE];
+    CHECK_INT(pread(fd, header, sizeof(header), 0), TAR_BLOCK_SIZE);
+    AUTO_BUF struct buf tar = {0};
+    buf_add(&tar, header, sizeof(header));
+    AUTO_STREAM struct stream s;
+    stream_init(&s, &tar);
+    CHECK_INT(next(&s), 1);
+    CHECK_INT(s.entry.size, hole + 3);
+    AUTO_FREE char *list = mem_format("for tar in tar bsdtar; do $tar -tvf /proc/%d/fd/%d | grep -q ' %llu ' || exit 1; done",
+                                      getpid(), fd, (unsigned long long)hole + 3);
+    CHECK_INT(system(list), 0); // NOLINT: the tests' own words
+}
+
 // --- a whole tree, against others ---
 
 static char folder[] = "/tmp/coffer-tar-writer-XXXXXX";
@@ -420,6 +447,7 @@ int main(void) {
     RUN(data_comes_back_and_is_the_same_every_time);
     RUN(large_sizes_come_back);
     RUN(a_size_may_come_last);
+    RUN(a_large_size_may_come_last);
     RUN(gnu_tar_and_bsdtar_unpack_it);
     return check_done();
 }
