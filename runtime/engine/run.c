@@ -117,7 +117,26 @@ static struct idmap gid_map(const struct run *run) {
     return run->home.rootless ? run->home.own.gids : (struct idmap){&run->range, run->user_namespace ? 1 : 0};
 }
 
-// The writable layer: its root has the attributes of the image's root directory, shifted into the container's range.
+// Its root has the attributes of the image's root directory, shifted into the container's range.
+static int give_upper(const struct run *run, struct err *err) {
+    struct stat status = {.st_mode = 0755};
+    if (run->image->lower_count > 0 && fstatat(run->store->layers_fd, run->image->lower[0], &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        return err_sys(err, "look at the image's topmost layer");
+    }
+    uint32_t base = run->record.has_range ? run->record.first_id : 0;
+    if (!run->home.rootless && (base || status.st_uid || status.st_gid) &&
+        fchownat(run->dir.fd, "upper", base + status.st_uid, base + status.st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == EINVAL && base) {
+            return err_set(err, ERR_UNSUPPORTED,
+                           "user id %u does not exist in this user namespace, so the container can have no range of its own; run it "
+                           "outside of \"coffer unshare\", or use --userns host",
+                           base);
+        }
+        return err_sys(err, "make the writable layer");
+    }
+    return fchmodat(run->dir.fd, "upper", status.st_mode & 07777, 0) < 0 ? err_sys(err, "make the writable layer") : 0;
+}
+
 static int make_upper(struct run *run, struct err *err) {
     static const char *const folders[] = {"upper", "work"};
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
@@ -125,18 +144,7 @@ static int make_upper(struct run *run, struct err *err) {
             return err_sys(err, "make the writable layer");
         }
     }
-    struct stat status = {.st_mode = 0755};
-    if (run->image->lower_count > 0 && fstatat(run->store->layers_fd, run->image->lower[0], &status, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "look at the image's topmost layer");
-    }
-    uint32_t base = run->record.has_range ? run->record.first_id : 0;
-    bool is_root = !run->home.rootless;
-    if ((is_root && (base || status.st_uid || status.st_gid) &&
-         fchownat(run->dir.fd, "upper", base + status.st_uid, base + status.st_gid, AT_SYMLINK_NOFOLLOW) < 0) ||
-        fchmodat(run->dir.fd, "upper", status.st_mode & 07777, 0) < 0) {
-        return err_sys(err, "make the writable layer");
-    }
-    return 0;
+    return give_upper(run, err);
 }
 
 static int make_config(struct run *run, struct oci_config **ret, struct err *err) {

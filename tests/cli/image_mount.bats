@@ -216,6 +216,24 @@ nothing_left() {
     [ "$(ls "$path" | wc -l)" -eq 121 ]
 }
 
+@test "a kernel before 6.7, without lowerdir+, shows the same" {
+    needs strace
+    load_tiny
+    new=$(coffer image mount tiny)
+    find "$new" | sort > "$WORK/new"
+    coffer image unmount tiny
+    # The call of mount(2) is a child's, which is not traced.
+    export ASAN_OPTIONS=detect_leaks=0 # which is not possible under strace
+    path=$(strace -o /dev/null -e inject=fsconfig:error=EINVAL "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" image mount tiny)
+    [ "$path" = "$new" ]
+    grep -F " $path " /proc/self/mountinfo | grep -q ',lowerdir=\| ro,lowerdir='
+    find "$path" | sort | diff "$WORK/new" -
+    run strace -o /dev/null -e inject=fsconfig:error=EINVAL "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --name old tiny cat /etc/hosts
+    [ "$status" -eq 0 ]
+    [[ $output == *localhost* ]]
+    coffer rm old
+}
+
 @test "root is told that it needs no coffer unshare" {
     run coffer unshare true
     [ "$status" -eq 125 ]
@@ -241,6 +259,9 @@ user_setup() {
     chown 1000:1000 "$dir/home/user"
     cp /bin/true "$dir/bin/ping"
     setcap cap_net_raw+ep "$dir/bin/ping"
+    ln "$dir/etc/group" "$dir/etc/same"
+    truncate -s 4M "$dir/home/user/sparse"
+    echo end >> "$dir/home/user/sparse"
     base=$(pack tree)
     dir=$(new_layer change)
     mkdir "$dir/home" "$dir/tmp"
@@ -267,6 +288,23 @@ user_setup() {
     [[ $output != *root$'\n'* ]]
     [[ $output == *"ping cap_net_raw=ep"* ]]
     [[ $output == *$'\n'tiny:latest$'\n'sha256:* ]]
+}
+
+@test "what an ordinary user sees is what podman shows him" {
+    needs podman skopeo
+    user_setup
+    skopeo copy -q "oci:$WORK/image:1" "docker-archive:$WORK/image.tar:tiny:latest"
+    chmod a+r "$WORK/image.tar"
+    # shellcheck disable=SC2016 # the inner shells'
+    run as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$HOME_DIR" PATH="$(dirname "$COFFER"):/usr/sbin:/usr/bin:/sbin:/bin" \
+        COFFER_ROOT="$HOME_DIR/run" COFFER_STORE="$HOME_DIR/store" COMPARE="$BATS_TEST_DIRNAME/../compare_trees.py" ARCHIVE="$WORK/image.tar" sh -c '
+        cd && cp "$COMPARE" compare.py &&
+        mine="--root $HOME/p --runroot $HOME/r --tmpdir $HOME/t --storage-driver vfs --cgroup-manager cgroupfs --events-backend file"
+        podman $mine load -q -i "$ARCHIVE" > /dev/null
+        podman $mine unshare sh -c "theirs=\$(podman $mine image mount tiny) && coffer unshare sh -c \"python3 compare.py --seconds \\\$(coffer image mount tiny) \$theirs\""'
+    echo "$output"
+    # podman sets no time of the root.
+    [[ $(grep -v '^\.: time: ' <<< "$output") =~ ^[0-9]{2}' and '[0-9]{2}' names, '[01]' differences'$ ]]
 }
 
 @test "a user's mounted image stays while its coffer unshare lives, and goes with it" {
@@ -308,6 +346,8 @@ user_setup() {
     run -126 as_mine unshare /etc
     run -0 as_mine unshare coffer images -q
     [ "${#lines[@]}" -eq 1 ]
+    run -125 as_mine unshare coffer run --rm tiny true
+    [[ $output == "coffer: run tiny: user id "*" does not exist in this user namespace, so the container can have no range of its own; run it outside of \"coffer unshare\", or use --userns host" ]]
     # What is made inside belongs to the same store.
     run -0 as_mine unshare coffer load -q --name second "oci:$WORK/image"
     run -0 as_mine run --rm second ls /home
