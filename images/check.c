@@ -1,7 +1,7 @@
 #include "images/check.h"
 
 #include "images/check_state.h"
-#include "images/image.h"
+#include "images/ref.h"
 #include "images/store.h"
 #include "runtime/base/dir.h"
 #include "runtime/base/err.h"
@@ -52,13 +52,28 @@ struct check_finding *check_found(struct check *check, enum check_kind kind, con
     return &check->findings[at];
 }
 
-void check_concerns(struct check *check, struct check_finding *finding, const char *hex) {
-    const char **larger = arena_array(check->arena, finding->images_count + 2, sizeof(*larger));
-    for (size_t i = 0; i < finding->images_count; i++) {
-        larger[i] = finding->images[i];
+static const char *name_of(const struct check *check, const char *hex) {
+    for (size_t i = 0; i < check->tags_count; i++) {
+        if (check->tags[i].ref.tag && strcmp(check->tags[i].image, hex) == 0) {
+            return image_ref_familiar(check->arena, &check->tags[i].ref);
+        }
     }
-    larger[finding->images_count++] = arena_copy_string(check->arena, hex);
-    finding->images = larger;
+    return arena_format(check->arena, "%.12s", hex);
+}
+
+static const char **longer(const struct check *check, const char **list, size_t count, const char *text) {
+    const char **larger = arena_array(check->arena, count + 2, sizeof(*larger));
+    for (size_t i = 0; i < count; i++) {
+        larger[i] = list[i];
+    }
+    larger[count] = text;
+    return larger;
+}
+
+void check_concerns(struct check *check, struct check_finding *finding, const char *hex) {
+    finding->images = longer(check, finding->images, finding->images_count, arena_copy_string(check->arena, hex));
+    finding->names = longer(check, finding->names, finding->images_count, name_of(check, hex));
+    finding->images_count++;
 }
 
 DIR *check_list(const struct check *check, const char *path) {
@@ -89,7 +104,7 @@ static int look(struct check *check, struct err *err) {
     }
     if (check->findings_count > 0) {
         AUTO_FD int lock = store_lock(check->store, err);
-        if (lock < 0 || scan(check, err) < 0) {
+        if (lock < 0 || scan(check, err) < 0 || (check->options->repair && check_repair_store(check, err) < 0)) {
             return -1;
         }
     }
@@ -123,7 +138,7 @@ static void check_finish(struct check *check) {
 int check_store(struct store *store, const struct check_options *options, struct arena *arena, struct check_report *ret,
                 struct err *err) {
     AUTO(check_finish) struct check check = {.store = store, .options = options, .arena = arena};
-    if (look(&check, err) < 0 || (options->repair && check_repair(&check, err) < 0)) {
+    if (look(&check, err) < 0 || (options->repair && check_repair_images(&check, err) < 0)) {
         return -1;
     }
     fill_report(&check, ret);

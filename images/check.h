@@ -49,6 +49,7 @@ struct check_finding {
     const char *path;    // below the store; "." is the store itself
     const char *problem; // what is wrong with it: "is missing". Foreign text in it is quoted
     const char **images; // ids (hex) of the images that need it
+    const char **names;  // what to call them: their first tag, or the beginning of the id
     size_t images_count;
     enum check_outcome outcome;
     const char *remedy; // of CHECK_KEPT: why, and what to do

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_WORKERS = 32 };
 
@@ -73,8 +74,13 @@ static int start(struct check *check, struct check_layer *layer, struct reading 
     reading->layer = layer;
     reading->fs_fd = openat(reading->opened.fd, "fs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     reading->record_fd = openat(reading->opened.fd, TAR_RECORD_NAME, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-    if (reading->fs_fd < 0 || reading->record_fd < 0) {
-        check_damaged_layer(check, layer, reading->fs_fd < 0 ? "its directory fs cannot be opened" : TAR_RECORD_NAME " is missing");
+    struct stat status;
+    if (reading->fs_fd < 0) {
+        check_damaged_layer(check, layer, "its directory fs cannot be opened");
+        return 0;
+    }
+    if (reading->record_fd < 0 || fstat(reading->record_fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        check_damaged_layer(check, layer, TAR_RECORD_NAME " is missing");
         return 0;
     }
     const struct verify_request request = {

@@ -232,8 +232,7 @@ static void check_target(struct check *check, const struct tag *tag, const char 
         return;
     }
     if (!leads_by_digest(check, tag->image)) {
-        struct check_finding *finding = check_found(check, CHECK_TAG, path, "leads to no image");
-        check_concerns(check, finding, tag->image);
+        check_found(check, CHECK_TAG, path, "leads to image %.12s, which is not there", tag->image);
         return;
     }
     struct check_image *image = &check->images[check->images_count++];

@@ -99,12 +99,8 @@ static int (*const simple_repairs[CHECK_KIND_COUNT])(struct check *, const struc
 };
 
 // What was no directory has made room by now: missing folders are made again at the end, whatever was found.
-static int repair_store(struct check *check, struct err *err) {
+int check_repair_store(struct check *check, struct err *err) {
     struct store *store = check->store;
-    AUTO_FD int lock = store_lock(store, err);
-    if (lock < 0) {
-        return -1;
-    }
     for (size_t i = 0; i < check->findings_count; i++) {
         struct check_finding *finding = &check->findings[i];
         if (!simple_repairs[finding->kind]) {
@@ -120,10 +116,11 @@ static int repair_store(struct check *check, struct err *err) {
             return err_sys(err, "make directory %s/%s", store->path, store_folders[i]);
         }
     }
-    if (store->layers_fd < 0) {
+    if (check_is_whole(check) && store->layers_fd < 0) {
         store->layers_fd = openat(store->fd, "layers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return store->layers_fd < 0 ? err_sys(err, "open %s/layers", store->path) : 0;
     }
-    return store->layers_fd < 0 ? err_sys(err, "open %s/layers", store->path) : 0;
+    return 0;
 }
 
 // --- images ---
@@ -255,12 +252,15 @@ static int remove_image(struct check *check, const char *hex, struct err *err) {
     static const struct strv none;
     AUTO_CLAIMS struct claims claims = {0};
     char path[IMAGE_RECORD_PATH_SIZE];
+    struct tag *tags;
+    size_t count;
     AUTO_FD int lock = store_lock(check->store, err);
-    if (lock < 0 || claims_take(check->store, hex, &none, &claims, err) < 0) {
+    if (lock < 0 || claims_take(check->store, hex, &none, &claims, err) < 0 ||
+        tag_list(check->store, check->arena, &tags, &count, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < check->tags_count; i++) {
-        if (strcmp(check->tags[i].image, hex) == 0 && tag_remove(check->store, &check->tags[i].ref, err) < 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(tags[i].image, hex) == 0 && tag_remove(check->store, &tags[i].ref, err) < 0) {
             return -1;
         }
     }
@@ -304,9 +304,9 @@ static void collect(struct check *check) {
     }
 }
 
-int check_repair(struct check *check, struct err *err) {
-    if (repair_store(check, err) < 0) {
-        return -1;
+int check_repair_images(struct check *check, struct err *err) {
+    if (check->store->layers_fd < 0) { // of one image only
+        return err_set(err, ERR_CORRUPT, "the store %s has no folder \"layers\"; repair all of it", check->store->path);
     }
     for (size_t i = 0; i < check->images_count; i++) {
         if (is_damaged(check, &check->images[i])) {

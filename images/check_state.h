@@ -80,7 +80,9 @@ void check_damaged_layer(struct check *check, struct check_layer *layer, const c
 // What the layers hold (check_contents.c).
 int check_contents(struct check *check, struct err *err) MUST_CHECK;
 
-// Makes good what was found (check_repair.c).
-int check_repair(struct check *check, struct err *err) MUST_CHECK;
+// Makes good what was found (check_repair.c): of the store itself, under the lock that it was found under, so that nothing else has
+// come to stand there; and of images, which takes its own.
+int check_repair_store(struct check *check, struct err *err) MUST_CHECK;
+int check_repair_images(struct check *check, struct err *err) MUST_CHECK;
 
 #endif

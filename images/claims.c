@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 void claims_finish(struct claims *claims) {
     for (size_t i = 0; i < claims->count; i++) {
@@ -37,11 +38,16 @@ static bool is_wanted(const struct store *store, const char *hex, const char *im
     AUTO_ARENA struct arena arena = {0};
     char path[IMAGE_RECORD_PATH_SIZE];
     struct image_record record;
+    struct stat status;
     struct err err = {0};
     if (strcmp(hex, image) == 0) {
         return true;
     }
-    AUTO_FD int fd = image_record_open(store, image_record_path(hex, path), &arena, &record, &err);
+    image_record_path(hex, path);
+    if (fstatat(store->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode)) {
+        return false; // gone, or what nobody can run
+    }
+    AUTO_FD int fd = image_record_open(store, path, &arena, &record, &err);
     return fd < 0 ? err.kind != ERR_NOT_FOUND : has_any(&record, layers);
 }
 

@@ -323,6 +323,14 @@ static void look_for_missing(struct verify *verify) {
     }
 }
 
+static int read_record(struct verify *verify, int record_fd, struct err *err) {
+    struct input input;
+    input_init_file(&input, record_fd, 0, INPUT_TO_END, DIGEST_NONE);
+    int failed = expected_read(&input, COMPRESSION_ZSTD, &verify->tree, err);
+    input_finish(&input);
+    return failed;
+}
+
 static int read_files(struct verify *verify, int record_fd, struct err *err) {
     struct input input;
     struct repack_result result;
@@ -356,7 +364,7 @@ int verify_layer(int record_fd, int dir_fd, const struct verify_options *options
     AUTO(verify_finish)
     struct verify verify = {.options = options, .root_fd = dir_fd, .result = &result, .value = mem_alloc(XATTR_SIZE_MAX + 1)};
     result.differences = arena_array(&result.arena, VERIFY_MAX_DIFFERENCES, sizeof(*result.differences));
-    if (expected_read(record_fd, &verify.tree, err) < 0 || read_all(&verify, err) < 0) {
+    if (read_record(&verify, record_fd, err) < 0 || read_all(&verify, err) < 0) {
         return -1;
     }
     look_for_missing(&verify);

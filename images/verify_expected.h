@@ -6,6 +6,7 @@
 #ifndef COFFER_IMAGES_VERIFY_EXPECTED_H
 #define COFFER_IMAGES_VERIFY_EXPECTED_H
 
+#include "images/inflate.h"
 #include "images/tar.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 struct err;
+struct input;
 
 enum expected_kind {
     EXPECTED_BELOW, // a hard link's target that lies in a lower layer: it was copied, as it was there
@@ -38,10 +40,11 @@ struct expected_tree {
     struct arena arena;
     struct expected *items; // sorted by path, each path once
     size_t count, room;
+    uint64_t data_bytes; // of all files
 };
 
-// Reads the record to its end.
-int expected_read(int record_fd, struct expected_tree *ret_tree, struct err *err) MUST_CHECK;
+// Reads the record to its end; it is compressed by zstd, in tests not at all.
+int expected_read(struct input *record, enum compression compression, struct expected_tree *ret_tree, struct err *err) MUST_CHECK;
 void expected_finish(struct expected_tree *tree);
 #define AUTO_EXPECTED AUTO(expected_finish)
 

@@ -71,7 +71,7 @@ static void show(void *context, const struct check_progress *progress) {
 
 static void add_images(struct buf *buf, const struct check_finding *finding) {
     for (size_t i = 0; i < finding->images_count; i++) {
-        buf_add_format(buf, "%s%.12s", i == 0 ? " (of image " : ", ", finding->images[i]);
+        buf_add_format(buf, "%s%s", i == 0 ? " (of image " : ", ", finding->names[i]);
     }
     buf_add_string(buf, finding->images_count > 0 ? ")" : "");
 }

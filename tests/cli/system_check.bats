@@ -84,7 +84,7 @@ said() {
 
 # of_app: what a finding says behind its problem.
 of_app() {
-    echo "(of image ${ID:0:12})"
+    echo "(of image $NAME)"
 }
 
 # The whole of an image as it was pulled.
@@ -137,7 +137,7 @@ is_whole() {
     touch -r "$BATS_TEST_TMPDIR/times" "$file"
     run coffer system check
     [ "$status" -eq 1 ]
-    [[ "${lines[0]}" =~ ^layers/$BASE:\ what\ its\ files\ hold\ has\ changed:\ it\ makes\ sha256:[0-9a-f]{64}\ \(of\ image\ ${ID:0:12}\)$ ]]
+    [[ "${lines[0]}" =~ ^layers/$BASE:\ what\ its\ files\ hold\ has\ changed:\ it\ makes\ sha256:[0-9a-f]{64}\ \(of\ image\ $NAME\)$ ]]
     [[ "${lines[1]}" == "Checked 1 image, 2 layers of "*": 1 fault" ]]
     run coffer system check --quick
     [ "$status" -eq 0 ]
@@ -239,7 +239,7 @@ END
         esac
         touch -h -d "@$(stat -c %.9Y "$WORK/oddupper/$name")" "$ODD/$path"
     done
-    layer=layers/$ODD_UPPER of="(of image ${ODD_ID:0:12})"
+    layer=layers/$ODD_UPPER of="(of image $HOST/team/odd:1)"
     lines=("plain/one: its mode is 0600, expected 0644"
         "plain/deep/link: its owner is 5:6, expected 0:0"
         "\"plain/with space\": it has 11 bytes, expected 4"
@@ -289,8 +289,8 @@ END
     setfattr -x user.overlay.opaque "$upper/covered"
     run theirs system check
     [ "$status" -eq 1 ]
-    grep -qx "layers/$ODD_UPPER: sticky: its mode is 0644, expected 1777 (of image ${ODD_ID:0:12})" <<< "$output"
-    grep -qx "layers/$ODD_UPPER: covered: is not marked as opaque (of image ${ODD_ID:0:12})" <<< "$output"
+    grep -qx "layers/$ODD_UPPER: sticky: its mode is 0644, expected 1777 (of image odd:1)" <<< "$output"
+    grep -qx "layers/$ODD_UPPER: covered: is not marked as opaque (of image odd:1)" <<< "$output"
 }
 
 @test "a layer with a thousand differences tells a hundred of them" {
@@ -413,9 +413,9 @@ END
     mkdir -m 700 "$STORE/tags/UPPER"
     ln -s "../../images/$ID.json" "$STORE/tags/UPPER/1"
     echo text > "$folder/file"
-    finds "tags/${folder##*/}/gone: leads to no image (of image 111111111111)" "tags/${folder##*/}/out: is no link to an image's record" \
+    finds "tags/${folder##*/}/gone: leads to image 111111111111, which is not there" "tags/${folder##*/}/out: is no link to an image's record" \
         "tags/UPPER/1: is no link to an image's record" "tags/${folder##*/}/file: does not belong into the store"
-    repairs "tags/${folder##*/}/gone: leads to no image (of image 111111111111): removed" \
+    repairs "tags/${folder##*/}/gone: leads to image 111111111111, which is not there: removed" \
         "tags/${folder##*/}/out: is no link to an image's record: removed" "tags/UPPER/1: is no link to an image's record: removed" \
         "tags/${folder##*/}/file: does not belong into the store: moved to lost+found"
     [ ! -e "$STORE/tags/UPPER" ]
@@ -481,11 +481,11 @@ END
     before=$(store_listing)
     run coffer system check --repair
     [ "$status" -eq 1 ]
-    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image ${second:0:12}): not repaired: "* ]]
+    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image loaded:1): not repaired: "* ]]
     [ "${lines[-1]}" = "What could not be repaired: remove the image (coffer rmi, or --repair --force) and load it again." ]
     run coffer system check --repair --force
     [ "$status" -eq 0 ]
-    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image ${second:0:12}): could not be repaired, its images are removed" ]]
+    [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image loaded:1): could not be repaired, its images are removed" ]]
     [ "$(coffer images -q --no-trunc)" = "sha256:$ID" ]
     [ ! -e "$STORE/layers/$(hex_of other)" ]
     is_whole
@@ -512,7 +512,7 @@ END
     run coffer system check --repair
     [ "$status" -eq 1 ]
     said=$(grep '^layers/' <<< "$output")
-    [[ "$said" == "layers/$TOP: is missing $(of_app): not repaired: 127.0.0.1:1/team/app@sha256:$DIGEST: "*"onnect to 127.0.0.1 port 1"* ]]
+    [[ "$said" == "layers/$TOP: is missing (of image 127.0.0.1:1/team/app:1): not repaired: 127.0.0.1:1/team/app@sha256:$DIGEST: "*"onnect to 127.0.0.1 port 1"* ]]
     diff <(echo "$before") <(store_listing)
 }
 
@@ -556,6 +556,15 @@ END
     [[ "$output" == *": all is well" ]]
     is_whole
     nothing_staged
+}
+
+@test "on a terminal it shows how far it is; elsewhere findings are all it says" {
+    on_pty "$COFFER --root $(coffer_root) --store $STORE system check"
+    [ "$status" -eq 0 ]
+    grep -q "layer ${BASE:0:12} *read 2[0-9.]*MB" <<< "$output"
+    grep -q "all is well" <<< "$output"
+    coffer system check 2> "$WORK/stderr"
+    [ ! -s "$WORK/stderr" ]
 }
 
 @test "JSON has all findings" {
