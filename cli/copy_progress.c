@@ -24,7 +24,8 @@ void copy_progress_show(void *context, const char *digest, enum copy_state state
     static const char *const words[] = {[COPY_PACKING] = "packed",
                                         [COPY_SENT] = "copied",
                                         [COPY_MOUNTED] = "taken from the repository beside it,",
-                                        [COPY_PRESENT] = "is already there,"};
+                                        [COPY_PRESENT] = "is already there,",
+                                        [COPY_FOREIGN] = "is not to be handed on, and is left where its manifest says,"};
     struct copy_progress *shown = context;
     char text[OUTPUT_HUMAN_SIZE];
     if (strcmp(shown->digest, digest) != 0) {

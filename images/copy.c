@@ -63,7 +63,9 @@ static int copy_parts(struct copy *copy, const struct image_manifest *manifest, 
         return -1;
     }
     for (size_t i = 0; i < manifest->layers_count; i++) {
-        if (copy_blob(copy, &manifest->layers[i], err) < 0) {
+        if (target->ops->keeps_urls && image_descriptor_is_foreign(&manifest->layers[i])) {
+            tell(copy, &manifest->layers[i], COPY_FOREIGN);
+        } else if (copy_blob(copy, &manifest->layers[i], err) < 0) {
             return -1;
         }
     }

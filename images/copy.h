@@ -29,7 +29,8 @@ struct copy_end {
 };
 
 // PACKING is told of a layer by its diff id, and is over when all bytes are done.
-enum copy_state { COPY_PACKING, COPY_SENDING, COPY_SENT, COPY_MOUNTED, COPY_PRESENT };
+// COPY_FOREIGN: a layer that shall not be handed on, whose manifest says where it is: it is left there, as docker and skopeo do.
+enum copy_state { COPY_PACKING, COPY_SENDING, COPY_SENT, COPY_MOUNTED, COPY_PRESENT, COPY_FOREIGN };
 
 struct copy_options {
     struct copy_end from, to;

@@ -27,6 +27,7 @@ struct copy_part {
 struct copy_target_ops {
     const char *prefix; // of the target's text
     bool one_image;     // holds no index
+    bool keeps_urls;    // holds manifests as they are: of a layer that is not to be handed on they say where it is
 
     // rest: the text behind the prefix.
     int (*open)(struct copy_target *target, const char *rest, struct err *err);

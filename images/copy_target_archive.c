@@ -67,6 +67,7 @@ static void finish(struct copy_target *target) {
 
 const struct copy_target_ops copy_target_archive = {
     .prefix = "oci-archive:",
+    .keeps_urls = true,
     .open = open_archive,
     .has = has,
     .put = put,

@@ -191,6 +191,7 @@ static int put_document(struct copy_target *target, const char *media_type, cons
 
 const struct copy_target_ops copy_target_layout = {
     .prefix = "oci:",
+    .keeps_urls = true,
     .open = open_layout,
     .has = has,
     .put = put,

@@ -43,6 +43,7 @@ static int put_document(struct copy_target *target, const char *media_type, cons
 }
 
 const struct copy_target_ops copy_target_registry = {
+    .keeps_urls = true,
     .has = has,
     .put = put,
     .put_document = put_document,

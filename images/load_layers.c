@@ -147,6 +147,9 @@ int load_layers_add(struct load_layers *layers, const struct source_image *image
 
 static int name_layer(const struct load_layer_job *job, struct err *err) {
     char quoted[QUOTE_SIZE];
+    if (job->source->url && err->kind == ERR_NOT_FOUND) {
+        source_say_elsewhere(job->source->url, err);
+    }
     return err_in(err, "layer %s",
                   digest_parse(job->source->name, &(struct digest){0}, &(struct err){0}) == 0
                       ? job->source->name

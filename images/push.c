@@ -167,6 +167,10 @@ static int pack_and_send(struct push *push, size_t index, struct err *err) {
 static int push_layer(struct push *push, size_t index, struct err *err) {
     const struct image_descriptor *layer = &push->manifest.layers[index];
     struct digest digest;
+    if (image_descriptor_is_foreign(layer)) {
+        tell(push, layer, COPY_FOREIGN, (uint64_t)layer->size);
+        return 0;
+    }
     if (!layer->digest || push->options->pack_all) {
         return pack_and_send(push, index, err) < 0 ? -1 : 0;
     }

@@ -421,6 +421,15 @@ static const struct {
     [SOURCE_REGISTRY] = {source_registry_images, source_registry_root},
 };
 
+int source_say_elsewhere(const char *url, struct err *err) {
+    char quoted[QUOTE_SIZE];
+    return err_set(
+        err, ERR_NOT_FOUND,
+        "is not with the image: its manifest says that it is at %s, and such addresses are not followed, since a manifest "
+        "could name any; take the image from a registry that has all its layers",
+        quote_text(url, quoted));
+}
+
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) {
     struct source_list list = {.arena = arena};

@@ -40,6 +40,7 @@ struct source_layer {
     struct digest diff_id;        // as the configuration has it
     enum compression compression; // ANY: the archive does not say
     struct source_blob blob;
+    const char *url; // where the manifest says that it is to be had as well; NULL: nowhere
 };
 
 // A document, byte for byte.
@@ -83,6 +84,10 @@ void source_cleanup(struct source **source);
 // long as the source. Errors name the source and the document.
 int source_images(struct source *source, struct arena *arena, struct source_image **ret_images, size_t *ret_count,
                   struct err *err) MUST_CHECK;
+
+// The sentence for a blob that is missing, but is said to be at an address. Nobody goes there: a manifest could name any, in a
+// network that its maker does not reach himself. Returns -1.
+int source_say_elsewhere(const char *url, struct err *err);
 
 // --- byte for byte, for who hands it on ---
 

@@ -53,7 +53,9 @@ int source_find_blob(struct source *source, const struct image_descriptor *descr
     }
     int found = source_find(source, path, ret_blob, err);
     if (found <= 0) {
-        return found < 0 ? -1 : err_set(err, ERR_INPUT, "%s is missing", path);
+        return found < 0                     ? -1
+               : descriptor->urls_count == 0 ? err_set(err, ERR_INPUT, "%s is missing", path)
+                                             : source_say_elsewhere(descriptor->urls[0], err);
     }
     if (ret_blob->size != (uint64_t)descriptor->size) {
         return err_set(err, ERR_CORRUPT, "%s: expected %lld bytes, found %llu", path, (long long)descriptor->size,
@@ -113,7 +115,10 @@ int source_blob(struct source *source, const struct image_descriptor *descriptor
     if (digest_parse(descriptor->digest, &digest, err) < 0 || source_find_blob(source, descriptor, room, &path, ret, err) < 0) {
         return -1;
     }
-    return ret->fd >= 0 ? 0 : source_registry_blob(source, &digest, ret->size, ret, err);
+    if (ret->fd >= 0 || source_registry_blob(source, &digest, ret->size, ret, err) == 0) {
+        return 0;
+    }
+    return err->kind == ERR_NOT_FOUND && descriptor->urls_count > 0 ? source_say_elsewhere(descriptor->urls[0], err) : -1;
 }
 
 static int take_layer(struct source *source, const struct image_descriptor *descriptor, struct source_layer *layer,
@@ -130,6 +135,7 @@ static int take_layer(struct source *source, const struct image_descriptor *desc
                        quote_text(descriptor->media_type, quoted));
     }
     layer->name = descriptor->digest;
+    layer->url = descriptor->urls_count > 0 ? descriptor->urls[0] : NULL;
     layer->compression = compressions[kind];
     char room[SOURCE_BLOB_PATH_SIZE];
     const char *path;

@@ -17,6 +17,7 @@ enum { PIPE_BYTES = 1 << 20, STEP = 128 << 10 };
 struct source_stream {
     struct source *source;
     struct digest digest;
+    const char *url; // where the descriptor says it is as well; NULL: nowhere
     struct source_blob window;
     struct input input;                 // of a file
     struct registry_download *download; // NULL: it is a file
@@ -50,6 +51,7 @@ struct source_stream *source_stream_open(struct source *source, const struct ima
     struct source_stream *stream = mem_alloc(sizeof(*stream));
     *stream = (struct source_stream){
         .source = source, .digest = digest, .window = blob, .to_read = -1, .to_write = -1, .left = blob.size};
+    stream->url = descriptor->urls_count > 0 ? descriptor->urls[0] : NULL;
     input_init_file(&stream->input, blob.fd, blob.offset, blob.size, DIGEST_NONE);
     if (source->kind == SOURCE_REGISTRY && start_download(stream, err) < 0) {
         source_stream_close(stream);
@@ -81,6 +83,10 @@ int source_stream_wait_fd(const struct source_stream *stream, int *ret_timeout_m
     return runs ? registry_fd(stream->source->registry) : -1;
 }
 
+static int say_elsewhere(const struct source_stream *stream, struct err *err) {
+    return err->kind == ERR_NOT_FOUND && stream->url ? source_say_elsewhere(stream->url, err) : -1;
+}
+
 // A download whose reader is gone says only that: the reader knows why.
 int source_stream_feed(struct source_stream *stream, struct err *err) {
     if (stream->to_write < 0) {
@@ -91,13 +97,14 @@ int source_stream_feed(struct source_stream *stream, struct err *err) {
     }
     if (registry_download_ended(stream->download)) {
         fd_close(&stream->to_write);
-        return registry_download_result(stream->download, err) < 0 && err->errnum != EPIPE ? -1 : 0;
+        return registry_download_result(stream->download, err) < 0 && err->errnum != EPIPE ? say_elsewhere(stream, err) : 0;
     }
     return 0;
 }
 
 int source_stream_feed_rest(struct source_stream *stream, struct err *err) {
-    return stream->to_write < 0 ? 0 : source_registry_wait(stream->source, stream->download, err);
+    bool ended = stream->to_write < 0 || source_registry_wait(stream->source, stream->download, err) == 0;
+    return ended ? 0 : say_elsewhere(stream, err);
 }
 
 // Waits for bytes or for news of the download, and takes the news in. Returns whether there may be bytes.

@@ -1,8 +1,8 @@
 # For tests that need a registry. All of them listen on 127.0.0.1, on a port nobody uses, and keep everything below REGISTRY_DIR, the
 # file's own folder: started in setup_file, ended by registry_stop_all in teardown_file.
 #
-#   registry_start NAME [plain|tls|htpasswd|tls-htpasswd|token]    docker-registry; $(registry NAME) is its HOST:PORT then. With htpasswd
-#                           and token the login is someone:secret; public/ may be pulled by everybody where tokens are given
+#   registry_start NAME [plain|tls|htpasswd|tls-htpasswd|token|urls]    docker-registry; $(registry NAME) is its HOST:PORT then. With urls it
+#                           takes manifests whose layers are elsewhere. With htpasswd and token the login is someone:secret; public/ may be pulled by everybody where tokens are given
 #   registry_tls            makes $REGISTRY_CERTS, a folder as --cert-dir takes it, with the authority that signed the servers' certificate
 #   hostile_start           tests/registry/hostile.py; serves what lies in $HOSTILE/images; $HTTP, $HTTPS and $OTHER are its ports
 #   hostile_requests FILTER     what it was asked, as jq -c sees it
@@ -85,6 +85,9 @@ END
     tls*) echo "http: {addr: \"$2\", tls: {certificate: $REGISTRY_DIR/authority/tls.crt, key: $REGISTRY_DIR/authority/tls.key}}" ;;
     *) echo "http: {addr: \"$2\"}" ;;
     esac
+    if [ "$3" = urls ]; then
+        echo 'validation: {manifests: {urls: {allow: ["^http"]}}}'
+    fi
     case $3 in
     *htpasswd) echo "auth: {htpasswd: {realm: coffer, path: $1/htpasswd}}" ;;
     token) echo "auth: {token: {realm: \"http://127.0.0.1:$(cat "$1/port")/\", service: coffer-registry, issuer: coffer-tests," \
