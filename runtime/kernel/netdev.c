@@ -12,7 +12,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,26 +261,14 @@ static int configure_there(struct netdev_move *move, struct err *err) {
                                : 0;
 }
 
-// A socket belongs to the namespace in which it was made.
-static int open_there(struct netdev_move *move, struct err *err) {
-    if (setns(move->there_ns, CLONE_NEWNET) < 0) {
-        return err_sys(err, "enter the container's network namespace");
-    }
-    move->there = netlink_open(err);
-    if (setns(move->here_ns, CLONE_NEWNET) < 0) {
-        fd_close(&move->there);
-        return err_sys(err, "come back from the container's network namespace");
-    }
-    return move->there < 0 ? -1 : 0;
-}
-
 static int move_and_configure(struct netdev_move *move, struct err *err) {
     move->here_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (move->here_ns < 0) {
         return err_sys(err, "open the network namespace");
     }
     move->here = netlink_open(err);
-    if (move->here < 0 || open_there(move, err) < 0 || look_for_all(move, err) < 0 ||
+    move->there = move->here < 0 ? -1 : netlink_open_in(move->there_ns, NETLINK_ROUTE, err);
+    if (move->there < 0 || look_for_all(move, err) < 0 ||
         netlink_join(move->here, RTNLGRP_LINK, err) < 0) {
         return -1;
     }

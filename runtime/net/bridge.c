@@ -1,0 +1,122 @@
+#include "runtime/net/bridge.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/netlink.h"
+#include "runtime/net/sysctl.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+enum { CREATE = 1, QUIET, UP, ADDRESS }; // the requests' numbers
+
+// The gateway's hardware address goes with its address; a bridge without one is known by its name (FNV-1a).
+static void choose_mac(const struct bridge_request *request, uint8_t ret_mac[MAC_SIZE]) {
+    if (request->address_count > 0) {
+        link_mac_of(&request->addresses[0].address, ret_mac);
+        return;
+    }
+    uint32_t hash = 2166136261;
+    for (const char *at = request->name; *at; at++) {
+        hash = (hash ^ (uint8_t)*at) * 16777619;
+    }
+    const struct address none = {.family = AF_INET, .bytes = {hash >> 24 & 0xff, hash >> 16 & 0xff, hash >> 8 & 0xff, hash & 0xff}};
+    link_mac_of(&none, ret_mac);
+}
+
+// The same request makes it and sets one right that is there.
+static void add_create(struct buf *batch, const struct bridge_request *request) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    uint8_t mac[MAC_SIZE];
+    choose_mac(request, mac);
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE, CREATE, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, request->name);
+    netlink_add(batch, IFLA_ADDRESS, mac, sizeof(mac));
+    if (request->mtu) {
+        netlink_add_u32(batch, IFLA_MTU, request->mtu);
+    }
+    size_t info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_KIND, "bridge");
+    size_t data = netlink_nest(batch, IFLA_INFO_DATA);
+    netlink_add_u32(batch, IFLA_BR_FORWARD_DELAY, 0);
+    netlink_add_u32(batch, IFLA_BR_STP_STATE, 0);
+    netlink_nest_end(batch, data);
+    netlink_nest_end(batch, info);
+}
+
+static int complain(const struct bridge_request *request, const struct netlink_failure *failure, struct err *err) {
+    char text[ADDRESS_TEXT_SIZE];
+    if (failure->errnum == EPERM) {
+        return err_set(err, ERR_UNSUPPORTED, "make bridge \"%s\": only root can make networks on this host", request->name);
+    }
+    if (failure->errnum == EOPNOTSUPP && failure->number == CREATE) {
+        return err_set(err, ERR_UNSUPPORTED, "make bridge \"%s\": this kernel has no bridges (CONFIG_BRIDGE)", request->name);
+    }
+    if (failure->number >= ADDRESS && failure->number < ADDRESS + request->address_count) {
+        const struct address *address = &request->addresses[failure->number - ADDRESS].address;
+        return err_num(err, failure->errnum, "give bridge \"%s\" the address %s", request->name, address_format(address, text));
+    }
+    return err_num(err, failure->errnum, "make bridge \"%s\"", request->name);
+}
+
+static int send_batch(int fd, const struct bridge_request *request, const struct buf *batch, uint32_t last, struct err *err) {
+    struct netlink_failure failure = {0};
+    if (netlink_exchange(fd, batch, last, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    // A host without IPv6 is quiet as it is.
+    bool without_ipv6 = failure.number == QUIET && failure.errnum == EAFNOSUPPORT;
+    return failure.errnum && !without_ipv6 ? complain(request, &failure, err) : 0;
+}
+
+static int find_bridge(int fd, const char *name, int *ret_index, struct err *err) {
+    char kind[LINK_KIND_SIZE] = "";
+    int index = 0;
+    if (link_find(fd, name, kind, &index, NULL, err) < 0) {
+        return -1;
+    }
+    if (index != 0 && strcmp(kind, "bridge") != 0) {
+        return err_set(err, ERR_EXISTS, "network interface \"%s\" is there and no bridge; give the network another name", name);
+    }
+    *ret_index = index;
+    return 0;
+}
+
+int bridge_ensure(const struct bridge_request *request, int *ret_index, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[1024];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int fd = -1;
+    int index = 0;
+    if (link_check_name(request->name, err) < 0 || (fd = netlink_open(err)) < 0 ||
+        find_bridge(fd, request->name, &index, err) < 0) {
+        return -1;
+    }
+    add_create(&batch, request);
+    link_add_quiet(&batch, QUIET, request->name, true);
+    if (send_batch(fd, request, &batch, QUIET, err) < 0 || (index == 0 && find_bridge(fd, request->name, &index, err) < 0) ||
+        sysctl_ignore_advertisements(request->name, err) < 0) {
+        return -1;
+    }
+    buf_clear(&batch);
+    for (size_t i = 0; i < request->address_count; i++) {
+        link_add_address(&batch, (uint32_t)(ADDRESS + i), index, &request->addresses[i], false);
+    }
+    link_add_up(&batch, UP, index, true);
+    if (send_batch(fd, request, &batch, UP, err) < 0) {
+        return -1;
+    }
+    *ret_index = index;
+    return 0;
+}
+
+int bridge_find(const char *name, int *ret_index, struct err *err) {
+    AUTO_FD int fd = netlink_open(err);
+    return fd < 0 ? -1 : find_bridge(fd, name, ret_index, err);
+}
+
+int bridge_remove(const char *name, struct err *err) {
+    AUTO_FD int fd = netlink_open(err);
+    return fd < 0 ? -1 : link_remove(fd, name, "bridge", err);
+}

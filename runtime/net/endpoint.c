@@ -1,0 +1,273 @@
+#include "runtime/net/endpoint.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/netlink.h"
+#include "runtime/net/announce.h"
+#include "runtime/net/sysctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/veth.h>
+#include <sched.h>
+#include <string.h>
+
+enum { LOOPBACK_INDEX = 1 }; // of every namespace: it is made with it
+
+// --- the pair ---
+
+// How the container's end is born: the attributes are the same whether it is the request's subject or a veth's peer.
+static void add_container_end(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE],
+                              int netns_fd) {
+    static const uint8_t none[MAC_SIZE];
+    netlink_add_string(batch, IFLA_IFNAME, request->name);
+    netlink_add_u32(batch, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+    if (memcmp(mac, none, MAC_SIZE) != 0) {
+        netlink_add(batch, IFLA_ADDRESS, mac, MAC_SIZE);
+    }
+    if (request->mtu) {
+        netlink_add_u32(batch, IFLA_MTU, request->mtu);
+    }
+}
+
+static void add_pair(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,
+                     int netns_fd) {
+    const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP},
+                           peer = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1, &up, sizeof(up));
+    netlink_add_string(batch, IFLA_IFNAME, request->host_name);
+    netlink_add_u32(batch, IFLA_MASTER, (uint32_t)parent);
+    if (request->mtu) {
+        netlink_add_u32(batch, IFLA_MTU, request->mtu);
+    }
+    size_t info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_KIND, "veth");
+    size_t data = netlink_nest(batch, IFLA_INFO_DATA);
+    size_t other = netlink_nest(batch, VETH_INFO_PEER);
+    netlink_append(batch, &peer, sizeof(peer)); // a message in itself, but for its first header
+    add_container_end(batch, request, mac, netns_fd);
+    netlink_nest_end(batch, other);
+    netlink_nest_end(batch, data);
+    netlink_nest_end(batch, info);
+}
+
+static void add_macvlan(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,
+                        int netns_fd) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1, &link, sizeof(link));
+    add_container_end(batch, request, mac, netns_fd);
+    netlink_add_u32(batch, IFLA_LINK, (uint32_t)parent);
+    size_t info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_KIND, "macvlan");
+    size_t data = netlink_nest(batch, IFLA_INFO_DATA);
+    netlink_add_u32(batch, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
+    netlink_nest_end(batch, data);
+    netlink_nest_end(batch, info);
+}
+
+static int complain(const struct endpoint_request *request, int errnum, struct err *err) {
+    if (errnum == EPERM) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "make network interface \"%s\": only root can join containers to networks of this host", request->name);
+    }
+    if (errnum == EOPNOTSUPP) {
+        return err_set(err, ERR_UNSUPPORTED, "make network interface \"%s\": this kernel has no %s interfaces", request->name,
+                       request->kind == ENDPOINT_MACVLAN ? "macvlan" : "veth");
+    }
+    if (errnum == EEXIST) {
+        return err_set(err, ERR_EXISTS, "make network interface \"%s\": the container has one of that name already", request->name);
+    }
+    if (errnum == EBUSY && request->kind == ENDPOINT_MACVLAN) {
+        return err_set(err, ERR_STATE,
+                       "make network interface \"%s\": \"%s\" is part of a bridge or used otherwise, so no macvlan can be on it",
+                       request->name, request->parent);
+    }
+    return err_num(err, errnum, "make network interface \"%s\" on \"%s\"", request->name, request->parent);
+}
+
+static int try_link(int fd, const struct buf *batch, int *ret_errnum, struct err *err) {
+    struct netlink_failure failure = {0};
+    if (netlink_exchange(fd, batch, 1, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    *ret_errnum = failure.errnum;
+    return 0;
+}
+
+// The host's end of a container that ended a moment ago may still be there, since the kernel clears up behind it, or of one whose
+// end nobody saw; it has this name for us, so it goes.
+static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[1024];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    int parent = 0, errnum = 0;
+    if (link_find(fd, request->parent, NULL, &parent, NULL, err) < 0) {
+        return -1;
+    }
+    if (parent == 0) {
+        return err_set(err, ERR_NOT_FOUND, "make network interface \"%s\": this host has no interface \"%s\"", request->name,
+                       request->parent);
+    }
+    (request->kind == ENDPOINT_MACVLAN ? add_macvlan : add_pair)(&batch, request, mac, parent, netns_fd);
+    if (try_link(fd, &batch, &errnum, err) < 0) {
+        return -1;
+    }
+    if (errnum == EEXIST && request->kind == ENDPOINT_BRIDGED &&
+        (link_remove(fd, request->host_name, "veth", err) < 0 || try_link(fd, &batch, &errnum, err) < 0)) {
+        return -1;
+    }
+    return errnum ? complain(request, errnum, err) : 0;
+}
+
+// --- within ---
+
+enum { LOOPBACK = 1, QUIET, UP, LAST_OF_FIXED };
+
+static void add_route(struct buf *batch, uint32_t number, int index, const struct address *gateway) {
+    const struct rtmsg route = {.rtm_family = gateway->family,
+                                .rtm_table = RT_TABLE_MAIN,
+                                .rtm_protocol = RTPROT_STATIC,
+                                .rtm_scope = RT_SCOPE_UNIVERSE,
+                                .rtm_type = RTN_UNICAST};
+    netlink_begin(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, number, &route, sizeof(route));
+    netlink_add(batch, RTA_GATEWAY, gateway->bytes, address_bits(gateway) / 8);
+    netlink_add_u32(batch, RTA_OIF, (uint32_t)index);
+}
+
+static bool has_ipv6(const struct endpoint_request *request) {
+    for (size_t i = 0; i < request->address_count; i++) {
+        if (request->addresses[i].address.family == AF_INET6) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// In this order: no IPv6 address of the kernel's making, so the link-local one is ours too, and usable at once; then up; the routes
+// need what is up, and the loopback interface is the last, asks for the answer.
+static void add_configuration(struct buf *batch, const struct endpoint_request *request, const struct endpoint *endpoint) {
+    uint32_t number = LAST_OF_FIXED;
+    link_add_quiet(batch, QUIET, request->name, false);
+    for (size_t i = 0; i < request->address_count; i++) {
+        link_add_address(batch, number++, endpoint->index, &request->addresses[i], false);
+    }
+    if (has_ipv6(request)) {
+        const struct link_address local = link_local_of(endpoint->mac);
+        link_add_address(batch, number++, endpoint->index, &local, false);
+    }
+    link_add_up(batch, UP, endpoint->index, false);
+    for (size_t i = 0; i < request->gateway_count; i++) {
+        add_route(batch, number++, endpoint->index, &request->gateways[i]);
+    }
+    link_add_up(batch, LOOPBACK, LOOPBACK_INDEX, true);
+}
+
+static int complain_within(const struct endpoint_request *request, const struct netlink_failure *failure, struct err *err) {
+    char text[ADDRESS_TEXT_SIZE];
+    size_t number = failure->number - LAST_OF_FIXED; // huge for the fixed ones
+    size_t routes_at = request->address_count + has_ipv6(request);
+    if (failure->number >= LAST_OF_FIXED && number < request->address_count) {
+        return err_num(err, failure->errnum, "give network interface \"%s\" the address %s", request->name,
+                       address_format(&request->addresses[number].address, text));
+    }
+    if (failure->number >= LAST_OF_FIXED && number >= routes_at && number < routes_at + request->gateway_count) {
+        const char *gateway = address_format(&request->gateways[number - routes_at], text);
+        return failure->errnum == ENETUNREACH || failure->errnum == EHOSTUNREACH || failure->errnum == EINVAL
+                   ? err_set(err, ERR_INPUT, "network interface \"%s\": the gateway %s is in none of its subnets", request->name,
+                             gateway)
+                   : err_num(err, failure->errnum, "network interface \"%s\": set the default route by %s", request->name, gateway);
+    }
+    return err_num(err, failure->errnum, "set network interface \"%s\" up", failure->number == LOOPBACK ? "lo" : request->name);
+}
+
+static int find_within(int there, const struct endpoint_request *request, struct endpoint *endpoint, struct err *err) {
+    if (link_find(there, request->name, NULL, &endpoint->index, endpoint->mac, err) < 0) {
+        return -1;
+    }
+    return endpoint->index > 0 ? 0
+                               : err_set(err, ERR_STATE, "network interface \"%s\" was gone as soon as it was made", request->name);
+}
+
+// A socket of the container's namespace. What must be set by the files of that namespace is set in passing.
+static int open_within(int netns_fd, const struct endpoint_request *request, struct err *err) {
+    AUTO_FD int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (here < 0) {
+        return err_sys(err, "open the network namespace");
+    }
+    if (setns(netns_fd, CLONE_NEWNET) < 0) {
+        return err_sys(err, "enter the container's network namespace");
+    }
+    AUTO_FD int fd = netlink_open(err);
+    // Beside a macvlan is a network that is not ours, and may have its routers.
+    bool failed = fd < 0 || (request->kind == ENDPOINT_BRIDGED && sysctl_ignore_advertisements(request->name, err) < 0);
+    if (setns(here, CLONE_NEWNET) < 0) {
+        return err_sys(err, "come back from the container's network namespace");
+    }
+    return failed ? -1 : fd_take(&fd);
+}
+
+static int configure(int netns_fd, const struct endpoint_request *request, struct endpoint *endpoint, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[2048];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = open_within(netns_fd, request, err);
+    if (there < 0 || find_within(there, request, endpoint, err) < 0) {
+        return -1;
+    }
+    add_configuration(&batch, request, endpoint);
+    struct netlink_failure failure = {0};
+    if (netlink_exchange(there, &batch, LOOPBACK, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    // A host without IPv6 is quiet as it is.
+    bool without_ipv6 = failure.number == QUIET && failure.errnum == EAFNOSUPPORT && !has_ipv6(request);
+    return failure.errnum && !without_ipv6 ? complain_within(request, &failure, err) : 0;
+}
+
+static void choose_mac(const struct endpoint_request *request, uint8_t ret_mac[MAC_SIZE]) {
+    static const uint8_t none[MAC_SIZE];
+    memcpy(ret_mac, request->mac, MAC_SIZE);
+    if (memcmp(ret_mac, none, MAC_SIZE) == 0 && request->address_count > 0) {
+        link_mac_of(&request->addresses[0].address, ret_mac);
+    }
+}
+
+int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
+    struct endpoint endpoint = {0};
+    uint8_t mac[MAC_SIZE];
+    if (link_check_name(request->name, err) < 0 ||
+        (request->kind == ENDPOINT_BRIDGED && link_check_name(request->host_name, err) < 0)) {
+        return -1;
+    }
+    AUTO_FD int here = netlink_open(err);
+    choose_mac(request, mac);
+    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0 || configure(netns_fd, request, &endpoint, err) < 0) {
+        return -1;
+    }
+    if (request->announce &&
+        announce_addresses(netns_fd, endpoint.index, endpoint.mac, request->addresses, request->address_count, err) < 0) {
+        return -1;
+    }
+    *ret = endpoint;
+    return 0;
+}
+
+int endpoint_loopback(int netns_fd, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    struct netlink_failure failure = {0};
+    if (there < 0) {
+        return -1;
+    }
+    link_add_up(&batch, LOOPBACK, LOOPBACK_INDEX, true);
+    if (netlink_exchange(there, &batch, LOOPBACK, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    return failure.errnum ? err_num(err, failure.errnum, "set network interface \"lo\" up") : 0;
+}
+
+int endpoint_remove(const char *host_name, struct err *err) {
+    AUTO_FD int fd = netlink_open(err);
+    return fd < 0 ? -1 : link_remove(fd, host_name, "veth", err);
+}

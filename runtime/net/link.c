@@ -1,0 +1,150 @@
+#include "runtime/net/link.h"
+
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/quote.h"
+#include "runtime/kernel/netlink.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+
+void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]) {
+    // An IPv4 address fits; of an IPv6 address what tells hosts apart are mostly its last bytes, all others go in as well.
+    uint8_t mac[MAC_SIZE] = {0x02, 0xcf};
+    for (size_t i = 0; i < address_bits(address) / 8; i++) {
+        mac[2 + i % 4] ^= address->bytes[i];
+    }
+    memcpy(ret_mac, mac, MAC_SIZE);
+}
+
+struct link_address link_local_of(const uint8_t mac[MAC_SIZE]) {
+    return (struct link_address){
+        .address = {.family = AF_INET6,
+                    .bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}},
+        .prefix = 64,
+    };
+}
+
+struct find {
+    int index;
+    char *kind; // this and the next: NULL when not asked for
+    uint8_t *mac;
+};
+
+static int take_link(void *context, const struct nlmsghdr *message, struct err *err) {
+    (void)err;
+    struct find *find = context;
+    if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
+        return 0;
+    }
+    const struct ifinfomsg *link = NLMSG_DATA(message);
+    find->index = link->ifi_index;
+    struct netlink_bytes attributes = netlink_attributes(message, sizeof(*link));
+    const char *kind = netlink_find_string(netlink_find(attributes, IFLA_LINKINFO, 0), IFLA_INFO_KIND);
+    const void *mac = netlink_find(attributes, IFLA_ADDRESS, MAC_SIZE).data;
+    if (find->kind) {
+        snprintf(find->kind, LINK_KIND_SIZE, "%s", kind ? kind : "");
+    }
+    if (find->mac && mac) {
+        memcpy(find->mac, mac, MAC_SIZE);
+    }
+    return 0;
+}
+
+int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE], struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(&batch, RTM_GETLINK, NLM_F_ACK, 1, &link, sizeof(link));
+    netlink_add_string(&batch, IFLA_IFNAME, name);
+    netlink_add_u32(&batch, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    struct find find = {.kind = ret_kind, .mac = ret_mac};
+    struct netlink_failure failure = {0};
+    if (netlink_exchange(fd, &batch, 1, take_link, &find, &failure, err) < 0) {
+        return -1;
+    }
+    if (failure.errnum && failure.errnum != ENODEV) {
+        return err_num(err, failure.errnum, "look for network interface \"%s\"", name);
+    }
+    *ret_index = find.index;
+    return 0;
+}
+
+int link_remove(int fd, const char *name, const char *kind, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    char found_kind[LINK_KIND_SIZE] = "";
+    int index = 0;
+    if (link_find(fd, name, found_kind, &index, NULL, err) < 0) {
+        return -1;
+    }
+    if (index == 0) {
+        return 0;
+    }
+    if (strcmp(found_kind, kind) != 0) {
+        return err_set(err, ERR_STATE, "network interface \"%s\" is no %s: it is somebody else's, and stays", name, kind);
+    }
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    netlink_begin(&batch, RTM_DELLINK, NLM_F_ACK, 1, &link, sizeof(link));
+    struct netlink_failure failure = {0};
+    if (netlink_exchange(fd, &batch, 1, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    bool gone = failure.errnum == 0 || failure.errnum == ENODEV;
+    return gone ? 0 : err_num(err, failure.errnum, "remove network interface \"%s\"", name);
+}
+
+static uint16_t ack(bool last) {
+    return last ? NLM_F_ACK : 0;
+}
+
+void link_add_address(struct buf *batch, uint32_t number, int index, const struct link_address *address, bool last) {
+    const struct ifaddrmsg header = {
+        .ifa_family = address->address.family, .ifa_prefixlen = address->prefix, .ifa_index = (unsigned)index};
+    size_t size = address_bits(&address->address) / 8;
+    netlink_begin(batch, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE | ack(last), number, &header, sizeof(header));
+    netlink_add(batch, IFA_LOCAL, address->address.bytes, size);
+    netlink_add(batch, IFA_ADDRESS, address->address.bytes, size);
+    if (address->address.family == AF_INET6) {
+        // That nobody else has it is known: it can be used at once, where the kernel would ask around for a second.
+        netlink_add_u32(batch, IFA_FLAGS, IFA_F_NODAD);
+    } else if (address->prefix < 31) {
+        uint8_t broadcast[4];
+        for (unsigned i = 0; i < 4; i++) {
+            unsigned bits = address->prefix > 8 * i ? address->prefix - 8 * i : 0;
+            broadcast[i] = address->address.bytes[i] | (bits >= 8 ? 0 : 0xff >> bits);
+        }
+        netlink_add(batch, IFA_BROADCAST, broadcast, sizeof(broadcast));
+    }
+}
+
+void link_add_up(struct buf *batch, uint32_t number, int index, bool last) {
+    const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    netlink_begin(batch, RTM_NEWLINK, ack(last), number, &up, sizeof(up));
+}
+
+void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, ack(last), number, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, name);
+    size_t families = netlink_nest(batch, IFLA_AF_SPEC);
+    size_t inet6 = netlink_nest(batch, AF_INET6);
+    netlink_add_u8(batch, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+    netlink_nest_end(batch, inet6);
+    netlink_nest_end(batch, families);
+}
+
+int link_check_name(const char *name, struct err *err) {
+    char quoted[QUOTE_SIZE];
+    bool good = name[0] && strlen(name) < IFNAMSIZ && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    for (const char *at = name; *at; at++) {
+        good = good && *at > ' ' && *at < 0x7f && !strchr("/:%\"", *at);
+    }
+    return good ? 0
+                : err_set(err, ERR_INPUT,
+                          "network interface %s: expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%%\"",
+                          quote_text(name, quoted));
+}

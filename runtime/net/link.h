@@ -1,0 +1,50 @@
+// link: what bridges and endpoints ask the routing family of the kernel (rtnetlink(7)) in common: addresses of their own, hardware
+// addresses, requests by name. A batch is numbered from 1 on, so that a failure tells which request it was.
+#ifndef COFFER_NET_LINK_H
+#define COFFER_NET_LINK_H
+
+#include "runtime/base/attr.h"
+#include "runtime/net/address.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+
+enum { MAC_SIZE = 6 };
+
+// An address of an interface, which knows that those with the same first bits are beside it.
+struct link_address {
+    struct address address;
+    uint8_t prefix; // bits
+};
+
+// A hardware address that is the same for the same address, always: whoever takes an address over from another container takes its
+// hardware address too, and no neighbour remembers a wrong one. Locally administered, unicast (IEEE 802).
+void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]);
+
+// The link-local address that belongs to a hardware address (RFC 4291, appendix A).
+struct link_address link_local_of(const uint8_t mac[MAC_SIZE]);
+
+// The number of an interface, 0 when there is none of that name; and, where these are not NULL, what it is ("bridge", "veth"; ""
+// where the kernel has no word) and its hardware address.
+enum { LINK_KIND_SIZE = 16 };
+int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE],
+              struct err *err) MUST_CHECK;
+
+// Removes an interface of that name and kind, and waits until it is gone, 30 ms. That there is none is no error.
+int link_remove(int fd, const char *name, const char *kind, struct err *err) MUST_CHECK;
+
+// Requests, added to a batch. `last` asks for the answer that ends the batch.
+void link_add_address(struct buf *batch, uint32_t number, int index, const struct link_address *address, bool last);
+void link_add_up(struct buf *batch, uint32_t number, int index, bool last);
+// No IPv6 address but those that are given: none of the kernel's own making, none that an advertised router names. For an interface
+// that is not up yet.
+void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);
+
+// Refuses a name that cannot be an interface's.
+int link_check_name(const char *name, struct err *err) MUST_CHECK;
+
+#endif
