@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
     &command_run,
     &command_ps,
     &command_rm,
+    &command_network,
     &command_images,
     &command_pull,
     &command_login,
@@ -71,6 +72,15 @@ static const struct command *const manifest_commands[] = {
     NULL,
 };
 // clang-format on
+
+static const struct command *const network_commands[] = {
+    &command_network_create,
+    &command_network_ls,
+    &command_network_inspect,
+    &command_network_rm,
+    &command_network_prune,
+    NULL,
+};
 
 static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune, NULL};
 
@@ -152,6 +162,14 @@ const struct command command_manifest = {
     .group = COMMAND_GROUP_IMAGES,
     .options = no_options,
     .commands = manifest_commands,
+};
+
+const struct command command_network = {
+    .name = "network",
+    .summary = "Make, list and remove networks of containers",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = no_options,
+    .commands = network_commands,
 };
 
 const struct command command_system = {

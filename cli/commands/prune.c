@@ -5,20 +5,18 @@
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "cli/time_word.h"
 #include "images/catalog.h"
 #include "images/partial.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/quantity.h"
 #include "runtime/base/strv.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct prune_request {
@@ -26,30 +24,6 @@ struct prune_request {
     bool force;
     struct strv filters;
 };
-
-// A length of time before now, a time of day with or without its zone, a day, or seconds since 1970: as docker takes them.
-static int parse_until(const char *text, int64_t *ret_s, struct err *err) {
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
-    int64_t ms;
-    if (text[strspn(text, "0123456789")] == '\0' && quantity_int(text, ret_s) == 0) {
-        return 0;
-    }
-    if (quantity_duration_ms(text, &ms) == 0) {
-        *ret_s = time(NULL) - ms / 1000;
-        return 0;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-        struct tm parts = {0};
-        const char *end = strptime(text, forms[i], &parts);
-        if (end && (*end == '\0' || strcmp(end, "Z") == 0)) {
-            long east_s = parts.tm_gmtoff; // timegm sets it to 0
-            *ret_s = timegm(&parts) - east_s;
-            return 0;
-        }
-    }
-    return err_set(err, ERR_INPUT,
-                   "--filter until=%s: expected a length of time such as 24h, or a time such as 2026-01-31T12:00:00", text);
-}
 
 static int parse_filters(struct context *context, struct catalog_prune *prune, struct err *err) {
     const struct prune_request *request = context->request;
@@ -60,8 +34,8 @@ static int parse_filters(struct context *context, struct catalog_prune *prune, s
     for (size_t i = 0; i < request->filters.count; i++) {
         const char *filter = request->filters.items[i];
         if (strncmp(filter, "until=", 6) == 0) {
-            if (parse_until(filter + 6, &prune->until_s, err) < 0) {
-                return -1;
+            if (time_word_parse(filter + 6, &prune->until_s) < 0) {
+                return err_set(err, ERR_INPUT, "--filter %s: expected " TIME_WORD_EXPECTED, filter);
             }
             prune->has_until = true;
         } else if (strncmp(filter, "label=", 6) == 0 && filter[6]) {

@@ -2,6 +2,7 @@
 //
 //   STORE/containers/ID/   the record and the writable layer of a container; its lock while a command holds it
 //   STORE/names/NAME       a symbolic link to the id (links.h): taking a name is one system call
+//   STORE/networks/        networks and their addresses (network.h, lease.h)
 //   STORE/ids/FIRST        ranges of user ids (idrange.h)
 //   ROOT/containers/STORE/ID/  what a container has only while it runs (live.h). STORE is the store's device and inode: two may
 //   share a root. ROOT/oci/ID/           the run-time state of the low level (runtime/container/state_dir.h)
@@ -28,6 +29,9 @@ struct home {
 
     struct userns_own own; // rootless: what the user may map
 };
+
+#define HOME_CLOSED                                                                                                                \
+    { .store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 }
 
 // Makes the folders as needed. Rootless is when the effective user is not root.
 int home_open(const struct engine *engine, struct home *ret_home, struct err *err) MUST_CHECK;

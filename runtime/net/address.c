@@ -157,6 +157,10 @@ uint64_t subnet_part_behind(const struct subnet *whole, uint8_t prefix, const st
     return (uint64_t)((value_of(&last) - value_of(&whole->base)) >> (bits - prefix)) + 1;
 }
 
+struct address_range subnet_addresses(const struct subnet *subnet) {
+    return (struct address_range){subnet->base, last_of(subnet)};
+}
+
 struct address_range subnet_hosts(const struct subnet *subnet) {
     unsigned __int128 first = value_of(&subnet->base), last = first | span_of(subnet);
     uint8_t family = subnet->base.family;

@@ -55,8 +55,10 @@ bool subnet_nth(const struct subnet *subnet, uint64_t n, struct address *ret);
 bool subnet_part(const struct subnet *whole, uint8_t prefix, uint64_t number, struct subnet *ret);
 uint64_t subnet_part_behind(const struct subnet *whole, uint8_t prefix, const struct subnet *inside);
 
-// What hosts can have: not the first, which is the network itself (RFC 4291, 2.6.1: of all routers), nor with IPv4 the last, which
-// is everybody. A subnet of one or two addresses has no such: the range is empty then (first behind last).
+// All addresses; and those that hosts can have: not the first, which is the network itself (RFC 4291, 2.6.1: of all routers), nor
+// with IPv4 the last, which is everybody. A subnet of one or two addresses has no such: the range is empty then (first behind
+// last).
+struct address_range subnet_addresses(const struct subnet *subnet); // all
 struct address_range subnet_hosts(const struct subnet *subnet);
 
 // Checks that containers can live in it: of a size that has room for a gateway and one more, and not loopback, link-local,

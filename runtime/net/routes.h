@@ -27,7 +27,7 @@ int routes_read(struct arena *arena, struct route **ret_routes, size_t *ret_coun
 
 enum { ROUTE_TEXT_SIZE = 128 };
 
-// "route 10.8.0.0/24 of tun0", "address 192.168.1.5/24 of eth0". Asks the kernel for the interface's name. Returns text.
+// "route to 10.8.0.0/24 of tun0", "network 192.168.1.0/24 of eth0". Asks the kernel for the interface's name. Returns text.
 const char *route_describe(const struct route *route, char text[ROUTE_TEXT_SIZE]);
 
 #endif

@@ -1,0 +1,137 @@
+#include "cli/ask.h"
+#include "cli/commands/all.h"
+#include "cli/commands/engine.h"
+#include "cli/commands/network.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/lease.h"
+
+#include <stddef.h>
+
+struct rm_request {
+    bool force;
+};
+
+static int print_line(const char *what, const char *name, struct err *err) {
+    AUTO_BUF struct buf line = {0};
+    buf_add_format(&line, "%s%s\n", what, name);
+    return output_write(&line, err);
+}
+
+static int run_rm(struct context *context, struct err *err) {
+    const struct rm_request *request = context->request;
+    const struct engine engine = engine_of(context);
+    AUTO_HOME struct home home = HOME_CLOSED;
+    if (home_open(&engine, &home, err) < 0) {
+        return -1;
+    }
+    leases_sweep(&home);
+    for (int i = 0; i < context->operand_count; i++) {
+        struct network network;
+        struct err failed = {0};
+        bool removed = network_find(&home, &context->arena, context->operands[i], &network, &failed) == 0 &&
+                       network_remove(&home, &network, &failed) == 0;
+        if (!removed && !(request->force && failed.kind == ERR_NOT_FOUND)) {
+            *err = failed;
+            return -1;
+        }
+        if (removed && print_line("", context->operands[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static const struct option_row rm_options[] = {
+    OPTION_FLAG("force", 'f', struct rm_request, force, "A network that is not there is no error"),
+    {0},
+};
+
+const struct command command_network_rm = {
+    .name = "rm",
+    .aliases = "remove",
+    .usage = "NETWORK...",
+    .summary = "Remove networks that no running container uses",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .min_operands = 1,
+    .max_operands = COMMAND_ANY_COUNT,
+    .options = rm_options,
+    .request_size = sizeof(struct rm_request),
+    .run = run_rm,
+};
+
+struct prune_request {
+    bool force;
+    struct strv filters;
+};
+
+static int confirm(bool force, bool *ret_yes, struct err *err) {
+    char answer[16] = "";
+    *ret_yes = force;
+    if (force) {
+        return 0;
+    }
+    if (!ask_possible()) {
+        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
+    }
+    if (ask_line("This removes all networks that no running container uses.\nAre you sure? [y/N] ", false, answer, sizeof(answer),
+                 err) < 0) {
+        return -1;
+    }
+    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
+    return 0;
+}
+
+static int run_prune(struct context *context, struct err *err) {
+    const struct prune_request *request = context->request;
+    const struct engine engine = engine_of(context);
+    AUTO_HOME struct home home = HOME_CLOSED;
+    struct network *networks;
+    size_t count;
+    bool yes;
+    if (network_filters_check(&request->filters, NETWORK_FILTERS_PRUNE, err) < 0 || confirm(request->force, &yes, err) < 0) {
+        return -1;
+    }
+    if (!yes) {
+        return 0;
+    }
+    if (home_open(&engine, &home, err) < 0 || network_list(&home, &context->arena, &networks, &count, err) < 0) {
+        return -1;
+    }
+    leases_sweep(&home);
+    for (size_t i = 0; i < count; i++) {
+        struct err failed = {0};
+        if (network_is_predefined(&networks[i]) || !network_passes(&networks[i], &request->filters, false)) {
+            continue;
+        }
+        if (network_remove(&home, &networks[i], &failed) == 0) {
+            if (print_line("Deleted network: ", networks[i].name, err) < 0) {
+                return -1;
+            }
+        } else if (failed.kind != ERR_STATE && failed.kind != ERR_NOT_FOUND) { // in use, or removed meanwhile
+            *err = failed;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static const struct option_row prune_options[] = {
+    OPTION_LIST("filter", 0, "FILTER", struct prune_request, filters,
+                "Remove only what matches: until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]"),
+    OPTION_FLAG("force", 'f', struct prune_request, force, "Do not ask"),
+    {0},
+};
+
+const struct command command_network_prune = {
+    .name = "prune",
+    .summary = "Remove all networks that no running container uses",
+    .examples = "coffer network prune --force --filter until=24h",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = prune_options,
+    .request_size = sizeof(struct prune_request),
+    .run = run_prune,
+};
