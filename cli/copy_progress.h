@@ -3,15 +3,20 @@
 #define COFFER_CLI_COPY_PROGRESS_H
 
 #include "images/copy.h"
+#include "images/digest.h"
 #include "runtime/base/attr.h"
 
 struct err;
 struct progress;
 
+enum { COPY_LINES = 8 }; // blobs at a time, and some to spare
+
 struct copy_progress {
     struct progress *progress;
-    char digest[256]; // of the line that is drawn
-    unsigned line;
+    struct copy_line {
+        char digest[DIGEST_TEXT_SIZE]; // of a line that is drawn; "": free
+        unsigned line;
+    } lines[COPY_LINES];
 };
 
 void copy_progress_begin(struct copy_progress *shown);

@@ -47,10 +47,14 @@ static int copy_blob(struct copy *copy, const struct image_descriptor *descripto
         tell(copy, descriptor, state);
         return 0;
     }
-    if (has < 0 || target->ops->put(target, &part, err) < 0) {
-        return strstr(err->text, descriptor->digest) ? -1 : err_in(err, "blob %s", descriptor->digest); // a registry has named it
+    int put = has < 0 ? -1 : target->ops->put(target, &part, err);
+    if (put < 0) {
+        bool is_named = target->ops->names_blobs || strstr(err->text, descriptor->digest); // by a registry
+        return is_named ? -1 : err_in(err, "blob %s", descriptor->digest);
     }
-    tell(copy, descriptor, COPY_SENT);
+    if (put == 0) {
+        tell(copy, descriptor, COPY_SENT);
+    }
     return 0;
 }
 
@@ -132,6 +136,7 @@ int copy_image(const struct copy_options *options, struct digest *ret_digest, st
         .text = options->from.text,
         .registry = options->from.registry,
         .ref = options->from.ref,
+        .beside = options->to.registry,
         .input_fd = options->input_fd,
         .spool_fd = options->spool_fd,
         .platform = options->platform,

@@ -1,8 +1,9 @@
 // Copying images between registries, OCI layouts and archives, and directories, byte for byte: every digest stays what it is. Only
 // an archive of `docker save` is another form, in which layers are plain and there is no manifest: of it the image's id stays.
 //
-// What the target has is not sent again; between two repositories of one registry blobs are mounted, not sent at all. Parts come
-// before what names them, and the name last, so that a copy that is broken off leaves blobs and no half image.
+// What the target has is not sent again; between two repositories of one registry blobs are mounted, not sent at all. To a registry
+// up to four are sent side by side. Parts come before what names them, and the name last, so that a copy that is broken off leaves
+// blobs and no half image.
 #ifndef COFFER_IMAGES_COPY_H
 #define COFFER_IMAGES_COPY_H
 

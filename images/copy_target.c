@@ -43,7 +43,7 @@ int copy_target_init(struct copy_target *target, const struct copy_options *opti
     *target = (struct copy_target){.options = options};
     if (options->to.registry) {
         target->ops = &copy_target_registry;
-        return 0;
+        return target->ops->open(target, NULL, err);
     }
     return open_kind(target, options->to.text, err);
 }

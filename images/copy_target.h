@@ -28,13 +28,15 @@ struct copy_target_ops {
     const char *prefix; // of the target's text
     bool one_image;     // holds no index
     bool keeps_urls;    // holds manifests as they are: of a layer that is not to be handed on they say where it is
+    bool names_blobs;   // its errors say which one, which may be one before
 
-    // rest: the text behind the prefix.
+    // rest: the text behind the prefix; NULL for a registry.
     int (*open)(struct copy_target *target, const char *rest, struct err *err);
     // An image of which the parts follow; NULL: nothing to do. The manifest lives as long as the copy.
     int (*begin)(struct copy_target *target, const struct image_manifest *manifest, struct err *err);
     // 1: it has the blob, or took it over from a repository beside it (*ret_state); 0: send it; -1.
     int (*has)(struct copy_target *target, const struct copy_part *part, enum copy_state *ret_state, struct err *err);
+    // 0: it is there; 1: it is on its way, and told of by the target when it is there.
     int (*put)(struct copy_target *target, struct copy_part *part, struct err *err);
     // A manifest or index, by its digest alone; of the root also by the target's name.
     int (*put_document)(struct copy_target *target, const char *media_type, const struct source_document *document, bool is_root,

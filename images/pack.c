@@ -1,6 +1,7 @@
 #include "images/pack.h"
 
 #include "images/layer_tar.h"
+#include "images/registry.h"
 #include "images/source.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
@@ -30,7 +31,11 @@ static int hear_out(const struct pack_request *request, const struct layer_tar *
                     struct err *err) {
     while (!repack_worker_step(worker)) {
         struct pollfd poll_fd = {.fd = repack_worker_fd(worker), .events = POLLIN};
-        if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR) {
+        if (request->beside) {
+            if (registry_wait_beside(request->beside, NULL, poll_fd.fd, -1, err) < 0) {
+                return -1;
+            }
+        } else if (poll(&poll_fd, 1, -1) < 0 && errno != EINTR) {
             return err_sys(err, "wait for the unpacker");
         }
         if (request->progress) {

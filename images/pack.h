@@ -14,6 +14,7 @@
 struct arena;
 struct err;
 struct image_descriptor;
+struct registry;
 struct source_blob;
 struct store;
 
@@ -23,6 +24,8 @@ struct pack_request {
     int spool_fd;                 // the directory for the file
     enum compression compression; // not ANY
     const char *manifest_type;    // the manifest's media type, which the layer's follows; NULL: OCI's
+
+    struct registry *beside; // whose transfers go on meanwhile; NULL: none
 
     // Told of the bytes of the tar so far, of so many. NULL: not at all.
     void (*progress)(void *context, uint64_t done, uint64_t size);

@@ -4,6 +4,7 @@
 #include "images/catalog.h"
 #include "images/pack.h"
 #include "images/registry.h"
+#include "images/sender.h"
 #include "images/source.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
@@ -23,10 +24,13 @@ struct push {
     struct catalog_image image;
     struct image_manifest manifest; // as it will be there
     bool is_new;                    // it is not the one in the store
+    bool *away;                     // of the image's names: its registry does not answer, or not to us
+    struct sender sender;
     struct arena arena;
 };
 
 static void push_finish(struct push *push) {
+    sender_finish(&push->sender);
     arena_finish(&push->arena);
 }
 
@@ -34,29 +38,6 @@ static void tell(const struct push *push, const struct image_descriptor *blob, e
     if (push->options->progress) {
         push->options->progress(push->options->progress_context, blob->digest, state, done, (uint64_t)blob->size);
     }
-}
-
-// What is told of an upload on its way.
-struct sending {
-    const struct push *push;
-    const struct image_descriptor *blob;
-};
-
-static void tell_sent(void *context, uint64_t sent) {
-    const struct sending *sending = context;
-    tell(sending->push, sending->blob, COPY_SENDING, sent);
-}
-
-static int send(const struct push *push, const struct image_descriptor *blob, const struct digest *digest,
-                const struct source_blob *bytes, struct err *err) {
-    struct sending sending = {.push = push, .blob = blob};
-    const struct registry_content content = {
-        .fd = bytes->fd, .offset = bytes->offset, .size = bytes->size, .progress = tell_sent, .context = &sending};
-    if (registry_put_blob(push->options->registry, push->options->to, digest, &content, err) < 0) {
-        return -1;
-    }
-    tell(push, blob, COPY_SENT, (uint64_t)blob->size);
-    return 0;
 }
 
 // 1: it has it.
@@ -99,23 +80,26 @@ static int try_mount(const struct push *push, const struct image_descriptor *blo
 }
 
 // From where the image came from, by way of a file without a name. 1: done, 0: it is nowhere.
-static int try_bring_over(const struct push *push, const struct image_descriptor *blob, const struct digest *digest,
-                          struct err *err) {
+static int try_bring_over(struct push *push, const struct image_descriptor *blob, const struct digest *digest, struct err *err) {
     for (size_t i = 0; i < push->image.tags_count; i++) {
         const struct image_ref *from = &push->image.tags[i].ref;
         AUTO_SOURCE struct source *source = NULL;
         struct source_blob bytes;
         struct err why;
-        const struct source_request request = {
-            .registry = push->options->others, .ref = from, .input_fd = -1, .spool_fd = push->options->spool_fd};
-        if (is_repeated(push, i)) {
+        const struct source_request request = {.registry = push->options->others,
+                                               .ref = from,
+                                               .beside = push->options->registry,
+                                               .input_fd = -1,
+                                               .spool_fd = push->options->spool_fd};
+        if (push->away[i] || is_repeated(push, i)) {
             continue;
         }
         if (source_open(&request, &source, &why) < 0 || source_blob(source, blob, &bytes, &why) < 0) {
             log_info("%s", why.text);
+            push->away[i] = why.kind != ERR_NOT_FOUND && why.kind != ERR_CORRUPT; // another layer it may have
             continue;
         }
-        return send(push, blob, digest, &bytes, err) < 0 ? -1 : 1;
+        return sender_add(&push->sender, digest, &bytes, err) < 0 ? -1 : 1;
     }
     return 0;
 }
@@ -145,6 +129,7 @@ static int pack_and_send(struct push *push, size_t index, struct err *err) {
         .spool_fd = push->options->spool_fd,
         .compression = push->options->compression,
         .manifest_type = push->manifest.media_type,
+        .beside = push->options->registry,
         .progress = tell_packed,
         .progress_context = &packing,
     };
@@ -157,11 +142,11 @@ static int pack_and_send(struct push *push, size_t index, struct err *err) {
     packed.annotations = layer->annotations;
     packed.annotations_count = layer->annotations_count;
     *layer = packed;
-    if (digest_parse(packed.digest, &digest, err) < 0) {
+    if (digest_parse(packed.digest, &digest, err) < 0 || sender_settle(&push->sender, &digest, err) < 0) {
         return -1;
     }
     int there = is_there(push, layer, &digest, err);
-    return there != 0 ? there : send(push, layer, &digest, &bytes, err);
+    return there != 0 ? there : sender_add(&push->sender, &digest, &bytes, err);
 }
 
 static int push_layer(struct push *push, size_t index, struct err *err) {
@@ -174,7 +159,7 @@ static int push_layer(struct push *push, size_t index, struct err *err) {
     if (!layer->digest || push->options->pack_all) {
         return pack_and_send(push, index, err) < 0 ? -1 : 0;
     }
-    if (digest_parse(layer->digest, &digest, err) < 0) {
+    if (digest_parse(layer->digest, &digest, err) < 0 || sender_settle(&push->sender, &digest, err) < 0) {
         return -1;
     }
     int there = is_there(push, layer, &digest, err);
@@ -201,7 +186,7 @@ static int push_config(struct push *push, const struct image_descriptor *config,
     if (fd < 0 || fd_write_all(fd, document.text, document.size) < 0) {
         return err_sys(err, "write down %s", config->digest);
     }
-    return send(push, config, &digest, &(struct source_blob){.fd = fd, .size = document.size}, err);
+    return sender_add(&push->sender, &digest, &(struct source_blob){.fd = fd, .size = document.size}, err);
 }
 
 // Of an image that came without one: what its configuration and its layers make. Layers without a digest are packed.
@@ -278,16 +263,30 @@ static int put_new_manifest(struct push *push, struct digest *ret_digest, struct
 }
 
 int push_image(const struct push_options *options, struct digest *ret_digest, struct err *err) {
-    AUTO(push_finish) struct push push = {.options = options};
+    AUTO(push_finish)
+    struct push push = {
+        .options = options,
+        .sender = {.registry = options->registry,
+                   .to = options->to,
+                   .progress = options->progress,
+                   .progress_context = options->progress_context},
+    };
     struct source_document root = {0};
-    if (catalog_get(options->store, options->name, &push.arena, &push.image, err) < 0 || read_manifest(&push, &root, err) < 0 ||
-        check_request(&push, err) < 0 || push_config(&push, &push.manifest.config, err) < 0) {
+    if (catalog_get(options->store, options->name, &push.arena, &push.image, err) < 0) {
+        return -1;
+    }
+    push.away = arena_array(&push.arena, push.image.tags_count + 1, sizeof(*push.away));
+    if (read_manifest(&push, &root, err) < 0 || check_request(&push, err) < 0 ||
+        push_config(&push, &push.manifest.config, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < push.manifest.layers_count; i++) {
         if (push_layer(&push, i, err) < 0) {
             return -1;
         }
+    }
+    if (sender_wait(&push.sender, err) < 0) {
+        return -1;
     }
     if (push.is_new) {
         return put_new_manifest(&push, ret_digest, err);

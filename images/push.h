@@ -3,7 +3,8 @@
 //
 // The store keeps layers unpacked. What the registry does not have yet is mounted from a repository beside, or brought over from
 // where the image came from, by the names it has in the store. A layer that nobody has any more, or of an image that never had a
-// manifest, is packed anew (images/pack.h): its tar, and so the image's id, stay the same; the manifest becomes another one.
+// manifest, is packed anew (images/pack.h): its tar, and so the image's id, stay the same; the manifest becomes another one. Up
+// to four blobs are sent side by side (images/sender.h), while the next one is found.
 #ifndef COFFER_IMAGES_PUSH_H
 #define COFFER_IMAGES_PUSH_H
 

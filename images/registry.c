@@ -6,7 +6,9 @@
 #include "runtime/base/quote.h"
 #include "specs/json.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,6 +63,13 @@ int registry_timeout_ms(const struct registry *registry) {
             timeout = timeout < 0 || left < timeout ? left : timeout;
         }
     }
+    for (const struct registry_upload *upload = registry->uploads; upload; upload = upload_next(upload)) {
+        int64_t due_ms = upload_due_ms(upload);
+        int64_t left = due_ms == INT64_MAX ? INT64_MAX : due_ms - clock_now_ms();
+        if (left < INT64_MAX && (timeout < 0 || left < timeout)) {
+            timeout = left < 0 ? 0 : left;
+        }
+    }
     return timeout > INT_MAX ? INT_MAX : (int)timeout;
 }
 
@@ -75,6 +84,32 @@ int registry_step(struct registry *registry, struct err *err) {
     }
     for (struct exchange *exchange = registry->exchanges; exchange; exchange = exchange->next) {
         exchange_step(exchange);
+    }
+    for (struct registry_upload *upload = registry->uploads; upload; upload = upload_next(upload)) {
+        upload_step(upload);
+    }
+    return 0;
+}
+
+static int earlier(int a_ms, int b_ms) { // -1: never
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+int registry_wait_beside(struct registry *registry, struct registry *beside, int fd, int most_ms, struct err *err) {
+    struct registry *const both[] = {registry, beside};
+    struct pollfd polls[ARRAY_LEN(both) + 1] = {{.fd = fd, .events = POLLIN}};
+    int timeout_ms = most_ms;
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        polls[i + 1] = (struct pollfd){.fd = both[i] ? registry_fd(both[i]) : -1, .events = POLLIN};
+        timeout_ms = both[i] ? earlier(timeout_ms, registry_timeout_ms(both[i])) : timeout_ms;
+    }
+    if (poll(polls, ARRAY_LEN(polls), timeout_ms) < 0 && errno != EINTR) {
+        return err_sys(err, "wait for the registry");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+        if (both[i] && registry_step(both[i], err) < 0) {
+            return -1;
+        }
     }
     return 0;
 }
@@ -247,7 +282,7 @@ int registry_get_manifest(struct registry *registry, const struct image_ref *ref
         .mirrors = true,
     };
     exchange_start(&exchange, registry, ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+    if (exchange_wait(&exchange, err) < 0) {
         return -1;
     }
     if (exchange_answer(&exchange)->status != 200) {
@@ -268,7 +303,7 @@ int registry_has_manifest(struct registry *registry, const struct image_ref *ref
         .out_fd = -1,
     };
     exchange_start(&exchange, registry, ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+    if (exchange_wait(&exchange, err) < 0) {
         return -1;
     }
     int status = exchange_answer(&exchange)->status;
@@ -296,7 +331,7 @@ int registry_get_blob(struct registry *registry, const struct image_ref *ref, co
                        (unsigned long long)size, FETCH_MAX_BODY);
     }
     exchange_start(&exchange, registry, ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+    if (exchange_wait(&exchange, err) < 0) {
         return -1;
     }
     const struct fetch_answer *answer = exchange_answer(&exchange);
@@ -327,7 +362,7 @@ int registry_ping(struct registry *registry, const char *host, struct err *err) 
         .bare = true,
     };
     exchange_start(&exchange, registry, &ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+    if (exchange_wait(&exchange, err) < 0) {
         return -1;
     }
     int status = exchange_answer(&exchange)->status;

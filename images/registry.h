@@ -83,6 +83,9 @@ bool registry_download_blames_kept(const struct registry_download *download); //
 int registry_fd(const struct registry *registry);
 int registry_timeout_ms(const struct registry *registry); // until a retry is due; -1: none is
 int registry_step(struct registry *registry, struct err *err) MUST_CHECK;
+// Waits for news of it, of `beside`, another session (NULL: none), or of `fd` (-1: none), at most so long (-1: for ever), and takes
+// those of the sessions in.
+int registry_wait_beside(struct registry *registry, struct registry *beside, int fd, int most_ms, struct err *err) MUST_CHECK;
 
 // --- writing; never to a mirror ---
 // 1: the registry has the blob (*ret_size: 0 where it does not say), 0: it has not, -1.
@@ -102,7 +105,16 @@ struct registry_content {
     void *context;
 };
 
-// Uploads it in pieces; what is cut off goes on from where the registry has it.
+// Uploads it in pieces, many blobs side by side; what is cut off goes on from where the registry has it. registry_step() does it,
+// and calls `progress`. What the arguments point to is borrowed until it has ended.
+struct registry_upload;
+struct registry_upload *registry_upload_start(struct registry *registry, const struct image_ref *ref, const struct digest *digest,
+                                              const struct registry_content *content);
+void registry_upload_end(struct registry_upload *upload); // of one under way, too; NULL is fine
+bool registry_upload_ended(const struct registry_upload *upload);
+int registry_upload_result(const struct registry_upload *upload, struct err *err) MUST_CHECK; // of one that has ended
+
+// The same, and waits for its end.
 int registry_put_blob(struct registry *registry, const struct image_ref *ref, const struct digest *digest,
                       const struct registry_content *content, struct err *err) MUST_CHECK;
 // By ref's tag, else by its digest; a digest must be that of the text.

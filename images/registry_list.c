@@ -118,7 +118,7 @@ static int list(struct registry *registry, const struct image_ref *ref, bool is_
         AUTO_EXCHANGE struct exchange exchange = {0};
         request.url = url;
         exchange_start(&exchange, registry, ref, &request);
-        if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+        if (exchange_wait(&exchange, err) < 0) {
             return -1;
         }
         if (exchange_answer(&exchange)->status != 200) {

@@ -7,14 +7,13 @@
 #include "runtime/base/quantity.h"
 #include "runtime/base/quote.h"
 
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-enum { FIRST_WAIT_MS = 500, MAX_RESUMPTIONS = 64, TICK_MS = 200 };
+enum { FIRST_WAIT_MS = 500, MAX_RESUMPTIONS = 64 };
 
 void registry_notice(const struct registry *registry, const char *format, ...) {
     char text[ERR_TEXT_SIZE];
@@ -479,30 +478,10 @@ const struct fetch_answer *exchange_answer(const struct exchange *exchange) {
     return fetch_answer(exchange->fetch);
 }
 
-static int wait_for_news(struct registry *registry, int most_ms, struct err *err) {
-    struct pollfd poll_fd = {.fd = registry_fd(registry), .events = POLLIN};
-    int timeout = registry_timeout_ms(registry);
-    (void)poll(&poll_fd, 1, most_ms >= 0 && (timeout < 0 || timeout > most_ms) ? most_ms : timeout); // interrupted: looked at again
-    return registry_step(registry, err);
-}
-
-int registry_wait(struct registry *registry, int64_t wait_ms, struct err *err) {
-    for (int64_t end = clock_now_ms() + wait_ms, left; (left = end - clock_now_ms()) > 0;) {
-        if (wait_for_news(registry, (int)left, err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-int exchange_wait(struct exchange *exchange, void (*tick)(void *context, uint64_t sent), void *context, struct err *err) {
-    struct registry *registry = exchange->registry;
+int exchange_wait(struct exchange *exchange, struct err *err) {
     while (!exchange_ended(exchange)) {
-        if (wait_for_news(registry, tick ? TICK_MS : -1, err) < 0) {
+        if (registry_wait_beside(exchange->registry, NULL, -1, -1, err) < 0) {
             return -1;
-        }
-        if (tick && exchange->phase == EXCHANGE_RUNS) {
-            tick(context, fetch_sent(exchange->fetch));
         }
     }
     if (exchange->phase == EXCHANGE_FAILED) {

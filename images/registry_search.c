@@ -59,7 +59,7 @@ static int ask_index(struct registry *registry, const struct registry_query *que
         .bare = true,
     };
     exchange_start(&exchange, registry, &ref, &request);
-    if (exchange_wait(&exchange, NULL, NULL, err) < 0) {
+    if (exchange_wait(&exchange, err) < 0) {
         return -1;
     }
     const struct fetch_answer *answer = exchange_answer(&exchange);

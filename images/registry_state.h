@@ -60,6 +60,7 @@ struct registry {
     struct registry_host *hosts;
     struct registry_token *tokens;
     struct exchange *exchanges; // those under way
+    struct registry_upload *uploads;
     // An upload begun by a mount that the registry did not grant: the next blob for the same repository goes there.
     char *upload_name, *upload_url;
 };
@@ -145,9 +146,8 @@ static inline bool exchange_ended(const struct exchange *exchange) {
 
 // Waits for the end while everything else of the session goes on. -1: no answer; else any status, but for those dealt with on the
 // way.
-int exchange_wait(struct exchange *exchange, void (*tick)(void *context, uint64_t sent), void *context, struct err *err) MUST_CHECK;
-int registry_wait(struct registry *registry, int64_t wait_ms, struct err *err) MUST_CHECK; // so long, while the session goes on
-const struct fetch_answer *exchange_answer(const struct exchange *exchange);               // of EXCHANGE_DONE
+int exchange_wait(struct exchange *exchange, struct err *err) MUST_CHECK;
+const struct fetch_answer *exchange_answer(const struct exchange *exchange); // of EXCHANGE_DONE
 void exchange_fail(struct exchange *exchange, const struct err *err);
 void exchange_send(struct exchange *exchange); // the request, again: with a token there now
 
@@ -158,6 +158,11 @@ int exchange_keep_errnum(const struct exchange *exchange); // 0: all is kept
 // --- pages: registry_list.c ---
 // Where a list goes on, at the same registry; in the arena. NULL: it ends here.
 const char *exchange_next_page(const struct exchange *exchange, struct arena *arena);
+
+// --- uploads: registry_upload.c ---
+void upload_step(struct registry_upload *upload);
+int64_t upload_due_ms(const struct registry_upload *upload); // INT64_MAX: not by itself
+struct registry_upload *upload_next(const struct registry_upload *upload);
 
 // --- authorisation: registry_token.c ---
 // The header line for the exchange's host and scope, NULL: none is known.

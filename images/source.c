@@ -254,6 +254,7 @@ int source_open(const struct source_request *request, struct source **ret_source
     if (request->registry) {
         source->kind = SOURCE_REGISTRY;
         source->registry = request->registry;
+        source->beside = request->beside;
         source->ref = request->ref;
         source->path = image_ref_full(&source->arena, request->ref); // as the registry's client names it in its errors
         *ret_source = source;

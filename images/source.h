@@ -64,6 +64,7 @@ struct source_request {
     const char *text;          // as above
     struct registry *registry; // where `ref` is; NULL: text is not one
     const struct image_ref *ref;
+    struct registry *beside;               // another one, whose transfers go on while this one is waited for; NULL: none
     int input_fd;                          // what "-" stands for
     int spool_fd;                          // a directory for what must be written out; no name is left there
     const struct image_platform *platform; // NULL: this host's

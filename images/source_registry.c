@@ -6,9 +6,6 @@
 #include "runtime/base/fd.h"
 #include "specs/json.h"
 
-#include <errno.h>
-#include <poll.h>
-
 int source_registry_read(struct source *source, const struct image_descriptor *descriptor, const struct digest *digest,
                          struct arena *arena, struct source_document *ret, struct err *err) {
     enum image_manifest_kind kind;
@@ -58,11 +55,7 @@ static void name_image(struct source *source, struct source_list *list, const st
 
 int source_registry_wait(struct source *source, struct registry_download *download, struct err *err) {
     while (!registry_download_ended(download)) {
-        struct pollfd poll_fd = {.fd = registry_fd(source->registry), .events = POLLIN};
-        if (poll(&poll_fd, 1, registry_timeout_ms(source->registry)) < 0 && errno != EINTR) {
-            return err_sys(err, "wait for the registry");
-        }
-        if (registry_step(source->registry, err) < 0) {
+        if (registry_wait_beside(source->registry, source->beside, -1, -1, err) < 0) {
             return -1;
         }
     }

@@ -25,6 +25,7 @@ struct source {
     const char *wanted; // tag or reference behind the path; NULL: all
     const struct image_platform *platform;
     struct registry *registry; // borrowed
+    struct registry *beside;   // borrowed; NULL: none
     const struct image_ref *ref;
     int spool_fd; // borrowed
     int fd;       // a directory, or an archive

@@ -142,7 +142,8 @@ const struct command command_copy = {
         "SOURCE and TARGET are images' names in their registries, or files: oci:DIR[:TAG] and oci-archive:FILE[:TAG] with an OCI "
         "layout, docker-archive:FILE[:REFERENCE] as docker save writes it, and dir:DIR as skopeo has it. FILE may be -, "
         "standard input or output; one that is there is replaced when the new one is whole. The bytes stay what they are, "
-        "and so do all digests; blobs that the target has are not sent again. Only in a docker-archive layers are unpacked, "
+        "and so do all digests; blobs that the target has are not sent again, and to a registry up to four are sent side by side. "
+        "Only in a docker-archive layers are unpacked, "
         "and there is no manifest. "
         "Prints the digest that the target's name stands for, of a docker-archive the image's id, and nothing when the "
         "image itself goes to standard output.",

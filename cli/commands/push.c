@@ -93,7 +93,7 @@ const struct command command_push = {
         "registry that the image came from. A layer that is nowhere any more, and those of an image that was imported or loaded "
         "from "
         "an archive of docker's, are packed anew from the store: the image's id stays what it is, its digest becomes another one. "
-        "Prints the digest.",
+        "Up to four layers are sent side by side. Prints the digest.",
     .examples = "coffer push registry.example.com/team/app:1\ncoffer push alpine:3 registry.example.com/mirror/alpine:3",
     .group = COMMAND_GROUP_IMAGES,
     .min_operands = 1,

@@ -4,6 +4,7 @@
 #   registry_start NAME [plain|tls|htpasswd|tls-htpasswd|token|urls]    docker-registry; $(registry NAME) is its HOST:PORT then. With urls it
 #                           takes manifests whose layers are elsewhere. With htpasswd and token the login is someone:secret; public/ may be pulled by everybody where tokens are given
 #   registry_tls            makes $REGISTRY_CERTS, a folder as --cert-dir takes it, with the authority that signed the servers' certificate
+#   throttle_start NAME RATE [CUT]    tests/registry/throttle.py in front of registry NAME; $THROTTLED is its HOST:PORT, $THROTTLE its folder
 #   hostile_start           tests/registry/hostile.py; serves what lies in $HOSTILE/images; $HTTP, $HTTPS and $OTHER are its ports
 #   hostile_requests FILTER     what it was asked, as jq -c sees it
 #   registry_push LAYOUT:TAG HOST:PORT/NAME:TAG [OPTION...]     with skopeo
@@ -115,6 +116,14 @@ registry_start() {
         fi
     done
     return 1
+}
+
+throttle_start() {
+    THROTTLE=$BATS_TEST_TMPDIR/throttle
+    mkdir -p "$THROTTLE"
+    registry_background "$THROTTLE/log" python3 "$REGISTRY_TOOLS/throttle.py" "$THROTTLE" "$(registry "$1")" "${@:2}"
+    registry_wait "$THROTTLE/log" test -s "$THROTTLE/port"
+    THROTTLED=127.0.0.1:$(cat "$THROTTLE/port")
 }
 
 hostile_start() {
