@@ -19,6 +19,7 @@ enum { NAME_SIZE = sizeof(".manifest.json") + DIGEST_HEX_MAX };
 
 static const char version_name[] = "version", version_text[] = "Directory Transport Version: 1.1\n";
 static const char manifest_ending[] = ".manifest.json";
+static const char own_name[] = ".coffer-new"; // of a file on its way
 
 struct state {
     int fd;
@@ -30,7 +31,7 @@ static bool is_empty(int dir_fd) {
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     bool empty = directory != NULL;
     for (const struct dirent *item; empty && (item = readdir(directory));) {
-        empty = strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0;
+        empty = strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 || strcmp(item->d_name, own_name) == 0;
     }
     if (directory) {
         closedir(directory);
@@ -38,6 +39,15 @@ static bool is_empty(int dir_fd) {
         fd_close(&fd);
     }
     return empty;
+}
+
+static int put_text(int dir_fd, const char *name, const void *text, size_t size, struct err *err) {
+    AUTO_NEW_FILE struct new_file file = {.fd = -1};
+    const struct new_file_place place = {.name = name, .mode = 0644, .replace = true};
+    if (new_file_open(&file, dir_fd, own_name, err) < 0) {
+        return -1;
+    }
+    return fd_write_all(file.fd, text, size) < 0 ? err_sys(err, "write %s", name) : new_file_place(&file, &place, err);
 }
 
 static int write_version(int dir_fd, struct err *err) {
@@ -48,7 +58,7 @@ static int write_version(int dir_fd, struct err *err) {
         return err_set(err, ERR_EXISTS,
                        "expected a new or empty directory, or one that has held an image, with a file \"version\"");
     }
-    return fd_replace_file(dir_fd, version_name, version_text, strlen(version_text), 0644, err);
+    return put_text(dir_fd, version_name, version_text, strlen(version_text), err);
 }
 
 static int open_dir(struct copy_target *target, const char *rest, struct err *err) {
@@ -90,7 +100,7 @@ static int has(struct copy_target *target, const struct copy_part *part, enum co
 
 static int put_pieces(const struct state *state, const struct copy_part *part, const struct pieces *pieces, struct err *err) {
     AUTO_NEW_FILE struct new_file file = {.fd = -1};
-    if (new_file_open(&file, state->fd, ".coffer-new", err) < 0) {
+    if (new_file_open(&file, state->fd, own_name, err) < 0) {
         return -1;
     }
     const struct sink sink = sink_to_fd(&file.fd);
@@ -117,8 +127,10 @@ static int put_document(struct copy_target *target, const char *media_type, cons
     if (!is_root) {
         digest_set_add(&state->manifests, &document->digest);
     }
-    return fd_replace_file_synced(state->fd, name, document->text, document->size, 0644, err) < 0 ? err_in(err, "%s", target->path)
-                                                                                                  : 0;
+    if (put_text(state->fd, name, document->text, document->size, err) < 0) {
+        return err_in(err, "%s", target->path);
+    }
+    return fsync(state->fd) < 0 ? err_sys(err, "write %s to disk", target->path) : 0;
 }
 
 // Whether the name is that of a part of an image which is not this one.

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MAX_LAYERS = 500 }; // more nobody can mount
+
 struct state {
     struct new_archive file;
     struct docker_archive archive;
@@ -63,6 +65,10 @@ static int begin(struct copy_target *target, const struct image_manifest *manife
     if (!image_media_type_is_config(manifest->config.media_type)) {
         return err_set(err, ERR_UNSUPPORTED, "it is no image of a container: config.mediaType is %s",
                        quote_text(manifest->config.media_type, quoted));
+    }
+    if (manifest->layers_count > MAX_LAYERS) {
+        return err_set(err, ERR_UNSUPPORTED, "the image has %zu layers; at most %d can be mounted", manifest->layers_count,
+                       MAX_LAYERS);
     }
     for (size_t i = 0; i < manifest->layers_count; i++) {
         if (!image_media_type_is_layer(manifest->layers[i].media_type, &kind)) {

@@ -206,7 +206,9 @@ static int open_path(struct source *source, const struct source_request *request
 // directory of skopeo's has a manifest.json of another kind, and a file that says so.
 static int find_kind(struct source *source, struct err *err) {
     struct source_blob blob;
-    int directory = source->kind == SOURCE_DIR ? 1 : source->kind != SOURCE_ANY ? 0 : source_find(source, "version", &blob, err);
+    int directory = source->kind == SOURCE_DIR                         ? 1
+                    : source->kind != SOURCE_ANY || source->is_archive ? 0
+                                                                       : source_find(source, "version", &blob, err);
     if (directory < 0) {
         return -1;
     }

@@ -5,6 +5,7 @@
 #include "images/source_state.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quote.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ int source_dir_root(struct source *source, struct arena *arena, struct source_ro
     }
     root.media_type = manifest.media_type            ? manifest.media_type
                       : manifest.kind == IMAGE_INDEX ? "application/vnd.oci.image.index.v1+json"
-                                                     : "application/vnd.oci.image.manifest.v1+json";
+                                                     : IMAGE_OCI_MANIFEST;
     *ret = root;
     return 0;
 }

@@ -6,12 +6,11 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quote.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
 #include "specs/json_write.h"
 
 #include <string.h>
-
-static const char manifest_type[] = "application/vnd.oci.image.manifest.v1+json";
 
 // "HEX.json", "blobs/sha256/HEX": the name is the digest.
 static int check_name(const char *name, const struct digest *digest, struct err *err) {
@@ -127,34 +126,29 @@ static int layer_digest(struct source_layer *layer, struct err *err) {
                : digest_of_file(blob->fd, blob->offset, blob->size, DIGEST_SHA256, layer->name, &layer->digest, err);
 }
 
-static void write_part(struct json_writer *writer, const char *name, const char *media_type, const struct digest *digest,
-                       uint64_t size) {
+static struct image_descriptor part_of(struct arena *arena, const char *media_type, const struct digest *digest, uint64_t size) {
     char text[DIGEST_TEXT_SIZE];
-    json_write_open(writer, name, '{');
-    json_write_string(writer, "mediaType", media_type);
-    json_write_string(writer, "digest", digest_format(digest, text));
-    json_write_u64(writer, "size", size);
-    json_write_close(writer, '}');
+    return (struct image_descriptor){
+        .media_type = media_type, .digest = arena_copy_string(arena, digest_format(digest, text)), .size = (int64_t)size};
 }
 
-static void write_manifest(const struct source_image *image, struct buf *text) {
+static void write_manifest(const struct source_image *image, struct arena *arena, struct buf *text) {
     static const char *const types[] = {
         [COMPRESSION_NONE] = "application/vnd.oci.image.layer.v1.tar",
         [COMPRESSION_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
         [COMPRESSION_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
     };
     struct json_writer writer = {.buf = text};
-    json_write_open(&writer, NULL, '{');
-    json_write_u64(&writer, "schemaVersion", 2);
-    json_write_string(&writer, "mediaType", manifest_type);
-    write_part(&writer, "config", "application/vnd.oci.image.config.v1+json", &image->document.digest, image->document.size);
-    json_write_open(&writer, "layers", '[');
+    const struct image_manifest manifest = {
+        .config = part_of(arena, IMAGE_OCI_CONFIG, &image->document.digest, image->document.size),
+        .layers = arena_array(arena, image->layers_count + 1, sizeof(*manifest.layers)),
+        .layers_count = image->layers_count,
+    };
     for (size_t i = 0; i < image->layers_count; i++) {
         const struct source_layer *layer = &image->layers[i];
-        write_part(&writer, NULL, types[layer->compression], &layer->digest, layer->blob.size);
+        manifest.layers[i] = part_of(arena, types[layer->compression], &layer->digest, layer->blob.size);
     }
-    json_write_close(&writer, ']');
-    json_write_close(&writer, '}');
+    image_manifest_write(&writer, &manifest);
 }
 
 static int describe(struct source *source, struct arena *arena, const char *config, struct source_image *image,
@@ -170,8 +164,8 @@ static int describe(struct source *source, struct arena *arena, const char *conf
     }
     source->parts = parts;
     source->parts_count = image->layers_count + 1;
-    write_manifest(image, &text);
-    ret->media_type = manifest_type;
+    write_manifest(image, arena, &text);
+    ret->media_type = IMAGE_OCI_MANIFEST;
     ret->document = (struct source_document){.text = arena_copy(arena, text.data, text.size), .size = text.size};
     digest_of(DIGEST_SHA256, text.data, text.size, &ret->document.digest);
     if (image->names_count > 0) {

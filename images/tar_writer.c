@@ -58,9 +58,6 @@ static int emit(struct tar_writer *writer, const void *data, size_t size, struct
     if (size >= BUFFER_SIZE / 4 && writer->buffered == 0) {
         return writer->sink.write(writer->sink.context, data, size, err);
     }
-    if (size > BUFFER_SIZE - writer->buffered) {
-        return flush(writer, err) < 0 ? -1 : writer->sink.write(writer->sink.context, data, size, err);
-    }
     memcpy(writer->buffer + writer->buffered, data, size);
     writer->buffered += size;
     return 0;

@@ -194,6 +194,10 @@ manifest_digest() { # as skopeo sees it
     run --separate-stderr coffer copy "oci:$BATS_FILE_TMPDIR/image.tiny:tiny" dir:dir
     [ "$(grep -c 'is already there' <<< "$stderr")" -eq 2 ]
     mkdir other
+    touch other/.coffer-new # of a process that has been killed
+    coffer copy -q "$IMAGE" dir:other
+    rm -r other
+    mkdir other
     touch other/precious
     fails 'other: expected a new or empty directory, or one that has held an image, with a file "version"' coffer copy -q "$IMAGE" dir:other
     [ "$(ls -A other)" = precious ]
@@ -281,6 +285,9 @@ manifest_digest() { # as skopeo sees it
     MANIFEST='.layers[0].mediaType = "text/plain"' layout odd x "$(pack one gzip)"
     run -125 coffer copy -q oci:odd:x docker-archive:never.tar
     [[ "$output" == "coffer: sha256:"*': layers[0]: mediaType "text/plain" is of no kind of layer that can be unpacked' ]]
+    MANIFEST='.layers = [range(501) as $i | .layers[0]]' layout deep x "$(pack one gzip)"
+    run -125 coffer copy -q oci:deep:x docker-archive:never.tar
+    [[ "$output" == "coffer: sha256:"*": the image has 501 layers; at most 500 can be mounted" ]]
     MANIFEST='.config.mediaType = "application/x"' layout odd2 x "$(pack one gzip)"
     run -125 coffer copy -q oci:odd2:x docker-archive:never.tar
     [[ "$output" == "coffer: sha256:"*': it is no image of a container: config.mediaType is "application/x"' ]]
