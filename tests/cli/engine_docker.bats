@@ -127,3 +127,27 @@ start_sleeper() {
     running 0
     docker swarm leave --force
 }
+
+@test "docker loads what coffer copies into its form, and coffer reads what docker saves" {
+    local id
+    needs jq
+    cd "$BATS_TEST_TMPDIR" || return 1
+    id=$(docker image inspect --format '{{.Id}}' tiny)
+    docker save tiny > saved.tar
+    [ "$("$COFFER" copy -q docker-archive:saved.tar docker-archive:ours.tar:again/tiny:2)" = "$id" ]
+    "$COFFER" copy -q docker-archive:saved.tar oci:layout:x
+    # Compressed on the way, so that the layers are unpacked again.
+    skopeo copy -q --dest-compress docker-archive:saved.tar dir:packed 2> /dev/null || skip "needs skopeo"
+    [ "$(jq -r '.layers[0].mediaType' packed/manifest.json)" = application/vnd.docker.image.rootfs.diff.tar.gzip ]
+    docker rmi tiny > /dev/null
+    docker load -q -i ours.tar
+    [ "$(docker image inspect --format '{{.Id}}' again/tiny:2)" = "$id" ]
+    docker rmi again/tiny:2 > /dev/null
+    "$COFFER" copy -q oci:layout:x docker-archive:-:tiny | docker load -q
+    [ "$(docker image inspect --format '{{.Id}}' tiny:latest)" = "$id" ]
+    docker rmi tiny > /dev/null
+    "$COFFER" copy -q dir:packed docker-archive:-:tiny | docker load -q
+    [ "$(docker image inspect --format '{{.Id}}' tiny:latest)" = "$id" ]
+    docker_run tiny sh -c 'echo whole'
+    [ "$output" = whole ]
+}
