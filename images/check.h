@@ -65,11 +65,12 @@ struct check_options {
     const char *const *images; // names or ids; only what these need is looked at. NULL: all, and what else is in the store
     bool quick;                // do not read what layers hold
     bool repair;
-    bool force;                // with repair: remove images that cannot be repaired
-    struct registry *registry; // where what is damaged is brought from; with repair
-    bool single_id;            // as load_options has it
-    bool no_devices;           // device nodes cannot be made
-    unsigned workers;          // at a time; 0: one a processor
+    bool force;                 // with repair: remove images that cannot be repaired
+    const char *const *sources; // files and directories to bring it from before, as coffer load takes them; NULL: none
+    struct registry *registry;  // where what is damaged is brought from; with repair
+    bool single_id;             // as load_options has it
+    bool no_devices;            // device nodes cannot be made
+    unsigned workers;           // at a time; 0: one a processor
 
     // Told of each layer whose contents are read, some times a second and at its end; NULL: not at all.
     void (*progress)(void *context, const struct check_progress *progress);

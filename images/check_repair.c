@@ -177,14 +177,15 @@ static void plan_repair(const struct check *check, const char *hex, struct strv 
     }
 }
 
-// From one repository, by one digest.
-static int bring(struct check *check, const struct image_ref *ref, const struct load_repair *repair, struct err *err) {
+// From one repository, by a digest, or without `ref` from a file or directory.
+static int bring(struct check *check, const char *source, const struct image_ref *ref, const struct load_repair *repair,
+                 struct err *err) {
     struct load_image *images;
     size_t count;
     const struct load_options options = {
-        .source = image_ref_familiar(check->arena, ref),
+        .source = source,
         .input_fd = -1,
-        .registry = check->options->registry,
+        .registry = ref ? check->options->registry : NULL,
         .ref = ref,
         .devices = check->options->no_devices ? UNPACK_DEVICES_REFUSE : UNPACK_DEVICES_MAKE,
         .single_id = check->options->single_id,
@@ -206,19 +207,24 @@ static bool bring_digest(struct check *check, const struct check_image *image, c
         last = ref.name;
         ref.digest = digest;
         ref.tag = NULL;
-        if (bring(check, &ref, repair, err) == 0) {
+        if (bring(check, image_ref_familiar(check->arena, &ref), &ref, repair, err) == 0) {
             return true;
         }
     }
     return false;
 }
 
-// By its manifest; and by the digests that it is called by, which are all there is where the record does not say it.
+// From the sources that were given; by its manifest; and by the digests that it is called by, which are all there is where the
+// record does not say it.
 static int bring_from_anywhere(struct check *check, const struct check_image *image, const struct load_repair *repair,
                                struct err *err) {
     const char *manifest = image->readable ? image->record.manifest : NULL;
     err_set(err, ERR_NOT_FOUND, "it has no name in a registry that says its digest");
-    bool brought = manifest && bring_digest(check, image, manifest, repair, err);
+    bool brought = false;
+    for (size_t i = 0; check->options->sources && check->options->sources[i] && !brought; i++) {
+        brought = bring(check, check->options->sources[i], NULL, repair, err) == 0;
+    }
+    brought = brought || (manifest && bring_digest(check, image, manifest, repair, err));
     for (size_t i = 0; i < check->tags_count && !brought; i++) {
         const char *digest = check->tags[i].ref.digest;
         if (digest && strcmp(check->tags[i].image, image->hex) == 0 && !(manifest && strcmp(digest, manifest) == 0)) {

@@ -34,6 +34,19 @@ static void load_finish(struct load *load) {
     staging_finish(&load->staging);
 }
 
+// Of all that the source holds only the one that is to be repaired.
+static int choose_image(struct load *load, const struct load_repair *repair, struct err *err) {
+    char id[DIGEST_TEXT_SIZE];
+    for (size_t i = 0; i < load->count; i++) {
+        if (strcmp(digest_format(&load->images[i].document.digest, id), repair->id) == 0) {
+            load->images += i;
+            load->count = 1;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_NOT_FOUND, "%s has not got image %s", load->options->source, repair->id);
+}
+
 static int open_source(struct load *load, struct err *err) {
     const struct load_options *options = load->options;
     if (staging_init(&load->staging, load->store, err) < 0) {
@@ -51,10 +64,8 @@ static int open_source(struct load *load, struct err *err) {
         source_images(load->source, load->arena, &load->images, &load->count, err) < 0) {
         return -1;
     }
-    const struct load_repair *repair = options->repair;
-    char id[DIGEST_TEXT_SIZE];
-    if (repair && (load->count != 1 || strcmp(digest_format(&load->images[0].document.digest, id), repair->id) != 0)) {
-        return err_set(err, ERR_NOT_FOUND, "%s is another image", options->source);
+    if (options->repair && choose_image(load, options->repair, err) < 0) {
+        return -1;
     }
     if (options->name && load->count > 1) {
         return err_set(err, ERR_INPUT, "%s holds %zu images; one name cannot stand for all of them", options->source, load->count);
@@ -92,7 +103,9 @@ static void fill_image(struct load *load, const struct source_image *from, struc
         .layers = layers,
         .layers_count = from->layers_count,
         .names = load->options->name ? load->options->name : from->names,
-        .names_count = load->options->name ? 1 : from->names_count,
+        .names_count = load->options->repair ? 0
+                       : load->options->name ? 1
+                                             : from->names_count, // it keeps those it has
         .repair = load->options->repair,
     };
 }

@@ -5,10 +5,12 @@
 #include "cli/progress.h"
 #include "cli/registry_session.h"
 #include "images/check.h"
+#include "images/source.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "runtime/base/strv.h"
 #include "runtime/kernel/userns.h"
 #include "specs/json_write.h"
 
@@ -23,6 +25,7 @@ struct check_request {
     bool force;
     bool quick;
     int format;
+    struct strv sources;
     struct registry_flags registry;
 };
 
@@ -146,7 +149,9 @@ static void add_summary(struct buf *buf, const struct check_report *report, cons
             report->unread, plural(report->unread, "layer", "layers"));
     }
     if (request->repair && has_kept_image(report)) {
-        buf_add_string(buf, "What could not be repaired: remove the image (coffer rmi, or --repair --force) and load it again.\n");
+        buf_add_string(buf,
+                       "What could not be repaired: give a file that has the image (--from), or remove it (coffer rmi, or --force) "
+                       "and load it again.\n");
     }
 }
 
@@ -200,6 +205,14 @@ static int check_flags(const struct check_request *request, struct err *err) {
     if (request->force && !request->repair) {
         return err_set(err, ERR_INPUT, "--force is for what --repair cannot repair; give both");
     }
+    for (size_t i = 0; i < request->sources.count; i++) {
+        if (!request->repair || !source_is_file(request->sources.items[i])) {
+            return err_set(err, ERR_INPUT,
+                           request->repair ? "--from %s: expected a file or directory, as coffer load takes it"
+                                           : "--from %s: is for --repair; give both",
+                           request->sources.items[i]);
+        }
+    }
     return 0;
 }
 
@@ -215,6 +228,7 @@ static int run(struct context *context, struct err *err) {
         .quick = request->quick,
         .repair = request->repair,
         .force = request->force,
+        .sources = (const char *const *)request->sources.items,
         .no_devices = context->rootless || !userns_is_initial(),
     };
     flags.late = true; // there may be nothing to bring
@@ -247,6 +261,8 @@ static const struct option_row options[] = {
     OPTION_FLAG("repair", 'r', struct check_request, repair, "Make good what is found"),
     OPTION_FLAG("force", 'f', struct check_request, force, "With --repair: remove images that cannot be repaired"),
     OPTION_FLAG("quick", 'q', struct check_request, quick, "Do not read what layers hold"),
+    OPTION_LIST("from", 0, "SOURCE", struct check_request, sources,
+                "With --repair: look for damaged images in SOURCE first, a file or directory as coffer load takes it"),
     OPTION_CHOICE("format", 0, "FORMAT", formats, struct check_request, format, "Print text, or one JSON document [default text]"),
     OPTION_GROUP("Registries"),
     OPTION_STRING("authfile", 0, "FILE", struct check_request, registry.authfile,
@@ -272,7 +288,7 @@ const struct command command_system_check = {
         "belong "
         "into the store are moved to lost+found/ in it, names that lead nowhere and leftovers are removed.\n\n"
         "The exit code is 0 when all is well or has been repaired, 1 when there is damage, and 125 when the check itself failed.",
-    .examples = "coffer system check\ncoffer system check --quick\ncoffer system check --repair alpine",
+    .examples = "coffer system check\ncoffer system check --quick\ncoffer system check --repair --from oci-archive:app.tar app",
     .group = COMMAND_GROUP_OTHER,
     .max_operands = COMMAND_ANY_COUNT,
     .operands = COMPLETE_IMAGE,

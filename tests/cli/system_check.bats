@@ -482,7 +482,7 @@ END
     run coffer system check --repair
     [ "$status" -eq 1 ]
     [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image loaded:1): not repaired: "* ]]
-    [ "${lines[-1]}" = "What could not be repaired: remove the image (coffer rmi, or --repair --force) and load it again." ]
+    [ "${lines[-1]}" = "What could not be repaired: give a file that has the image (--from), or remove it (coffer rmi, or --force) and load it again." ]
     run coffer system check --repair --force
     [ "$status" -eq 0 ]
     [[ "${lines[0]}" == "layers/$(hex_of other): "*" (of image loaded:1): could not be repaired, its images are removed" ]]
@@ -492,6 +492,25 @@ END
     coffer load -q --name loaded:1 "oci:$MADE/second:1"
     run coffer system check
     [ "$status" -eq 0 ]
+}
+
+@test "an image from a file is repaired from the file; its names stay" {
+    docker_archive "$WORK/two.tar" "archive:1" "$MADE/base.tar" "$MADE/other.tar"
+    coffer load -q -i "$WORK/two.tar"
+    coffer tag archive:1 mine:2
+    coffer rmi archive:1
+    rm -r "$STORE/layers/$(hex_of other)"
+    run coffer system check --repair --from "oci:$MADE/app:1"
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "layers/$(hex_of other): is missing (of image mine:2): not repaired: oci:$MADE/app:1 has not got image sha256:"* ]]
+    run coffer system check --repair --from "oci:$MADE/app:1" --from "docker-archive:$WORK/two.tar"
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = "layers/$(hex_of other): is missing (of image mine:2): repaired" ]
+    [ "$(coffer images --format '{{.Repository}}:{{.Tag}}' | sort | tr '\n' ' ')" = "$NAME mine:2 " ]
+    run coffer system check
+    [ "$status" -eq 0 ]
+    fails "--from $NAME: expected a file or directory, as coffer load takes it" coffer system check --repair --from "$NAME"
+    fails "--from oci:$MADE/app: is for --repair; give both" coffer system check --from "oci:$MADE/app"
 }
 
 @test "a layer that two images share is brought for the one that has a registry" {
