@@ -42,8 +42,10 @@ struct check_finding *check_found(struct check *check, enum check_kind kind, con
     va_start(args, format);
     vsnprintf(problem, sizeof(problem), format, args);
     va_end(args);
-    // One that is not counted any more still has to be somewhere.
-    size_t at = check->findings_count < CHECK_MAX_FINDINGS ? check->findings_count++ : CHECK_MAX_FINDINGS - 1;
+    // One that is not listed any more still has to be somewhere.
+    bool is_listed = check->findings_count < CHECK_MAX_FINDINGS;
+    size_t at = is_listed ? check->findings_count++ : CHECK_MAX_FINDINGS - 1;
+    check->more += !is_listed;
     check->findings[at] = (struct check_finding){
         .kind = kind,
         .path = arena_copy_string(check->arena, path),
@@ -86,7 +88,7 @@ bool check_is_hex(const char *text, size_t digits) {
 }
 
 static int scan(struct check *check, struct err *err) {
-    check->findings_count = 0;
+    check->findings_count = check->more = 0;
     check->images_count = check->layers_count = 0;
     if (check_is_whole(check)) {
         check_layout(check);
@@ -116,6 +118,8 @@ static void fill_report(const struct check *check, struct check_report *report) 
         .layers = check->layers_count,
         .bytes = check->bytes,
         .unread = check->unread,
+        .failed = check->failed,
+        .more = check->more,
         .findings = arena_array(check->arena, check->findings_count + 1, sizeof(*report->findings)),
         .findings_count = check->findings_count,
     };

@@ -84,7 +84,9 @@ struct check_report {
     size_t findings_count;
     size_t damage;   // findings that are no leftovers
     size_t repaired; // of the damage; what was removed counts
-    size_t unread; // layers whose contents could not be held against anything: unpacked by a version that kept no record of the tar
+    size_t more;     // findings that are not listed: there are too many
+    size_t unread;   // layers without a record of their tar, which nothing can be held against: of an older coffer, or imported
+    size_t failed;   // layers that could not be read to their end, for a reason that is not theirs: warnings say why
 };
 
 // "blob", "layer", ...; "found", "repaired", ...: for programs.

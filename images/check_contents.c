@@ -7,6 +7,7 @@
 #include "images/verify_worker.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/quote.h"
 
 #include <errno.h>
@@ -155,21 +156,23 @@ static void tell_differences(struct check *check, const struct reading *reading,
     }
 }
 
-static int take_result(struct pool *pool, struct reading *reading, struct err *err) {
+static void take_result(struct pool *pool, struct reading *reading) {
     struct check *check = pool->check;
     AUTO(verify_result_finish) struct verify_result result = {0};
-    if (verify_worker_result(reading->worker, &result, err) < 0) {
-        if (!is_damage(err)) {
-            return err_in(err, "layer %s", reading->layer->key);
+    struct err err = {0};
+    if (verify_worker_result(reading->worker, &result, &err) < 0) {
+        if (is_damage(&err)) {
+            check_damaged_layer(check, reading->layer, err.text);
+        } else { // others can still be read
+            log_warn("layer %.12s: could not be checked: %s", reading->layer->key, err.text);
+            check->failed++;
         }
-        check_damaged_layer(check, reading->layer, err->text);
         tell(check, reading, true);
-        return 0;
+        return;
     }
     check->bytes += result.tar_size;
     tell_differences(check, reading, &result);
     tell(check, reading, true);
-    return 0;
 }
 
 static int wait_for_workers(const struct pool *pool, struct err *err) {
@@ -183,24 +186,20 @@ static int wait_for_workers(const struct pool *pool, struct err *err) {
     return poll(polls, count, -1) < 0 && errno != EINTR ? err_sys(err, "wait for the unpackers") : 0;
 }
 
-static int step(struct pool *pool, struct err *err) {
+static void step(struct pool *pool) {
     for (unsigned i = 0; i < pool->limit; i++) {
         struct reading *reading = &pool->readings[i];
         if (!reading->worker) {
             continue;
         }
         if (verify_worker_step(reading->worker)) {
-            int result = take_result(pool, reading, err);
+            take_result(pool, reading);
             reading_finish(reading);
             pool->running--;
-            if (result < 0) {
-                return -1;
-            }
         } else {
             tell(pool->check, reading, false);
         }
     }
-    return 0;
 }
 
 static unsigned worker_limit(const struct check *check) {
@@ -224,8 +223,9 @@ int check_contents(struct check *check, struct err *err) {
         if (pool.running == 0) {
             return 0;
         }
-        if (wait_for_workers(&pool, err) < 0 || step(&pool, err) < 0) {
+        if (wait_for_workers(&pool, err) < 0) {
             return -1;
         }
+        step(&pool);
     }
 }

@@ -243,7 +243,8 @@ static int check_use(struct check *check, const char *hex, const struct strv *la
 
 static void repair_image(struct check *check, const struct check_image *image) {
     AUTO_STRV struct strv layers = {0};
-    struct load_repair repair = {.id = arena_format(check->arena, "sha256:%s", image->hex), .layers = &layers};
+    const char *algorithm = digest_algorithm_name(strlen(image->hex) == 64 ? DIGEST_SHA256 : DIGEST_SHA512);
+    struct load_repair repair = {.id = arena_format(check->arena, "%s:%s", algorithm, image->hex), .layers = &layers};
     struct err err = {0};
     plan_repair(check, image->hex, &layers, &repair.record);
     if (check_use(check, image->hex, &layers, &err) == 0 && bring_from_anywhere(check, image, &repair, &err) == 0) {

@@ -16,8 +16,7 @@
 #include <dirent.h>
 
 enum {
-    CHECK_MAX_FINDINGS = 10000,     // of all; what is beyond is counted in one more
-    CHECK_MAX_LAYER_FINDINGS = 100, // in one layer
+    CHECK_MAX_FINDINGS = 10000, // listed
 };
 
 struct check_image {
@@ -46,8 +45,9 @@ struct check {
     size_t layers_count;
     struct check_finding *findings;
     size_t findings_count, findings_room;
+    size_t more; // findings that are not listed
     uint64_t bytes;
-    size_t unread;
+    size_t unread, failed;
 };
 
 // Adds a finding; the strings are copied.

@@ -1,6 +1,8 @@
+#include "cli/call.h"
 #include "cli/commands/all.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
+#include "cli/messages.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/registry_session.h"
@@ -97,14 +99,17 @@ static void add_outcome(struct buf *buf, const struct check_finding *finding) {
     }
 }
 
+// A worker that was taken over by what it read could say anything: controls are made visible once more.
 static void add_finding(struct buf *buf, const struct check_finding *finding) {
+    AUTO_BUF struct buf line = {0};
     char quoted[QUOTE_SIZE];
     // Names of strangers are shown in quotes; the store's own are plain.
-    bool is_plain =
-        strspn(finding->path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.:+_-@") == strlen(finding->path);
-    buf_add_format(buf, "%s: %s", is_plain ? finding->path : quote_text(finding->path, quoted), finding->problem);
-    add_images(buf, finding);
-    add_outcome(buf, finding);
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.:+_-@";
+    bool is_plain = strspn(finding->path, plain) == strlen(finding->path);
+    buf_add_format(&line, "%s: %s", is_plain ? finding->path : quote_text(finding->path, quoted), finding->problem);
+    add_images(&line, finding);
+    add_outcome(&line, finding);
+    messages_add_visible(buf, buf_string(&line));
     buf_add_char(buf, '\n');
 }
 
@@ -132,7 +137,7 @@ static void add_summary(struct buf *buf, const struct check_report *report, cons
         buf_add_format(buf, " of %s: ", output_human_size((int64_t)report->bytes, text));
     }
     if (report->damage == 0) {
-        buf_add_string(buf, "all is well");
+        buf_add_string(buf, report->failed > 0 ? "no fault was found" : "all is well");
     } else {
         buf_add_format(buf, "%zu %s", report->damage, plural(report->damage, "fault", "faults"));
         if (request->repair) {
@@ -143,6 +148,12 @@ static void add_summary(struct buf *buf, const struct check_report *report, cons
         buf_add_format(buf, ", %zu %s", leftovers, plural(leftovers, "leftover", "leftovers"));
     }
     buf_add_char(buf, '\n');
+    if (report->failed > 0) {
+        buf_add_format(buf, "%zu %s could not be checked.\n", report->failed, plural(report->failed, "layer", "layers"));
+    }
+    if (report->more > 0) {
+        buf_add_format(buf, "%zu findings more are not listed.\n", report->more);
+    }
     if (report->unread > 0 && !request->quick) {
         buf_add_format(
             buf, "Of %zu %s there is no record of the tar to hold them against: they came by an older coffer, or by import.\n",
@@ -175,6 +186,8 @@ static void add_json(struct buf *buf, const struct check_report *report) {
     json_write_u64(&writer, "layers", report->layers);
     json_write_u64(&writer, "bytes", report->bytes);
     json_write_u64(&writer, "unread", report->unread);
+    json_write_u64(&writer, "failed", report->failed);
+    json_write_u64(&writer, "more", report->more);
     json_write_u64(&writer, "damage", report->damage);
     json_write_u64(&writer, "repaired", report->repaired);
     json_write_open(&writer, "findings", '[');
@@ -252,7 +265,8 @@ static int run(struct context *context, struct err *err) {
     if (print_report(&report, request, err) < 0) {
         return -1;
     }
-    return report.damage > report.repaired ? EXIT_DAMAGED : 0;
+    bool is_damaged = report.damage > report.repaired || report.more > 0;
+    return is_damaged ? EXIT_DAMAGED : report.failed > 0 ? EXIT_CODE_ERROR : 0;
 }
 
 static const char *const formats[] = {"text", "json", NULL};
@@ -287,7 +301,9 @@ const struct command command_system_check = {
         "its manifest: its id and its names stay. What a running container uses is told, and stays as it is. Files that do not "
         "belong "
         "into the store are moved to lost+found/ in it, names that lead nowhere and leftovers are removed.\n\n"
-        "The exit code is 0 when all is well or has been repaired, 1 when there is damage, and 125 when the check itself failed.",
+        "The exit code is 0 when all is well or has been repaired, 1 when there is damage, and 125 when the check itself failed, "
+        "of one layer "
+        "perhaps.",
     .examples = "coffer system check\ncoffer system check --quick\ncoffer system check --repair --from oci-archive:app.tar app",
     .group = COMMAND_GROUP_OTHER,
     .max_operands = COMMAND_ANY_COUNT,

@@ -304,6 +304,37 @@ END
     grep -qE "^layers/$BASE: differs in [0-9]+ things more \(of image" <<< "$output"
 }
 
+@test "more findings than are listed" {
+    (cd "$STORE" && seq -f 'stranger%.0f' 10005 | xargs touch)
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [ "${#lines[@]}" -eq 10002 ]
+    [[ "${lines[-2]}" == *": 10000 faults" ]]
+    [ "${lines[-1]}" = "5 findings more are not listed." ]
+}
+
+@test "a layer that cannot be read to its end does not keep the others from being checked" {
+    # Less memory than the worker needs, and more than the program: where that is depends on the machine.
+    rm "$STORE/layers/$TOP/layer.json"
+    for limit in $(seq 6000 -250 2500); do
+        # shellcheck disable=SC2016
+        run bash -c 'ulimit -v "$1"; shift; exec "$@" 2> /dev/null' bash "$limit" "$COFFER" --root "$(coffer_root)" --store "$STORE" \
+            system check
+        if [[ "$output" == *"could not be checked"* ]]; then
+            [ "$status" -eq 1 ]
+            [ "${lines[0]}" = "layers/$TOP: layer.json is missing $(of_app)" ]
+            [ "${lines[2]}" = "1 layer could not be checked." ]
+            coffer system check --repair
+            run bash -c 'ulimit -v "$1"; shift; exec "$@" 2> /dev/null' bash "$limit" "$COFFER" --root "$(coffer_root)" --store "$STORE" \
+                system check --format json
+            [ "$status" -eq 125 ]
+            [ "$(jq -c '[.failed, .damage]' <<< "$output")" = '[2,0]' ]
+            return 0
+        fi
+    done
+    skip "no limit lets the program run and not the worker"
+}
+
 @test "a record of a tar that is damaged, or is not there" {
     record=$STORE/layers/$BASE/tar.zst
     printf 'rubbish' > "$record"
