@@ -91,9 +91,13 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
     return 0;
 }
 
-// What overlay left in its work directory, if anything, it clears away itself when it is mounted again: the directory stays then.
+// Of its own things overlay leaves the one whiteout behind that all others are links to, and what it was at when it was killed. An
+// index, which kernels may be built to keep, stays, as it belongs to the upper directory.
 void record_settle(const struct home *home, const struct record_dir *dir) {
-    unlinkat(dir->fd, "work/work", AT_REMOVEDIR);
+    struct err err = {0};
+    if (unlinkat(dir->fd, "work/work", AT_REMOVEDIR) < 0 && errno != ENOENT && tree_remove(dir->fd, "work/work", &err) < 0) {
+        log_info("container %.12s: %s", dir->id, err.text); // overlay does it when it is mounted again
+    }
     unlinkat(dir->fd, "work", AT_REMOVEDIR);
     live_remove(home, dir->id);
 }

@@ -65,10 +65,12 @@ calls_of_a_run() {
 }
 
 @test "what it wrote is kept, and nothing that only a running one needs" {
-    on_disk run --name writer tiny sh -c 'echo kept > /root/file; hostname > /tmp/name; cat /etc/hosts > /tmp/hosts; echo 1.2.3.4 there >> /etc/hosts'
+    on_disk run --name writer tiny sh -c 'echo kept > /root/file; hostname > /tmp/name; cat /etc/hosts > /tmp/hosts; echo 1.2.3.4 there >> /etc/hosts; rm /bin/tail /bin/dd; rm -r /home'
     folder=$(folder_of writer)
     [ "$(ls "$folder" | tr '\n' ' ')" = "record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = kept ]
+    [ -c "$folder/upper/bin/tail" ]
+    [ -c "$folder/upper/home" ]
     grep -q localhost "$folder/upper/tmp/hosts"
     [[ ${folder##*/} == "$(cat "$folder/upper/tmp/name")"* ]]
 }

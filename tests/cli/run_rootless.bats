@@ -202,7 +202,7 @@ nothing_left() {
 }
 
 @test "an ended container keeps what it wrote and its record, and nothing else" {
-    as_mine run --name writer tiny sh -c 'echo kept > /root/file; chown 5:6 /root/file; cat /etc/hostname'
+    as_mine run --name writer tiny sh -c 'echo kept > /root/file; chown 5:6 /root/file; rm /bin/tail; rm -r /home/user; cat /etc/hostname'
     folder=$(echo "$HOME_DIR"/store/containers/*)
     [ "$(ls "$folder" | tr '\n' ' ')" = "record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = kept ]
