@@ -3,6 +3,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/quote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,31 @@
 
 int output_write(const struct buf *buf, struct err *err) {
     return fd_write_all(STDOUT_FILENO, buf->data, buf->size) < 0 ? err_sys(err, "write to standard output") : 0;
+}
+
+// The code point of a sequence that quote_hidden() knows: of one to three bytes.
+static unsigned code_point(const char *text, size_t length) {
+    const unsigned char *at = (const unsigned char *)text;
+    return length == 1   ? at[0]
+           : length == 2 ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu)
+                         : (at[0] & 0xfu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+}
+
+int output_write_json(const struct buf *buf, struct err *err) {
+    AUTO_BUF struct buf shown = {0};
+    if (!isatty(STDOUT_FILENO)) {
+        return output_write(buf, err);
+    }
+    for (size_t i = 0; i < buf->size;) {
+        size_t length = strchr("\"\\\n\t", buf->data[i]) ? 0 : quote_hidden(buf->data + i);
+        if (length > 0) {
+            buf_add_format(&shown, "\\u%04x", code_point(buf->data + i, length));
+        } else {
+            buf_add_char(&shown, buf->data[i]);
+        }
+        i += length > 0 ? length : 1;
+    }
+    return output_write(&shown, err);
 }
 
 bool output_has_colour(int fd) {

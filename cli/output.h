@@ -76,6 +76,10 @@ int table_print(const struct table *table, const struct list_options *options, s
 // Writes all of buf to standard output.
 int output_write(const struct buf *buf, struct err *err) MUST_CHECK;
 
+// The same for a JSON document that is to be passed on byte for byte. On a terminal what would move its cursor or turn the direction
+// of writing is escaped as JSON has it.
+int output_write_json(const struct buf *buf, struct err *err) MUST_CHECK;
+
 // Whether fd is a terminal that may be coloured: NO_COLOR is not set, TERM is not "dumb".
 bool output_has_colour(int fd);
 

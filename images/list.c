@@ -89,6 +89,11 @@ int list_not_found(struct arena *arena, const struct image_ref *ref, struct err 
                    image_ref_familiar(arena, ref));
 }
 
+int list_is_there(struct arena *arena, const struct image_ref *ref, struct err *err) {
+    return err_set(err, ERR_EXISTS, "list %s exists already; give --amend to add to it, or remove it first (coffer manifest rm)",
+                   image_ref_familiar(arena, ref));
+}
+
 int list_read(const struct store *store, const struct image_ref *ref, struct arena *arena, struct list *ret, struct err *err) {
     char path[LIST_PATH_SIZE];
     struct list list = {.ref = *ref};
@@ -175,9 +180,7 @@ int list_edit_begin(struct list_edit *edit, const struct store *store, const str
         return -1;
     }
     if (mode == LIST_NEW && list_exists(store, ref)) {
-        return err_set(err, ERR_EXISTS,
-                       "list %s exists already; give --amend to add to it, or remove it first (coffer manifest rm)",
-                       image_ref_familiar(&edit->arena, ref));
+        return list_is_there(&edit->arena, ref, err);
     }
     if (mode == LIST_NEW || (mode == LIST_EITHER && !list_exists(store, ref))) {
         edit->list = (struct list){.ref = *ref};

@@ -53,6 +53,7 @@ bool list_name_of(const char *folder, const char *file, struct arena *arena, str
 
 // The sentence for a list that is not there. Returns -1.
 int list_not_found(struct arena *arena, const struct image_ref *ref, struct err *err);
+int list_is_there(struct arena *arena, const struct image_ref *ref, struct err *err); // for one that is, and shall not be
 
 bool list_exists(const struct store *store, const struct image_ref *ref);
 

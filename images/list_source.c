@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { MAX_NESTING = 4, MAX_WORD = 128 };
+enum { MAX_NESTING = 4, MAX_WORD = 128, MAX_DOCUMENTS = 2 * LIST_MAX_ITEMS };
 
 // An image on its way into a list.
 struct finding {
@@ -22,6 +22,7 @@ struct finding {
     struct arena *arena;
     struct list_item *items;
     size_t count, room;
+    unsigned documents; // fetched: indexes may list indexes that list nothing
 };
 
 static void finding_finish(struct finding *finding) {
@@ -185,15 +186,22 @@ static int add_document(struct finding *finding, const char *media_type, const s
 // What is listed with its platform is taken over as it is; of the rest, and of indexes, the document says more.
 static int add_listed(struct finding *finding, const struct image_descriptor *listed, unsigned depth, struct err *err) {
     struct source_document document;
+    struct digest digest;
     enum image_manifest_kind kind;
     char quoted[QUOTE_SIZE];
-    if (!image_media_type_is_manifest(listed->media_type, &kind)) {
-        return err_set(err, ERR_UNSUPPORTED, "%s: lists something of the type %s, which is no image",
-                       quote_text(listed->digest, quoted), listed->media_type);
+    const struct image_platform *platform = listed->platform;
+    if (digest_parse(listed->digest, &digest, err) < 0) {
+        return -1;
     }
-    if (kind == IMAGE_MANIFEST && listed->platform && !is_empty(listed->platform->os) &&
-        !is_empty(listed->platform->architecture)) {
+    if (!image_media_type_is_manifest(listed->media_type, &kind)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s is no image: its mediaType is %s", listed->digest,
+                       quote_text(listed->media_type, quoted));
+    }
+    if (kind == IMAGE_MANIFEST && platform && !is_empty(platform->os) && !is_empty(platform->architecture)) {
         return add(finding, &(struct list_item){.name = finding->name, .descriptor = *listed}, err);
+    }
+    if (++finding->documents > MAX_DOCUMENTS) {
+        return err_set(err, ERR_INPUT, "what it lists would have to be looked up in more than %d manifests", MAX_DOCUMENTS);
     }
     if (source_document(finding->source, listed, finding->arena, &document, err) < 0) {
         return -1;
@@ -213,12 +221,8 @@ static int add_index(struct finding *finding, const struct image_manifest *index
         return err_set(err, ERR_INPUT, "it lists %zu images; at most %d can be listed", index->manifests_count, LIST_MAX_ITEMS);
     }
     for (size_t i = 0; i < index->manifests_count; i++) {
-        struct digest digest;
-        if (digest_parse(index->manifests[i].digest, &digest, err) < 0) {
-            return err_in(err, "manifests[%zu]", i);
-        }
         if (add_listed(finding, &index->manifests[i], depth + 1, err) < 0) {
-            return -1;
+            return err_in(err, "manifests[%zu]", i);
         }
     }
     return 0;

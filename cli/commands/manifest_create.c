@@ -37,7 +37,7 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     if (!request->amend && list_exists(store, &ref)) { // before anything is fetched
-        return list_edit_begin(&edit, store, &ref, LIST_NEW, err);
+        return list_is_there(&context->arena, &ref, err);
     }
     const struct list_source_options source = {.store = store, .registry = session.registry, .all = request->all};
     if (manifest_find_items(context, &source, context->operands + 1, &items, &count, err) < 0 ||

@@ -178,9 +178,9 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     if (!request->verbose) {
-        return output_write(&inspected.text, err);
+        return output_write_json(&inspected.text, err);
     }
-    return write_verbose(&inspected, &verbose, err) < 0 ? -1 : output_write(&verbose, err);
+    return write_verbose(&inspected, &verbose, err) < 0 ? -1 : output_write_json(&verbose, err);
 }
 
 static const struct option_row options[] = {

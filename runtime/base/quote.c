@@ -4,9 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-// Bytes of the character that must not be shown as it is; 0: it may be. Those that turn the direction of writing would show a text in
-// another order than it has.
-static size_t hidden(const char *text) {
+// Those that turn the direction of writing would show a text in another order than it has.
+size_t quote_hidden(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     if (at[0] < 0x20 || at[0] == 0x7f || at[0] == '"' || at[0] == '\\') {
         return 1;
@@ -23,7 +22,7 @@ static size_t hidden(const char *text) {
 static char *copy_escaped(char *to, const char *end, const char *from, const char *from_end) {
     static const char digits[] = "0123456789abcdef";
     while (from < from_end) {
-        size_t count = hidden(from);
+        size_t count = quote_hidden(from);
         if (end - to < (count > 0 ? 4 * (ptrdiff_t)count : 1)) {
             break;
         }
@@ -44,8 +43,8 @@ static char *copy_escaped(char *to, const char *end, const char *from, const cha
 const char *quote_text(const char *text, char room[QUOTE_SIZE]) {
     enum { TAIL = 60 };
     size_t length = strlen(text), escaped = 0;
-    for (size_t i = 0, count; i < length; i += count > 0 ? count : 1) {
-        count = hidden(text + i);
+    for (size_t i = 0, count; i<length; i += count> 0 ? count : 1) {
+        count = quote_hidden(text + i);
         escaped += count > 0 ? 4 * count : 1;
     }
     char *to = room, *end = room + QUOTE_SIZE - 2;

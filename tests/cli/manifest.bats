@@ -13,7 +13,7 @@ setup_file() {
     mkdir -p "$REGISTRY_DIR"
     registry_start one
     registry_start two
-
+    hostile_start
     BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR images_setup
     WORK=$BATS_FILE_TMPDIR/work
     echo "a file" > "$(new_layer files)/file"
@@ -30,6 +30,8 @@ teardown_file() {
 
 setup() {
     images_setup
+    # shellcheck disable=SC1091 # the server writes it
+    . "$HOSTILE/ports"
     ONE=$(registry one)
     TWO=$(registry two)
 }
@@ -295,4 +297,71 @@ raw() { # HOST/NAME:TAG
     skopeo copy -q --dest-tls-verify=false "oci:$WORK/evil:1" "docker://$ONE/evil:1"
     fails "$ONE/evil:1: $(digest_at "$ONE/evil:1"): platform: os: expected a word of letters, digits and \"._+-\", found \"li\\x1b[2Jnux\"" \
         coffer manifest add app:1 "$ONE/evil:1"
+}
+
+@test "indexes that mean harm" {
+    hostile_index() { # TAG FILTER: an index of the image of the layout, changed by the filter
+        jq -c --arg type "$OCI.index.v1+json" '{schemaVersion: 2, mediaType: $type, manifests: [.manifests[0] | del(.annotations) |
+            .platform = {os: "linux", architecture: "amd64"}]}' "$BATS_FILE_TMPDIR/amd64/app/index.json" | jq -c "$2" > "$WORK/index"
+        descriptor "$HOSTILE/images/app" "$WORK/index" "$OCI.index.v1+json" | jq -c --arg tag "$1" \
+            '. + {annotations: {"org.opencontainers.image.ref.name": $tag}}' > "$WORK/entry"
+        jq -c --slurpfile entry "$WORK/entry" '.manifests += $entry' "$HOSTILE/images/app/index.json" > "$WORK/all"
+        cp "$WORK/all" "$HOSTILE/images/app/index.json"
+        WHERE=127.0.0.1:$HTTP/good/app:$1
+        NAME=$(jq -r .digest "$WORK/entry")
+    }
+    cp -r "$BATS_FILE_TMPDIR/amd64/app" "$HOSTILE/images/app"
+    coffer manifest create app:1
+    hostile_index many '.manifests[0] as $m | .manifests = [range(10000) | $m | del(.platform)]'
+    fails "$WHERE: it lists 10000 images; at most 1024 can be listed" coffer manifest add --all app:1 "docker://$WHERE"
+    [ "$(coffer manifest inspect "$WHERE" | jq '.manifests | length')" -eq 10000 ]
+    hostile_index more '.manifests[0] as $m | .manifests = [range(10000) | $m]'
+    run -125 coffer manifest add --all app:1 "docker://$WHERE"
+    [[ "$output" == "coffer: $NAME: holds more than 65536 values"* ]] || [[ "$output" == "coffer: $WHERE: $NAME: "*65536* ]]
+    hostile_index controls '.manifests[0].platform.os = "li\u009b2Jnux"'
+    fails "$WHERE: manifests[0]: $(jq -r '.manifests[0].digest' "$WORK/index"): platform: os: expected a word of letters, digits and \"._+-\", found \"li\xc2\x9b2Jnux\"" \
+        coffer manifest add --all app:1 "docker://$WHERE"
+    # In a pipe it is what it is; a terminal is shown what does not move its cursor.
+    coffer manifest inspect "$WHERE" | cmp - "$WORK/index"
+    on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) manifest inspect $WHERE"
+    [[ "$output" == *'"os":"li\u009b2Jnux"'* ]]
+    hostile_index path '.manifests[0].digest = "sha256:../../../etc/passwd\u001b"'
+    run -125 coffer manifest add --all app:1 "docker://$WHERE"
+    [[ "$output" == "coffer: $WHERE: manifests[0]: "* ]]
+    run ! grep -q $'\e' <<< "$output"
+    hostile_index type '.manifests[0].mediaType = "x/\u001b"'
+    fails "$WHERE: manifests[0]: $(jq -r '.manifests[0].digest' "$WORK/index") is no image: its mediaType is \"x/\x1b\"" \
+        coffer manifest add --all app:1 "docker://$WHERE"
+    hostile_index 1 .
+    WHERE=127.0.0.1:$HTTP/nested/app:x
+    run -125 coffer manifest add --all app:1 "docker://$WHERE"
+    echo "$output"
+    [[ "$output" == "coffer: $WHERE: manifests[0]: manifests[0]: manifests[0]: manifests[0]: indexes are nested more than 4 deep" ]]
+    for case in cycle both schema-1 html no-json deep-json endless-manifest header-digest; do
+        run -125 coffer manifest add --all app:1 "docker://127.0.0.1:$HTTP/$case/app:arm"
+        [ "${#lines[@]}" -eq 1 ]
+        [ "$case" != cycle ] || continue # only looked at it does no harm
+        run -125 coffer manifest inspect "docker://127.0.0.1:$HTTP/$case/app:amd64"
+        [ "${#lines[@]}" -eq 1 ]
+    done
+    [ "$(coffer manifest inspect app:1 | jq -c .manifests)" = "[]" ]
+}
+
+@test "an ordinary user makes and pushes lists, with logins" {
+    needs_root
+    make_user
+    registry_start secret htpasswd
+    mkdir "$BATS_TEST_TMPDIR/home"
+    chown "$TEST_UID" "$BATS_TEST_TMPDIR/home"
+    user() {
+        as_user env HOME="$BATS_TEST_TMPDIR/home" XDG_RUNTIME_DIR="$BATS_TEST_TMPDIR/home" "$COFFER" --root "$BATS_TEST_TMPDIR/home/run" --store "$BATS_TEST_TMPDIR/home/store" "$@"
+    }
+    user manifest create app:1 "$ONE/app:amd64"
+    user pull -q --platform linux/arm64 "$ONE/app:arm64"
+    user manifest add app:1 "$ONE/app:arm64"
+    run -125 user manifest push -q app:1 "$(registry secret)/app:1"
+    user manifest push -q --creds someone:secret app:1 "$(registry secret)/app:1"
+    skopeo inspect --raw --creds someone:secret --tls-verify=false "docker://$(registry secret)/app:1" | cmp - <(user manifest inspect app:1)
+    user manifest create --creds someone:secret --all again:1 "$(registry secret)/app:1"
+    user manifest rm app:1 again:1
 }

@@ -1,4 +1,5 @@
 // Manifests, indexes, configurations, manifest.json of archives, and references: the first byte says as what the rest is read.
+#include "images/list.h"
 #include "images/ref.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
@@ -31,6 +32,27 @@ static void read_config(const struct json_document *document, struct arena *aren
     }
 }
 
+// What an index lists can be listed anew, and says the same there.
+static void list_again(const struct image_manifest *index, struct arena *arena) {
+    AUTO_BUF struct buf text = {0};
+    struct err err = {0};
+    struct image_manifest again;
+    struct list list = {.annotations = index->annotations, .annotations_count = index->annotations_count};
+    list.items = arena_array(arena, index->manifests_count + 1, sizeof(*list.items));
+    list.items_count = index->manifests_count;
+    for (size_t i = 0; i < list.items_count; i++) {
+        list.items[i].descriptor = index->manifests[i];
+    }
+    if (list_render(&list, LIST_OCI, &text, &err) < 0) {
+        abort();
+    }
+    const struct json_document document = {.name = "again", .text = text.data, .size = text.size, .max_bytes = SIZE_MAX};
+    if (image_manifest_decode(&document, NULL, arena, &again, &err) < 0 || again.kind != IMAGE_INDEX ||
+        again.manifests_count != index->manifests_count) {
+        abort();
+    }
+}
+
 // The short form of a reference is the same reference.
 static void read_ref(const char *text, struct arena *arena) {
     struct err err = {0};
@@ -59,7 +81,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     switch (data[0] % 4) {
     case 0:
         if (image_manifest_decode(&document, NULL, &arena, &manifest, &err) == 0) {
+            if (manifest.kind == IMAGE_INDEX) {
+                list_again(&manifest, &arena);
+            }
             for (size_t i = 0; i < manifest.manifests_count; i++) {
+                (void)image_descriptor_is_foreign(&manifest.manifests[i]);
                 (void)image_descriptor_is_attestation(&manifest.manifests[i]);
                 if (manifest.manifests[i].platform) {
                     (void)image_platform_rank(manifest.manifests[i].platform, image_platform_of_host());
