@@ -31,6 +31,11 @@ static bool knows_sha512(const char *name) {
     return check_is_hex(name, SHA512_DIGITS);
 }
 
+static bool knows_partial(const char *name) {
+    return (strncmp(name, "sha256-", 7) == 0 && knows_sha256(name + 7)) ||
+           (strncmp(name, "sha512-", 7) == 0 && knows_sha512(name + 7));
+}
+
 static bool knows_algorithm(const char *name) {
     return strcmp(name, "sha256") == 0 || strcmp(name, "sha512") == 0;
 }
@@ -64,6 +69,7 @@ static const struct rule of_names[] = {{knows_all, S_IFLNK}, {0}};
 static const struct rule of_lists[] = {{knows_all, S_IFREG}, {0}};
 static const struct rule of_layers[] = {{knows_sha256, S_IFDIR}, {0}};
 static const struct rule of_layer[] = {{knows_tree, 0}, {knows_document, S_IFREG}, {0}};
+static const struct rule of_partials[] = {{knows_partial, S_IFREG}, {0}};
 static const struct rule of_staging[] = {{knows_all, S_IFDIR}, {0}};
 
 static void check_attributes(struct check *check, const char *path, const struct stat *status) {
@@ -145,6 +151,7 @@ void check_layout(struct check *check) {
         {"tags", of_tags, of_names},
         {"lists", of_tags, of_lists},
         {"layers", of_layers, of_layer},
+        {"partials", of_partials, NULL},
         {"staging", of_staging, NULL},
     };
     check_places(check);

@@ -287,3 +287,43 @@ resumes_without() {
     coffer images > /dev/null
     [ ! -e "$PARTIAL" ]
 }
+
+@test "a check of the store knows it" {
+    break_off 1500000 --partial-after 0
+    coffer images > /dev/null
+    coffer system check
+    touch "$(coffer_store)/partials/sha256-0"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == *"partials/sha256-0: does not belong into the store" ]]
+    rm "$(coffer_store)/partials/sha256-0"
+}
+
+@test "an ordinary user's pull, whose fetcher has no more rights than he" {
+    needs newuidmap setpriv
+    make_user
+    install -d -o "$TEST_UID" "$BATS_TEST_TMPDIR/user"
+    export HOME=$BATS_TEST_TMPDIR/user XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/user
+    cd "$BATS_TEST_TMPDIR/user"
+    PARTIAL=$BATS_TEST_TMPDIR/user/store/partials/${LAYER/:/-}
+    # Not as_user: the process itself is to be killed.
+    setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- \
+        "$COFFER" --root "$HOME/run" --store "$HOME/store" pull -q --partial-after 0 "$(ref throttled)" > "$WORK/log" 2>&1 3>&- &
+    pid=$!
+    for _ in $(seq 100); do
+        [ ! -f "$PARTIAL" ] || [ "$(stat -c %s "$PARTIAL")" -lt 1000000 ] || break
+        sleep 0.05
+    done
+    kill -9 "$pid"
+    wait "$pid" 2> /dev/null || true
+    sleep 0.2
+    [ "$(stat -c '%u %a' "$PARTIAL")" = "$TEST_UID 600" ]
+    KEPT=$(($(stat -c %s "$PARTIAL") - NOTE))
+    [ "$KEPT" -gt 900000 ]
+    : > "$HOSTILE/requests"
+    run as_user "$COFFER" --root "$HOME/run" --store "$HOME/store" pull -q "$(ref good)"
+    [ "$status" -eq 0 ]
+    [ "$output" = "$(ref good)" ]
+    [ "$(ranges)" = "bytes=$KEPT-" ]
+    [ ! -e "$PARTIAL" ]
+}
