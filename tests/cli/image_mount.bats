@@ -12,7 +12,11 @@ setup() {
 }
 
 teardown() {
+    local pause=${HOME_DIR:-/nowhere}/x/libpod/tmp/pause.pid
     coffer image unmount --all --force > /dev/null 2>&1 || true
+    if [ -e "$pause" ]; then # podman keeps a user namespace by a process that does not end
+        kill "$(cat "$pause")" || true
+    fi
 }
 
 load_tiny() {
@@ -296,7 +300,8 @@ user_setup() {
     skopeo copy -q "oci:$WORK/image:1" "docker-archive:$WORK/image.tar:tiny:latest"
     chmod a+r "$WORK/image.tar"
     # shellcheck disable=SC2016 # the inner shells'
-    run as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME -u XDG_CONFIG_HOME HOME="$HOME_DIR" PATH="$(dirname "$COFFER"):/usr/sbin:/usr/bin:/sbin:/bin" \
+    as_user mkdir -m 0700 "$HOME_DIR/x"
+    run as_user env -u XDG_DATA_HOME -u XDG_CONFIG_HOME XDG_RUNTIME_DIR="$HOME_DIR/x" HOME="$HOME_DIR" PATH="$(dirname "$COFFER"):/usr/sbin:/usr/bin:/sbin:/bin" \
         COFFER_ROOT="$HOME_DIR/run" COFFER_STORE="$HOME_DIR/store" COMPARE="$BATS_TEST_DIRNAME/../compare_trees.py" ARCHIVE="$WORK/image.tar" sh -c '
         cd && cp "$COMPARE" compare.py &&
         mine="--root $HOME/p --runroot $HOME/r --tmpdir $HOME/t --storage-driver vfs --cgroup-manager cgroupfs --events-backend file"
