@@ -290,20 +290,21 @@ const struct command command_system_check = {
     .name = "check",
     .usage = "[IMAGE...]",
     .summary = "Check that all images are what they were when they came, and repair what is not",
-    .description =
-        "Holds manifests and configurations against their digests, layers against the diff ids and records of their tars, records "
-        "and "
-        "names against each other, and files of the store against what belongs there. With IMAGE only what these need. A finding "
-        "is a "
-        "line on standard output. Leftovers of commands that were killed are told, but are no damage.\n\n"
-        "With --repair damaged layers and documents are brought again from the registries that the image has a name in, by the "
-        "digest of "
-        "its manifest: its id and its names stay. What a running container uses is told, and stays as it is. Files that do not "
-        "belong "
-        "into the store are moved to lost+found/ in it, names that lead nowhere and leftovers are removed.\n\n"
-        "The exit code is 0 when all is well or has been repaired, 1 when there is damage, and 125 when the check itself failed, "
-        "of one layer "
-        "perhaps.",
+    .description = "Holds manifests and configurations against their digests, layers against the diff ids and records of their "
+                   "tars, records and "
+                   "names against each other, and files of the store against what belongs there. With IMAGE only what these need. "
+                   "A finding is a "
+                   "line on standard output. Leftovers of commands that were killed are told, but are no damage.\n\n"
+                   "With --repair damaged layers and documents are brought again, from the files that --from names or from the "
+                   "registries that the "
+                   "image has a name in, by the digest of its manifest: its id and its names stay. What a running container uses, "
+                   "or is mounted, "
+                   "is told, and stays as it is. Files that do not belong into the store are moved to lost+found/ in it, names "
+                   "that lead nowhere "
+                   "and leftovers are removed.\n\n"
+                   "The exit code is 0 when all is well or has been repaired, 1 when there is damage, and 125 when the check "
+                   "itself failed, of one "
+                   "layer perhaps.",
     .examples = "coffer system check\ncoffer system check --quick\ncoffer system check --repair --from oci-archive:app.tar app",
     .group = COMMAND_GROUP_OTHER,
     .max_operands = COMMAND_ANY_COUNT,

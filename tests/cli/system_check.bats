@@ -594,6 +594,27 @@ END
     repairs "layers/$TOP: layer.json is missing $(of_app): repaired"
 }
 
+@test "what others bring and remove meanwhile is no damage" {
+    churn() {
+        while [ ! -e "$WORK/stop" ]; do
+            "$COFFER" --root "$(coffer_root)" --store "$STORE" load -q --name churn:1 "oci:$MADE/second:1"
+            "$COFFER" --root "$(coffer_root)" --store "$STORE" rmi churn:1
+        done
+    }
+    churn > "$WORK/churned" 2>&1 3>&- &
+    pid=$!
+    for _ in $(seq 30); do
+        run coffer system check
+        [ "$status" -eq 0 ] || break
+    done
+    touch "$WORK/stop"
+    wait "$pid"
+    if [ "$status" -ne 0 ] || grep -v '^Untagged\|^Deleted\|^Loaded\|^sha256' "$WORK/churned"; then
+        echo "exit code $status, output: $output"
+        return 1
+    fi
+}
+
 @test "a repair that is killed leaves a store that the next one repairs" {
     for delay in 0.005 0.01 0.02 0.04 0.08 0.16; do
         rm -rf "$STORE/layers/$TOP" "$STORE/blobs/sha256/$ID"
