@@ -104,9 +104,9 @@ void list_describe(struct list_item *item, const struct list_details *details, s
         descriptor->platform = platform;
     }
     struct text_pair *pairs = arena_array(arena, descriptor->annotations_count + details->annotations_count + 1, sizeof(*pairs));
-    size_t count = 0;
-    for (size_t i = 0; i < descriptor->annotations_count; i++) {
-        set_pair(pairs, &count, &descriptor->annotations[i]);
+    size_t count = descriptor->annotations_count;
+    if (count > 0) { // each name is there once: what was decoded has no name twice
+        memcpy(pairs, descriptor->annotations, count * sizeof(*pairs));
     }
     for (size_t i = 0; i < details->annotations_count; i++) {
         set_pair(pairs, &count, &details->annotations[i]);
@@ -131,7 +131,8 @@ static int add(struct finding *finding, const struct list_item *item, struct err
     list_describe(added, &finding->options->details, finding->arena);
     const struct image_platform *platform = added->descriptor.platform;
     if (!platform || is_empty(platform->os) || is_empty(platform->architecture)) {
-        return err_set(err, ERR_INPUT, "%s: its configuration does not say for which platform it is; give --os and --arch",
+        return err_set(err, ERR_INPUT,
+                       "%s: its configuration does not say for which platform it is; add it by itself, with --os and --arch",
                        added->descriptor.digest);
     }
     return list_platform_check(platform, err) < 0 ? err_in(err, "%s: platform", added->descriptor.digest) : 0;
@@ -198,7 +199,9 @@ static int add_listed(struct finding *finding, const struct image_descriptor *li
                        quote_text(listed->media_type, quoted));
     }
     if (kind == IMAGE_MANIFEST && platform && !is_empty(platform->os) && !is_empty(platform->architecture)) {
-        return add(finding, &(struct list_item){.name = finding->name, .descriptor = *listed}, err);
+        struct list_item item = {.name = finding->name, .descriptor = *listed};
+        item.descriptor.data = NULL; // nobody has held it against the digest
+        return add(finding, &item, err);
     }
     if (++finding->documents > MAX_DOCUMENTS) {
         return err_set(err, ERR_INPUT, "what it lists would have to be looked up in more than %d manifests", MAX_DOCUMENTS);

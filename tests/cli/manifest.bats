@@ -289,7 +289,7 @@ raw() { # HOST/NAME:TAG
     CONFIG='del(.architecture)' layout "$WORK/none" 1 "$BATS_FILE_TMPDIR/work/files.tar.gz"
     skopeo copy -q --dest-tls-verify=false "oci:$WORK/none:1" "docker://$ONE/none:1"
     coffer manifest create app:1
-    fails "$ONE/none:1: $(digest_at "$ONE/none:1"): its configuration does not say for which platform it is; give --os and --arch" \
+    fails "$ONE/none:1: $(digest_at "$ONE/none:1"): its configuration does not say for which platform it is; add it by itself, with --os and --arch" \
         coffer manifest add app:1 "$ONE/none:1"
     coffer manifest add --arch mips64le app:1 "$ONE/none:1"
     [ "$(coffer manifest inspect app:1 | jq -r '.manifests[].platform.architecture')" = mips64le ]
@@ -325,6 +325,9 @@ raw() { # HOST/NAME:TAG
     coffer manifest inspect "$WHERE" | cmp - "$WORK/index"
     on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) manifest inspect $WHERE"
     [[ "$output" == *'"os":"li\u009b2Jnux"'* ]]
+    hostile_index data '.manifests[0] += {data: "AAAA", annotations: {"a\u001b": "b"}}'
+    coffer manifest create --all data:1 "docker://$WHERE"
+    [ "$(coffer manifest inspect data:1 | jq -c '.manifests[0] | [.data, .annotations]')" = '[null,{"a\u001b":"b"}]' ]
     hostile_index path '.manifests[0].digest = "sha256:../../../etc/passwd\u001b"'
     run -125 coffer manifest add --all app:1 "docker://$WHERE"
     [[ "$output" == "coffer: $WHERE: manifests[0]: "* ]]
