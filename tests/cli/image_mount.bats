@@ -12,7 +12,7 @@ setup() {
 }
 
 teardown() {
-    local pause=${HOME_DIR:-/nowhere}/x/libpod/tmp/pause.pid
+    local pause=${HOME_DIR:-/nowhere}/t/pause.pid
     coffer image unmount --all --force > /dev/null 2>&1 || true
     if [ -e "$pause" ]; then # podman keeps a user namespace by a process that does not end
         kill "$(cat "$pause")" || true
