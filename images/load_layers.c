@@ -239,6 +239,34 @@ static int get_anew(struct load_layers *layers, size_t index, bool is_wrong, str
     return make_directory(layers, job, err);
 }
 
+// What the machine lacks says nothing of the bytes.
+static bool is_lack(const struct err *err) {
+    static const int lacks[] = {ENOSPC, EDQUOT, ENOMEM, EMFILE, ENFILE, EIO, EROFS};
+    for (size_t i = 0; i < ARRAY_LEN(lacks); i++) {
+        if (err->kind == ERR_SYSTEM && err->errnum == lacks[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A layer that was not what it should be. Bytes that were wrong are not kept; an unpacker that was killed may have been in the
+// way of somebody.
+static int take_failure(struct load_layers *layers, size_t index, struct err *err) {
+    struct load_layer_job *job = layers->jobs[index];
+    bool is_wrong = err->kind != ERR_STATE;
+    if (is_lack(err)) {
+        return name_layer(job, err);
+    }
+    if (job->resumes) {
+        return get_anew(layers, index, is_wrong, err);
+    }
+    if (is_wrong) {
+        partial_remove(&job->partial);
+    }
+    return name_layer(job, err);
+}
+
 static int take_result(struct load_layers *layers, size_t index, struct err *err) {
     struct load_layer_job *job = layers->jobs[index];
     int result = unpack_worker_result(job->worker, &job->result, err);
@@ -246,8 +274,7 @@ static int take_result(struct load_layers *layers, size_t index, struct err *err
     job->worker = NULL;
     fd_close(&job->record_fd);
     if (result < 0 || verify(job, err) < 0) {
-        // A disk that is full says nothing of the bytes.
-        return job->resumes && err->kind != ERR_SYSTEM ? get_anew(layers, index, true, err) : name_layer(job, err);
+        return take_failure(layers, index, err);
     }
     layers->states[index].done = layers->states[index].size;
     layers->states[index].state = LOAD_DONE;

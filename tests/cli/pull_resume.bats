@@ -288,6 +288,28 @@ resumes_without() {
     [ ! -e "$PARTIAL" ]
 }
 
+@test "bytes that prove wrong are not kept" {
+    run coffer pull -q --partial-after 0 "$(ref flipped)"
+    [ "$status" -eq 125 ]
+    [[ "$output" == *": layer $LAYER: "* ]]
+    [ "$(ls -A "$(coffer_store)/partials")" = "" ]
+    nothing_staged
+}
+
+@test "a disk without room for the layer leaves what is kept" {
+    break_off 1500000 --partial-after 0
+    mount -t tmpfs -o size=1m none "$(coffer_store)/staging"
+    run --separate-stderr coffer pull -q "$(ref good)"
+    umount "$(coffer_store)/staging"
+    [ "$status" -eq 125 ]
+    [[ "$stderr" == *"No space left on device" ]]
+    [ "$(stat -c %s "$PARTIAL")" -ge $((NOTE + KEPT)) ]
+    coffer images > /dev/null
+    : > "$HOSTILE/requests"
+    resumes good
+    [ "$stderr" = "" ]
+}
+
 @test "a check of the store knows it" {
     break_off 1500000 --partial-after 0
     coffer images > /dev/null
