@@ -137,6 +137,7 @@ int copy_image(const struct copy_options *options, struct digest *ret_digest, st
         .registry = options->from.registry,
         .ref = options->from.ref,
         .beside = options->to.registry,
+        .store = options->from.store,
         .input_fd = options->input_fd,
         .spool_fd = options->spool_fd,
         .platform = options->platform,

@@ -17,6 +17,7 @@
 struct err;
 struct image_platform;
 struct registry;
+struct store;
 
 // One end: a reference in its registry, or files by their text: as a source what images/source.h says, as a target
 //
@@ -27,6 +28,7 @@ struct copy_end {
     struct registry *registry; // NULL: text
     const struct image_ref *ref;
     const char *text;
+    const struct store *store; // of a source: text is the name of an image in there
 };
 
 // PACKING is told of a layer by its diff id, and is over when all bytes are done.

@@ -173,7 +173,13 @@ int layer_make_record(int dir_fd, struct err *err) {
 
 int layer_publish(const struct store *store, const struct staging *staging, const char *name, const struct layer *layer,
                   struct err *err) {
-    if (renameat(staging->fd, name, store->layers_fd, layer->key) < 0 && errno != EEXIST && errno != ENOTEMPTY) {
+    if (renameat(staging->fd, name, store->layers_fd, layer->key) == 0 || errno == EEXIST || errno == ENOTEMPTY) {
+        return 0;
+    }
+    // Of several images that are published together, one before may have brought it there.
+    int reason = errno;
+    if (reason != ENOENT || faccessat(store->layers_fd, layer->key, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+        errno = reason;
         return err_sys(err, "put layer %s in its place", layer->key);
     }
     return 0;

@@ -253,6 +253,16 @@ int source_open(const struct source_request *request, struct source **ret_source
     *source = (struct source){
         .fd = -1, .spool_fd = request->spool_fd, .platform = request->platform ? request->platform : image_platform_of_host()};
     source->archive.fd = -1;
+    source->record_fd = -1;
+    if (request->store) {
+        source->store = request->store;
+        if (source_store_open(source, request->text, err) < 0) {
+            return -1;
+        }
+        *ret_source = source;
+        source = NULL;
+        return 0;
+    }
     if (request->registry) {
         source->kind = SOURCE_REGISTRY;
         source->registry = request->registry;
@@ -285,6 +295,7 @@ void source_close(struct source *source) {
     free(source->blob_fds);
     archive_finish(&source->archive);
     fd_close(&source->fd);
+    fd_close(&source->record_fd);
     arena_finish(&source->arena);
     free(source);
 }
@@ -422,6 +433,7 @@ static const struct {
     [SOURCE_DOCKER] = {source_docker_images, source_docker_root},
     [SOURCE_DIR] = {source_dir_images, source_dir_root},
     [SOURCE_REGISTRY] = {source_registry_images, source_registry_root},
+    [SOURCE_STORE] = {NULL, source_store_root}, // what is there need not be loaded
 };
 
 int source_say_elsewhere(const char *url, struct err *err) {

@@ -1,6 +1,7 @@
 // Where images are loaded from: OCI image layouts, as directories or archives, archives of `docker save`, and skopeo's directories.
 //
 //     a reference, of a registry that is open
+//     an image of the store, to hand it on: its layers as the plain tars that they were
 //     oci:DIR[:TAG]    oci-archive:FILE[:TAG]    docker-archive:FILE[:REFERENCE]    dir:DIR
 //     PATH, which tells by itself    -, standard input
 //
@@ -26,10 +27,11 @@ struct arena;
 struct err;
 struct registry;
 struct source;
+struct store;
 
 // A run of bytes of an open file. The source owns the descriptor.
 struct source_blob {
-    int fd; // -1: in the registry
+    int fd; // -1: in the registry, or to be made of the store's
     uint64_t offset;
     uint64_t size;
 };
@@ -65,6 +67,7 @@ struct source_request {
     struct registry *registry; // where `ref` is; NULL: text is not one
     const struct image_ref *ref;
     struct registry *beside;               // another one, whose transfers go on while this one is waited for; NULL: none
+    const struct store *store; // where `text` is an image's name; NULL: it is not
     int input_fd;                          // what "-" stands for
     int spool_fd;                          // a directory for what must be written out; no name is left there
     const struct image_platform *platform; // NULL: this host's

@@ -47,7 +47,7 @@ int source_find_blob(struct source *source, const struct image_descriptor *descr
         return -1;
     }
     const char *path = *ret_path = blob_path(source, descriptor, &digest, room);
-    if (source->kind == SOURCE_REGISTRY) {
+    if (source->kind == SOURCE_REGISTRY || source_store_layer(source, &digest)) {
         *ret_blob = (struct source_blob){.fd = -1, .size = (uint64_t)descriptor->size};
         return 0;
     }
@@ -114,6 +114,10 @@ int source_blob(struct source *source, const struct image_descriptor *descriptor
     const char *path;
     if (digest_parse(descriptor->digest, &digest, err) < 0 || source_find_blob(source, descriptor, room, &path, ret, err) < 0) {
         return -1;
+    }
+    const char *layer = source_store_layer(source, &digest);
+    if (layer) {
+        return source_store_pack(source, layer, ret, err);
     }
     if (ret->fd >= 0 || source_registry_blob(source, &digest, ret->size, ret, err) == 0) {
         return 0;

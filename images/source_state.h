@@ -3,6 +3,7 @@
 #define COFFER_IMAGES_SOURCE_STATE_H
 
 #include "images/archive.h"
+#include "images/image_record.h"
 #include "images/source.h"
 #include "runtime/base/arena.h"
 
@@ -11,7 +12,7 @@ enum {
     SOURCE_MAX_LAYERS = 500,              // of an image: more overlayfs does not take
 };
 
-enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER, SOURCE_DIR, SOURCE_REGISTRY };
+enum source_kind { SOURCE_ANY, SOURCE_LAYOUT, SOURCE_DOCKER, SOURCE_DIR, SOURCE_REGISTRY, SOURCE_STORE };
 
 // A member of an archive of `docker save`, by its digest.
 struct source_part {
@@ -27,8 +28,11 @@ struct source {
     struct registry *registry; // borrowed
     struct registry *beside;   // borrowed; NULL: none
     const struct image_ref *ref;
-    int spool_fd; // borrowed
-    int fd;       // a directory, or an archive
+    const struct store *store;  // borrowed
+    struct image_record record; // of the image in it
+    int record_fd;              // with a shared lock
+    int spool_fd;               // borrowed
+    int fd;                     // a directory, or an archive
     bool is_archive;
     struct archive archive;
     const struct source_part *parts; // of the one image that is handed on
@@ -98,6 +102,16 @@ int source_docker_images(struct source *source, struct source_list *list, struct
 int source_docker_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
 int source_dir_images(struct source *source, struct source_list *list, struct err *err) MUST_CHECK;
 int source_dir_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+
+// An image of the store: source_store.c.
+int source_store_open(struct source *source, const char *name, struct err *err) MUST_CHECK;
+int source_store_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) MUST_CHECK;
+
+// The key of the layer that has this digest as its diff id; NULL: it is none of the image's.
+const char *source_store_layer(const struct source *source, const struct digest *digest);
+
+// Its tar, in a file without a name in the spool directory.
+int source_store_pack(struct source *source, const char *key, struct source_blob *ret, struct err *err) MUST_CHECK;
 
 // Checks the configuration against the layers and gives them their diff ids. `name`: of the configuration, for messages.
 int source_take_config(struct source_list *list, struct source_image *image, const char *name, struct err *err) MUST_CHECK;

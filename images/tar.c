@@ -452,11 +452,33 @@ static void forget_member(struct tar_reader *tar) {
     tar->data_done = 0;
 }
 
-int tar_next(struct tar_reader *tar, struct tar_entry *ret_entry, struct err *err) {
-    if (skip(tar, tar->data_left + tar->padding, err) < 0) {
+// The rest of the member before. Some writers (umoci's insert) end behind the last member's data, without its padding, and other
+// readers take that for the end. Returns 0 for that.
+static int leave_member(struct tar_reader *tar, struct err *err) {
+    if (skip(tar, tar->data_left, err) < 0) {
         return -1;
     }
+    uint32_t padding = tar->padding;
+    while (padding > 0) {
+        if (fill(tar, err) < 0) {
+            return -1;
+        }
+        if (tar->have == 0) {
+            return 0;
+        }
+        size_t step = padding < tar->have ? padding : tar->have;
+        take(tar, step);
+        padding -= (uint32_t)step;
+    }
+    return 1;
+}
+
+int tar_next(struct tar_reader *tar, struct tar_entry *ret_entry, struct err *err) {
+    int more = leave_member(tar, err);
     forget_member(tar);
+    if (more <= 0) {
+        return more;
+    }
     for (;;) {
         const struct tar_header *header;
         if (next_header(tar, &header, err) < 0) {

@@ -12,6 +12,7 @@ extern const struct command command_images;
 extern const struct command command_import;
 extern const struct command command_inspect;
 extern const struct command command_load;
+extern const struct command command_save;
 extern const struct command command_login;
 extern const struct command command_logout;
 extern const struct command command_manifest;

@@ -1,8 +1,10 @@
 #include "images/copy.h"
 #include "cli/commands/all.h"
+#include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/copy_progress.h"
 #include "cli/registry_session.h"
+#include "images/push.h"
 #include "images/ref.h"
 #include "images/source.h"
 #include "runtime/base/err.h"
@@ -25,10 +27,20 @@ struct copy_request {
     struct registry_flags registry;
 };
 
+// "store:NAME": an image of coffer's own store. An image of docker.io that is called "store" is docker.io/library/store.
+static const char *in_store(const char *text) {
+    static const char prefix[] = "store:";
+    return strncmp(text, prefix, sizeof(prefix) - 1) == 0 ? text + sizeof(prefix) - 1 : NULL;
+}
+
+static bool is_registry(const char *text) {
+    return !source_is_file(text) && !in_store(text);
+}
+
 // A password is for one registry: of two, the one that is named with it.
 static int check_logins(const struct context *context, struct err *err) {
     const struct copy_request *request = context->request;
-    bool from_file = source_is_file(context->operands[0]), to_file = source_is_file(context->operands[1]);
+    bool from_file = !is_registry(context->operands[0]), to_file = !is_registry(context->operands[1]);
     if (request->registry.creds && !from_file && !to_file) {
         return err_set(err, ERR_INPUT, "--creds: there are two registries; give --src-creds or --dest-creds");
     }
@@ -47,8 +59,8 @@ static int open_end(struct context *context, bool is_target, struct registry_ses
     const char *text = context->operands[is_target], *creds = is_target ? request->target_creds : request->source_creds;
     struct registry_flags flags = request->registry;
     flags.creds = creds ? creds : flags.creds;
-    if (source_is_file(text)) {
-        ret->text = text;
+    if (!is_registry(text)) {
+        ret->text = in_store(text) ? in_store(text) : text;
         return 0;
     }
     struct image_ref *ref = arena_alloc(&context->arena, sizeof(*ref));
@@ -80,8 +92,75 @@ static bool is_standard_output(const char *target) {
            output.st_dev == file.st_dev && output.st_ino == file.st_ino;
 }
 
+// Into the store: what `pull` and `load` do.
+static int copy_into_store(struct context *context, struct err *err) {
+    const struct copy_request *request = context->request;
+    const char *source = context->operands[0], *name = in_store(context->operands[1]);
+    AUTO_REGISTRY_SESSION struct registry_session session = {0};
+    struct copy_end from = {0};
+    if (in_store(source)) {
+        return err_set(err, ERR_INPUT, "%s: it is in the store already; coffer tag gives it another name", source);
+    }
+    if (request->all) {
+        return err_set(err, ERR_INPUT, "--all: the store holds images for one platform each; choose one with --platform");
+    }
+    if (check_logins(context, err) < 0 || open_end(context, false, &session, &from, err) < 0) {
+        return -1;
+    }
+    const struct store_load load = {
+        .source = source,
+        .registry = from.registry,
+        .ref = from.ref,
+        .name = *name ? name : NULL,
+        .platform = request->platform,
+        .quiet = request->quiet,
+    };
+    return store_load(context, &load, err);
+}
+
+// Out of the store to a registry: what `push` does.
+static int push_from_store(struct context *context, const struct copy_options *copy, struct store *store, struct digest *ret_digest,
+                           struct err *err) {
+    const struct copy_request *request = context->request;
+    const struct registry_flags plain = {.authfile = request->registry.authfile, .late = true};
+    AUTO_REGISTRY_SESSION struct registry_session others = {0};
+    if (registry_session_open(context, &plain, copy->to.ref->registry, &others, err) < 0) {
+        return -1;
+    }
+    const struct push_options push = {
+        .store = store,
+        .name = copy->from.text,
+        .registry = copy->to.registry,
+        .others = others.registry,
+        .to = copy->to.ref,
+        .spool_fd = copy->spool_fd,
+        .compression = COMPRESSION_GZIP,
+        .progress = copy->progress,
+        .progress_context = copy->progress_context,
+    };
+    return push_image(&push, ret_digest, err);
+}
+
+static int copy_as_it_is(struct context *context, struct copy_options *copy, struct digest *ret_digest, struct err *err) {
+    AUTO_STORE struct store *store = NULL;
+    if (!in_store(context->operands[0])) {
+        return copy_image(copy, ret_digest, err);
+    }
+    if (store_of(context, &store, NULL, err) < 0) {
+        return -1;
+    }
+    if (copy->to.registry) {
+        return push_from_store(context, copy, store, ret_digest, err);
+    }
+    copy->from.store = store;
+    return copy_image(copy, ret_digest, err);
+}
+
 static int run(struct context *context, struct err *err) {
     const struct copy_request *request = context->request;
+    if (in_store(context->operands[1])) {
+        return copy_into_store(context, err);
+    }
     AUTO_REGISTRY_SESSION struct registry_session from = {0};
     AUTO_REGISTRY_SESSION struct registry_session to = {0};
     AUTO_COPY_PROGRESS struct copy_progress shown = {0};
@@ -113,7 +192,7 @@ static int run(struct context *context, struct err *err) {
         copy.progress = copy_progress_show;
         copy.progress_context = &shown;
     }
-    if (copy_image(&copy, &digest, err) < 0) {
+    if (copy_as_it_is(context, &copy, &digest, err) < 0) {
         return -1;
     }
     return is_standard_output(context->operands[1]) ? copy_write_digest(&digest, request->digest_file, err)
@@ -140,7 +219,9 @@ const struct command command_copy = {
     .summary = "Copy an image between registries, archives and directories",
     .description =
         "SOURCE and TARGET are images' names in their registries, or files: oci:DIR[:TAG] and oci-archive:FILE[:TAG] with an OCI "
-        "layout, docker-archive:FILE[:REFERENCE] as docker save writes it, and dir:DIR as skopeo has it. FILE may be -, "
+        "layout, docker-archive:FILE[:REFERENCE] as docker save writes it, dir:DIR as skopeo has it, and store:NAME, an image of "
+        "the "
+        "store, whose layers become the plain tars that they were. FILE may be -, "
         "standard input or output; one that is there is replaced when the new one is whole. The bytes stay what they are, "
         "and so do all digests; blobs that the target has are not sent again, and to a registry up to four are sent side by side. "
         "Only in a docker-archive layers are unpacked, "

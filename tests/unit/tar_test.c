@@ -374,8 +374,10 @@ CASE(what_ends_too_early) {
     CHECK_STR(fault(&tar), "no error"); // without the two blocks of zeros, as some builders leave it
     for (tar.size = whole - 1; tar.size > 0; tar.size--) {
         const char *text = fault(&tar);
-        if (!strstr(text, "in the middle of a member") && tar.size != TAR_BLOCK_SIZE) {
-            CHECK_STR(text, "cut off");
+        // Behind the data is the end, whether the last block is padded or not: umoci's insert does without.
+        bool is_end = tar.size >= TAR_BLOCK_SIZE + strlen("data");
+        if ((is_end ? strcmp(text, "no error") != 0 : !strstr(text, "in the middle of a member")) && tar.size != TAR_BLOCK_SIZE) {
+            CHECK_STR(text, is_end ? "no error" : "cut off");
             break;
         }
     }
