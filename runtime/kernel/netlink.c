@@ -194,12 +194,22 @@ static int take_exchange(void *context, const struct nlmsghdr *message, struct e
     return 0;
 }
 
+// What a batch that was refused as a whole has left unread: all of it is there already.
+static void drain(int fd) {
+    char room[64];
+    while (recv(fd, room, sizeof(room), MSG_DONTWAIT) > 0) {
+    }
+}
+
 int netlink_exchange(int fd, const struct buf *batch, uint32_t last, netlink_take *take, void *context,
                      struct netlink_failure *ret_failure, struct err *err) {
     struct exchange exchange = {.take = take, .context = context, .last = last};
     int result = netlink_send(fd, batch, err);
     while (result == 0 && !exchange.done) {
         result = netlink_receive(fd, take_exchange, &exchange, err);
+    }
+    if (result == 0 && exchange.failure.errnum && exchange.failure.number == 0 && last != 0) {
+        drain(fd);
     }
     if (result == 0) {
         *ret_failure = exchange.failure;

@@ -10,7 +10,7 @@
 #include <linux/if_link.h>
 #include <string.h>
 
-enum { CREATE = 1, QUIET, UP, ADDRESS }; // the requests' numbers
+enum { CREATE = 1, QUIET, UP, LOCAL, ADDRESS }; // the requests' numbers
 
 // The gateway's hardware address goes with its address; a bridge without one is known by its name (FNV-1a).
 static void choose_mac(const struct bridge_request *request, uint8_t ret_mac[MAC_SIZE]) {
@@ -44,6 +44,14 @@ static void add_create(struct buf *batch, const struct bridge_request *request) 
     netlink_add_u32(batch, IFLA_BR_STP_STATE, 0);
     netlink_nest_end(batch, data);
     netlink_nest_end(batch, info);
+}
+
+// Who passes packets on asks for neighbours by this address (RFC 4861, 7.2.2), and does not ask without.
+static void add_local(struct buf *batch, const struct bridge_request *request, int index) {
+    uint8_t mac[MAC_SIZE];
+    choose_mac(request, mac);
+    const struct link_address local = link_local_of(mac);
+    link_add_address(batch, LOCAL, index, &local, false);
 }
 
 static int complain(const struct bridge_request *request, const struct netlink_failure *failure, struct err *err) {
@@ -89,6 +97,7 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
     AUTO_BUF struct buf batch = BUF_IN(room);
     AUTO_FD int fd = -1;
     int index = 0;
+    bool needs_local = false;
     if (link_check_name(request->name, err) < 0 || (fd = netlink_open(err)) < 0 ||
         find_bridge(fd, request->name, &index, err) < 0) {
         return -1;
@@ -102,6 +111,10 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
     buf_clear(&batch);
     for (size_t i = 0; i < request->address_count; i++) {
         link_add_address(&batch, (uint32_t)(ADDRESS + i), index, &request->addresses[i], false);
+        needs_local = needs_local || request->addresses[i].address.family == AF_INET6;
+    }
+    if (needs_local) {
+        add_local(&batch, request, index);
     }
     link_add_up(&batch, UP, index, true);
     if (send_batch(fd, request, &batch, UP, err) < 0) {

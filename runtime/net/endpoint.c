@@ -18,6 +18,8 @@ enum { LOOPBACK_INDEX = 1 }; // of every namespace: it is made with it
 
 // --- the pair ---
 
+enum { CREATE = 1, PORT_MODE };
+
 // How the container's end is born: the attributes are the same whether it is the request's subject or a veth's peer.
 static void add_container_end(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE],
                               int netns_fd) {
@@ -36,7 +38,7 @@ static void add_pair(struct buf *batch, const struct endpoint_request *request, 
                      int netns_fd) {
     const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP},
                            peer = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1, &up, sizeof(up));
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, CREATE, &up, sizeof(up));
     netlink_add_string(batch, IFLA_IFNAME, request->host_name);
     netlink_add_u32(batch, IFLA_MASTER, (uint32_t)parent);
     if (request->mtu) {
@@ -53,10 +55,24 @@ static void add_pair(struct buf *batch, const struct endpoint_request *request, 
     netlink_nest_end(batch, info);
 }
 
+// What comes from the container may go back to it: where bridged packets meet the packet filter (br_netfilter), that turns what a
+// container sends to its own published port back within the bridge, which would keep it from the port that it came by.
+static void add_port_mode(struct buf *batch, const struct endpoint_request *request) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_ACK, PORT_MODE, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, request->host_name);
+    size_t info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_SLAVE_KIND, "bridge");
+    size_t data = netlink_nest(batch, IFLA_INFO_SLAVE_DATA);
+    netlink_add_u8(batch, IFLA_BRPORT_MODE, 1);
+    netlink_nest_end(batch, data);
+    netlink_nest_end(batch, info);
+}
+
 static void add_macvlan(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,
                         int netns_fd) {
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, 1, &link, sizeof(link));
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, CREATE, &link, sizeof(link));
     add_container_end(batch, request, mac, netns_fd);
     netlink_add_u32(batch, IFLA_LINK, (uint32_t)parent);
     size_t info = netlink_nest(batch, IFLA_LINKINFO);
@@ -87,9 +103,9 @@ static int complain(const struct endpoint_request *request, int errnum, struct e
     return err_num(err, errnum, "make network interface \"%s\" on \"%s\"", request->name, request->parent);
 }
 
-static int try_link(int fd, const struct buf *batch, int *ret_errnum, struct err *err) {
+static int try_link(int fd, const struct buf *batch, uint32_t last, int *ret_errnum, struct err *err) {
     struct netlink_failure failure = {0};
-    if (netlink_exchange(fd, batch, 1, NULL, NULL, &failure, err) < 0) {
+    if (netlink_exchange(fd, batch, last, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
     *ret_errnum = failure.errnum;
@@ -101,6 +117,7 @@ static int try_link(int fd, const struct buf *batch, int *ret_errnum, struct err
 static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, struct err *err) {
     _Alignas(struct nlmsghdr) char room[1024];
     AUTO_BUF struct buf batch = BUF_IN(room);
+    uint32_t last = PORT_MODE;
     int parent = 0, errnum = 0;
     if (link_find(fd, request->parent, NULL, &parent, NULL, err) < 0) {
         return -1;
@@ -109,12 +126,18 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
         return err_set(err, ERR_NOT_FOUND, "make network interface \"%s\": this host has no interface \"%s\"", request->name,
                        request->parent);
     }
-    (request->kind == ENDPOINT_MACVLAN ? add_macvlan : add_pair)(&batch, request, mac, parent, netns_fd);
-    if (try_link(fd, &batch, &errnum, err) < 0) {
+    if (request->kind == ENDPOINT_MACVLAN) {
+        last = CREATE;
+        add_macvlan(&batch, request, mac, parent, netns_fd);
+    } else {
+        add_pair(&batch, request, mac, parent, netns_fd);
+        add_port_mode(&batch, request);
+    }
+    if (try_link(fd, &batch, last, &errnum, err) < 0) {
         return -1;
     }
     if (errnum == EEXIST && request->kind == ENDPOINT_BRIDGED &&
-        (link_remove(fd, request->host_name, "veth", err) < 0 || try_link(fd, &batch, &errnum, err) < 0)) {
+        (link_remove(fd, request->host_name, "veth", err) < 0 || try_link(fd, &batch, last, &errnum, err) < 0)) {
         return -1;
     }
     return errnum ? complain(request, errnum, err) : 0;
