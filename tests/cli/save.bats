@@ -12,7 +12,7 @@ setup_file() {
     # A second image on the same layer, and one with what a tar can hold: sparse, links, an attribute, odd times.
     mkdir -p "$BATS_FILE_TMPDIR/more"
     (
-        cd "$BATS_FILE_TMPDIR/more"
+        cd "$BATS_FILE_TMPDIR/more" || exit
         head -c 100001 /dev/urandom > noise
         truncate -s 5M sparse
         echo end >> sparse

@@ -1,8 +1,9 @@
 #!/bin/bash
-# tests/static/all.sh [PROGRAM]: everything that can be told from the sources, as TAP: one line a check.
+# tests/static/all.sh [PROGRAM]: everything that can be told from the sources, as TAP: one line a check. Fails if one of them does.
 cd "$(dirname "$0")/../.." || exit 1
 program=${1:-build/coffer}
 number=0
+failed=0
 
 # check NAME COMMAND...: what the command printed is shown when it fails.
 check() {
@@ -14,6 +15,7 @@ check() {
     else
         sed 's/^/# /' <<< "$said"
         echo "not ok $number - $name"
+        failed=1
     fi
 }
 
@@ -80,3 +82,4 @@ check "bats files are clean" lint_bats
 check "manual pages are clean" lint_manuals
 check "completions are valid bash" completions
 echo "1..$number"
+exit "$failed"
