@@ -12,18 +12,13 @@
 
 enum { CREATE = 1, QUIET, UP, LOCAL, ADDRESS }; // the requests' numbers
 
-// The gateway's hardware address goes with its address; a bridge without one is known by its name (FNV-1a).
+// The gateway's hardware address goes with its address.
 static void choose_mac(const struct bridge_request *request, uint8_t ret_mac[MAC_SIZE]) {
     if (request->address_count > 0) {
         link_mac_of(&request->addresses[0].address, ret_mac);
-        return;
+    } else {
+        link_mac_of_name(request->name, ret_mac);
     }
-    uint32_t hash = 2166136261;
-    for (const char *at = request->name; *at; at++) {
-        hash = (hash ^ (uint8_t)*at) * 16777619;
-    }
-    const struct address none = {.family = AF_INET, .bytes = {hash >> 24 & 0xff, hash >> 16 & 0xff, hash >> 8 & 0xff, hash & 0xff}};
-    link_mac_of(&none, ret_mac);
 }
 
 // The same request makes it and sets one right that is there.

@@ -11,13 +11,30 @@
 #include <stdio.h>
 #include <string.h>
 
-void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]) {
-    // An IPv4 address fits; of an IPv6 address what tells hosts apart are mostly its last bytes, all others go in as well.
-    uint8_t mac[MAC_SIZE] = {0x02, 0xcf};
-    for (size_t i = 0; i < address_bits(address) / 8; i++) {
-        mac[2 + i % 4] ^= address->bytes[i];
-    }
+static void put_mac(const uint8_t tail[4], uint8_t ret_mac[MAC_SIZE]) {
+    const uint8_t mac[MAC_SIZE] = {0x02, 0xcf, tail[0], tail[1], tail[2], tail[3]};
     memcpy(ret_mac, mac, MAC_SIZE);
+}
+
+static void put_sum(const void *bytes, size_t size, uint8_t ret_mac[MAC_SIZE]) {
+    uint32_t sum = 2166136261; // FNV-1a
+    for (size_t i = 0; i < size; i++) {
+        sum = (sum ^ ((const uint8_t *)bytes)[i]) * 16777619;
+    }
+    const uint8_t tail[] = {sum >> 24 & 0xff, sum >> 16 & 0xff, sum >> 8 & 0xff, sum & 0xff};
+    put_mac(tail, ret_mac);
+}
+
+void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]) {
+    if (address->family == AF_INET) {
+        put_mac(address->bytes, ret_mac);
+    } else {
+        put_sum(address->bytes, sizeof(address->bytes), ret_mac);
+    }
+}
+
+void link_mac_of_name(const char *name, uint8_t ret_mac[MAC_SIZE]) {
+    put_sum(name, strlen(name), ret_mac);
 }
 
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]) {

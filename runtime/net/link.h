@@ -22,8 +22,12 @@ struct link_address {
 };
 
 // A hardware address that is the same for the same address, always: whoever takes an address over from another container takes its
-// hardware address too, and no neighbour remembers a wrong one. Locally administered, unicast (IEEE 802).
+// hardware address too, and no neighbour remembers a wrong one. Locally administered, unicast (IEEE 802). Of IPv4 addresses no two
+// have the same; of IPv6 addresses a sum of 32 bits goes in.
 void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]);
+
+// The same for who has no address, but a name.
+void link_mac_of_name(const char *name, uint8_t ret_mac[MAC_SIZE]);
 
 // The link-local address that belongs to a hardware address (RFC 4291, appendix A).
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]);

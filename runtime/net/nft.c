@@ -39,7 +39,11 @@ static void add_border(struct nft_batch *batch, uint16_t type, uint32_t number) 
 uint32_t nft_message(struct nft_batch *batch, uint16_t type, uint16_t flags) {
     const struct nfgenmsg header = {.nfgen_family = batch->family, .version = NFNETLINK_V0};
     if (batch->count == 0 && changes(type)) {
-        add_border(batch, NFNL_MSG_BATCH_BEGIN, batch->count++);
+        add_border(batch, NFNL_MSG_BATCH_BEGIN, batch->count);
+        batch->count++;
+    } else if (batch->count == 0) {
+        netlink_begin(&batch->messages, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN, 0, batch->count, &header, sizeof(header));
+        batch->count++;
     }
     batch->last_at = batch->messages.size;
     netlink_begin(&batch->messages, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type), flags, batch->count, &header, sizeof(header));

@@ -28,7 +28,7 @@ enum { NFT_FIRST_REGISTER = 8 }; // NFT_REG32_00
 // A transaction, or a run of questions.
 struct nft_batch {
     struct buf messages;
-    uint32_t count;    // the messages' numbers: 0 is what opens the transaction, then from 1 on
+    uint32_t count;    // the messages' numbers: from 1 on, 0 is what goes in front
     size_t last_at;    // where the last message begins
     uint8_t family;    // of the table
     const char *table; // what the messages are about
@@ -42,15 +42,15 @@ void nft_batch_finish(struct nft_batch *batch);
 
 int nft_open(struct err *err) MUST_CHECK; // a socket
 
-// Begins a message (NFT_MSG_*) of the batch, which bears the name of the table as the attribute NFTA_*_TABLE, 1 in all of them. The
-// first one of those that change something opens the transaction. Returns its number.
+// Begins a message (NFT_MSG_*) of the batch, which bears the name of the table as the attribute NFTA_*_TABLE, 1 in all of them. In
+// front of the first one goes what opens a transaction, or, of questions, one that is always answered: who may not ask is told so,
+// and nothing else, as the answer to number 0. Returns the message's number.
 uint32_t nft_message(struct nft_batch *batch, uint16_t type, uint16_t flags);
 
 // Carries the transaction out. What the kernel refused is *ret_failure.
 int nft_commit(int fd, struct nft_batch *batch, struct netlink_failure *ret_failure, struct err *err) MUST_CHECK;
 
-// Asks the questions, the answers to which go to take(). One that is refused does not keep the others from being answered, except
-// the first.
+// Asks the questions, the answers to which go to take(). One that is refused does not keep the others from being answered.
 int nft_ask(int fd, struct nft_batch *batch, netlink_take *take, void *context, struct netlink_failure *ret_failure,
             struct err *err) MUST_CHECK;
 

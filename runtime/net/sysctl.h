@@ -22,8 +22,8 @@ struct sysctl_changes {
 int sysctl_forward(bool ipv4, bool ipv6, struct sysctl_changes *ret_changes, struct err *err) MUST_CHECK;
 
 // Packets with addresses in 127.0.0.0/8 can leave and enter by this interface. Without it what the host sends to a published port
-// of 127.0.0.1 could not be turned to a container, nor the answers back. Who sets it must see to it that nothing else comes in that
-// way: firewall.h drops what bears such an address already when it arrives.
+// of 127.0.0.1 could not be turned to a container, nor the answers back. Nothing else may come in that way: firewall.h drops what
+// bears such an address already when it arrives, so the network is added there first. For networks with published ports alone.
 int sysctl_route_localnet(const char *interface, struct err *err) MUST_CHECK;
 
 // The interface no longer listens to those who say they are routers: a container that can send such packets would be asked to carry

@@ -4,7 +4,9 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/mem.h"
+#include "runtime/net/conntrack.h"
 #include "runtime/net/firewall.h"
+#include "runtime/net/foreign_filter.h"
 #include "runtime/net/sysctl.h"
 
 #include <net/ethernet.h>
@@ -514,6 +516,100 @@ CASE(what_others_do_to_their_tables_is_theirs) {
     CHECK_STR(output_of("nft list table inet coffer"), before);
 }
 
+// A container is replaced, and a client goes on sending from where it did: its datagrams belong to a connection that the kernel knows.
+CASE(who_sends_to_one_that_is_gone_is_turned_to_the_next) {
+    if (no_lab) {
+        SKIP(no_lab);
+    }
+    char seen[ADDRESS_TEXT_SIZE];
+    struct err err = {0};
+    const struct firewall_port first = port_of(IPPROTO_UDP, NULL, 5355, "10.80.0.2", 53), first6 = port_of(IPPROTO_UDP, NULL, 5355, "fd80::2", 53);
+    const struct firewall_port next = port_of(IPPROTO_UDP, NULL, 5355, "10.80.0.3", 53), next6 = port_of(IPPROTO_UDP, NULL, 5355, "fd80::3", 53);
+    AUTO_FD int old = lab_serve(a1, SOCK_DGRAM, "10.80.0.2", 53), old6 = lab_serve(a1, SOCK_DGRAM, "fd80::2", 53);
+    AUTO_FD int new = lab_serve(a2, SOCK_DGRAM, "10.80.0.3", 53), new6 = lab_serve(a2, SOCK_DGRAM, "fd80::3", 53);
+    AUTO_FD int client = lab_connect(outside, SOCK_DGRAM, "192.0.2.1", 5355, LAB_WAIT_MS);
+    AUTO_FD int client6 = lab_connect(outside, SOCK_DGRAM, "2001:db8::1", 5355, LAB_WAIT_MS);
+    set_ports(&first, 1, "old");
+    set_ports(&first6, 1, "old");
+    CHECK(lab_ask(client, old, LAB_WAIT_MS, seen) && lab_ask(client6, old6, LAB_WAIT_MS, seen));
+    set_ports(&first, 1, NULL);
+    set_ports(&first6, 1, NULL);
+    set_ports(&next, 1, "new");
+    set_ports(&next6, 1, "new");
+    CHECK(!lab_ask(client, new, LAB_NOTHING_MS, seen) && !lab_ask(client6, new6, LAB_NOTHING_MS, seen));
+    const struct conntrack_match gone[] = {{.container = lab_address("10.80.0.2"), .protocol = IPPROTO_UDP},
+                                           {.container = lab_address("fd80::2"), .protocol = IPPROTO_UDP}};
+    CHECK_INT(conntrack_forget(filter, gone, 2, &err), 0);
+    CHECK(lab_ask(client, new, LAB_WAIT_MS, seen) && lab_ask(client6, new6, LAB_WAIT_MS, seen));
+    set_ports(&next, 1, NULL);
+    set_ports(&next6, 1, NULL);
+    // By the port, whoever it led to; what is of another protocol or port stays.
+    set_ports(&first, 1, "third");
+    const struct conntrack_match others[] = {{.protocol = IPPROTO_TCP, .port = 5355}, {.protocol = IPPROTO_UDP, .port = 53},
+                                             {.container = lab_address("10.80.0.4")}, {.container = lab_address("10.80.0.3"), .port = 1}};
+    CHECK_INT(conntrack_forget(filter, others, ARRAY_LEN(others), &err), 0);
+    CHECK(!lab_ask(client, old, LAB_NOTHING_MS, seen));
+    const struct conntrack_match port = {.protocol = IPPROTO_UDP, .port = 5355};
+    CHECK_INT(conntrack_forget(filter, &port, 1, &err), 0);
+    while (read(old, seen, 1) == 1) {
+    }
+    CHECK(lab_ask(client, old, LAB_WAIT_MS, seen));
+    set_ports(&first, 1, NULL);
+}
+
+static bool reaches_outside(void) {
+    AUTO_FD int tcp = lab_serve(outside, SOCK_STREAM, "192.0.2.2", 80), tcp6 = lab_serve(outside, SOCK_STREAM, "2001:db8::2", 80);
+    AUTO_FD int client = lab_connect(a1, SOCK_STREAM, "192.0.2.2", 80, LAB_NOTHING_MS);
+    AUTO_FD int client6 = lab_connect(a1, SOCK_STREAM, "2001:db8::2", 80, LAB_NOTHING_MS);
+    return client >= 0 && client6 >= 0 && tcp >= 0 && tcp6 >= 0;
+}
+
+CASE(dockers_and_ufws_and_firewalls_chains_are_passed) {
+    if (no_lab) {
+        SKIP(no_lab);
+    }
+    if (!has_nft || !run("iptables-nft -V > /dev/null 2>&1")) {
+        SKIP("needs nft(8) and iptables-nft(8)");
+    }
+    static const struct {
+        const char *name, *make, *shows, *expected, *remove;
+    } others[] = {
+        {"docker", "for i in iptables-nft ip6tables-nft; do $i -N DOCKER-USER && $i -A DOCKER-USER -j RETURN && $i -A FORWARD -j DOCKER-USER && "
+                   "$i -P FORWARD DROP || exit 1; done",
+         "iptables-nft -S DOCKER-USER; iptables-nft -S FORWARD; ip6tables-nft -S DOCKER-USER",
+         "-N DOCKER-USER\n-A DOCKER-USER -o cf-+ -j ACCEPT\n-A DOCKER-USER -i cf-+ -j ACCEPT\n-A DOCKER-USER -j RETURN\n"
+         "-P FORWARD DROP\n-A FORWARD -j DOCKER-USER\n"
+         "-N DOCKER-USER\n-A DOCKER-USER -o cf-+ -j ACCEPT\n-A DOCKER-USER -i cf-+ -j ACCEPT\n-A DOCKER-USER -j RETURN\n",
+         "nft delete table ip filter; nft delete table ip6 filter"},
+        {"ufw", "for i in iptables-nft ip6tables-nft; do $i -P FORWARD DROP || exit 1; done", "iptables-nft -S FORWARD",
+         "-P FORWARD DROP\n-A FORWARD -o cf-+ -j ACCEPT\n-A FORWARD -i cf-+ -j ACCEPT\n",
+         "nft delete table ip filter; nft delete table ip6 filter"},
+        {"firewalld", "nft add table inet firewalld && "
+                      "nft add chain inet firewalld filter_FORWARD '{ type filter hook forward priority 10; policy accept; }' && "
+                      "nft add rule inet firewalld filter_FORWARD reject with icmpx type admin-prohibited",
+         "nft list chain inet firewalld filter_FORWARD | sed -n 's/packets [0-9]* bytes [0-9]* //; /cf-/p'",
+         "\t\toifname \"cf-*\" counter accept\n\t\tiifname \"cf-*\" counter accept\n", "nft delete table inet firewalld"},
+    };
+    struct err err = {0};
+    CHECK_INT(foreign_filter_pass(filter, "cf-", &err), 0);
+    AUTO_FREE char *before = mem_copy_string(output_of("nft list ruleset"));
+    CHECK(strstr(before, "cf-+") == NULL);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        printf("# %s\n", others[i].name);
+        CHECK(run(others[i].make));
+        CHECK(!reaches_outside());
+        CHECK_INT(foreign_filter_pass(filter, "cf-", &err), 0);
+        CHECK_INT(foreign_filter_pass(filter, "cf-", &err), 0);
+        CHECK(reaches_outside());
+        CHECK_STR(output_of(others[i].shows), others[i].expected);
+        // What ours does not let through still is not.
+        CHECK_INT(lab_connect(router, SOCK_STREAM, "10.80.0.2", 80, LAB_NOTHING_MS), -1);
+        CHECK_INT(foreign_filter_stop(filter, "cf-", &err), 0);
+        CHECK(strstr(output_of(others[i].shows), "cf-") == NULL);
+        CHECK(run(others[i].remove));
+    }
+}
+
 CASE(two_hundred_cost_the_same_each) {
     if (no_lab) {
         SKIP(no_lab);
@@ -606,6 +702,8 @@ int main(void) {
     RUN(a_taken_port_names_its_owner);
     RUN(nft_shows_it_in_its_own_words);
     RUN(what_others_do_to_their_tables_is_theirs);
+    RUN(who_sends_to_one_that_is_gone_is_turned_to_the_next);
+    RUN(dockers_and_ufws_and_firewalls_chains_are_passed);
     RUN(two_hundred_cost_the_same_each);
     RUN(nothing_is_left);
     RUN(who_may_not_is_told);
