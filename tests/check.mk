@@ -40,7 +40,7 @@ install: man
 	$(BUILD)/coffer completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/coffer.fish
 
 # Each source on its own; all findings are shown before it fails.
-ANALYZED      := $(sort $(PROGRAM_SRC) $(INIT_SRC))
+ANALYZED      := $(sort $(PROGRAM_SRC) $(INIT_SRC) $(RESPONDER_SRC))
 ANALYZE_FLAGS  = $(CPPFLAGS) -std=gnu17 $(if $(filter runtime/base/err.c,$<),,-include tests/static/analyzer.h)
 analyze:
 	$(Q)$(MAKE) --no-print-directory -k -j2 $(addprefix analyze/,$(ANALYZED)) analyze/cppcheck

@@ -162,7 +162,8 @@ static int write_folder(const struct networks *networks, const struct network *n
         return err_sys(err, "make the folder of network %s", network->name);
     }
     AUTO_FD int folder = openat(networks->fd, network->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0 || mkdirat(folder, "leases", 0711) < 0 || mkdirat(folder, "endpoints", 0711) < 0) {
+    if (folder < 0 || mkdirat(folder, "leases", 0711) < 0 || mkdirat(folder, "endpoints", 0755) < 0 ||
+        fchmodat(folder, "endpoints", 0755, 0) < 0) { // the responder, who is nobody, reads it
         return err_sys(err, "make the folder of network %s", network->name);
     }
     network_write(network, &text);

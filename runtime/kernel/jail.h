@@ -33,7 +33,7 @@ struct jail_filter {
 // Also sets no_new_privs. Calls of another architecture kill the process. There is no way back.
 int jail_filter_calls(const struct jail_filter *filter, struct err *err) MUST_CHECK;
 
-// Closes all descriptors but these, at most 8; 0, 1 and 2 become /dev/null where they are not among them: a C library that aborts
+// Closes all descriptors but these; 0, 1 and 2 become /dev/null where they are not among them: a C library that aborts
 // writes to number 2, whatever that is by then. Must come before a filter.
 int jail_keep_descriptors(const int *kept, size_t count, struct err *err) MUST_CHECK;
 

@@ -115,7 +115,7 @@ int routes_read(struct arena *arena, struct route **ret_routes, size_t *ret_coun
 const char *route_describe(const struct route *route, char text[ROUTE_TEXT_SIZE]) {
     char subnet[SUBNET_TEXT_SIZE], name[IF_NAMESIZE];
     bool named = route->index != 0 && if_indextoname(route->index, name);
-    snprintf(text, ROUTE_TEXT_SIZE, "%s %s%s%s", route->is_address ? "network" : "route to",
-             subnet_format(&route->subnet, subnet), named ? " of " : "", named ? name : "");
+    snprintf(text, ROUTE_TEXT_SIZE, "%s %s%s%s", route->is_address ? "network" : "route to", subnet_format(&route->subnet, subnet),
+             named ? " of " : "", named ? name : "");
     return text;
 }

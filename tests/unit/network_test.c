@@ -10,11 +10,14 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
 #include "runtime/engine/links.h"
+#include "runtime/engine/network_names.h"
 #include "runtime/engine/network_options.h"
 #include "runtime/engine/network_plan.h"
 #include "runtime/engine/network_store.h"
+#include "runtime/net/dns.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -384,6 +387,37 @@ CASE(networks_are_found_and_debris_is_not) {
     CHECK(network_find(&home, &arena, "ghost", &found, &err) == 0 && strcmp(found.name, "ghost") == 0);
 }
 
+CASE(names_are_published_with_the_lease) {
+    if (geteuid() != 0) {
+        SKIP("needs root");
+    }
+    AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    struct network network = make("named", "198.18.40.0/24", NULL, "2001:db8:40::/64");
+    struct lease lease;
+    struct err err = {0};
+    CHECK(container(&dir, "dd") == 0 && lease_take(&home, &network, dir.id, NULL, NULL, &lease, &err) == 0);
+    CHECK(network_names_publish(&home, &network, &lease, (const char *[]){"dd", "b d"}, 2, -1, &err) < 0);
+    CHECK_STR(err.text, "name \"b d\": expected letters, digits, - and _, with dots between parts of at most 63");
+    if (network_names_publish(&home, &network, &lease, (const char *[]){"dd", "alias"}, 2, -1, &err) < 0) {
+        printf("# %s\n", err.text);
+        CHECK(false);
+    }
+    AUTO_FD int folder_fd = network_open(&home, &network, &err);
+    int pidfd = -1;
+    CHECK(dns_find(folder_fd, &pidfd) > 0);
+    AUTO_FD int file = openat(folder_fd, arena_format(&arena, "endpoints/%s", dir.id), O_RDONLY | O_CLOEXEC);
+    char text[512] = "";
+    CHECK(file >= 0 && read(file, text, sizeof(text) - 1) > 0);
+    CHECK_STR(text, arena_format(&arena, "name dd\nname alias\nname %.12s\naddress 198.18.40.2\naddress 2001:db8:40::2\n", dir.id));
+    record_dir_finish(&dir); // it ends; a sweep does what its command has not
+    leases_sweep(&home);
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    CHECK(poll(&end, 1, 2000) == 1 && dns_find(folder_fd, NULL) == 0);
+    close(pidfd);
+    network.no_dns = true;
+    CHECK(network_names_publish(&home, &network, &lease, NULL, 0, -1, &err) == 0 && dns_find(folder_fd, NULL) == 0);
+}
+
 int main(void) {
     RUN(what_is_not_said_is_chosen);
     RUN(what_is_there_is_kept_out_of);
@@ -406,6 +440,7 @@ int main(void) {
     RUN(addresses_are_taken_one_after_another);
     RUN(all_are_given_and_stale_ones_again);
     RUN(no_address_is_given_twice);
+    RUN(names_are_published_with_the_lease);
     RUN(networks_are_found_and_debris_is_not);
     home_finish(&home);
     arena_finish(&arena);
