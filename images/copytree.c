@@ -1,5 +1,6 @@
 #include "images/copytree.h"
 
+#include "images/inode_table.h"
 #include "images/layer_xattr.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -22,19 +23,8 @@
 
 enum {
     CHUNK_SIZE = 128 << 10,
-    HASH_BLOCK = 4096,
-    MAX_DEPTH = 256,         // two descriptors each
-    MAX_HARDLINKS = 4 << 20, // files with several names
-    MAX_NAMES = 4 << 20,     // in one directory
-};
-
-// Files with more than one name, by inode: an open hash of what was copied first.
-struct links {
-    struct link_row {
-        ino_t inode; // 0: free
-        char *path;
-    } * rows;
-    size_t count, room;
+    MAX_DEPTH = 256,     // two descriptors each
+    MAX_NAMES = 4 << 20, // in one directory
 };
 
 struct copy {
@@ -44,84 +34,12 @@ struct copy {
     dev_t to_device;
     ino_t to_inode; // of the copy's root, in case it lies inside the source
     uint8_t *chunk;
-    struct links links;
+    struct inode_table links;
     struct buf path; // of what is being copied, relative to the root
-    bool hashing;
-    struct hasher hasher;
     struct copytree_result *result;
 };
 
-static void links_finish(struct links *links) {
-    for (size_t i = 0; i < links->room; i++) {
-        free(links->rows[i].path);
-    }
-    free(links->rows);
-}
-
-static struct link_row *links_find(const struct links *links, ino_t inode) {
-    size_t at = (size_t)((uint64_t)inode * 0x9e3779b97f4a7c15u >> 20) & (links->room - 1);
-    while (links->rows[at].inode != 0 && links->rows[at].inode != inode) {
-        at = (at + 1) & (links->room - 1);
-    }
-    return &links->rows[at];
-}
-
-static void links_add(struct links *links, ino_t inode, const char *path) {
-    if (2 * links->count >= links->room) {
-        struct links larger = {.room = links->room ? 2 * links->room : 256, .count = links->count};
-        larger.rows = mem_array(larger.room, sizeof(*larger.rows));
-        for (size_t i = 0; i < links->room; i++) {
-            if (links->rows[i].inode != 0) {
-                *links_find(&larger, links->rows[i].inode) = links->rows[i];
-            }
-        }
-        free(links->rows);
-        *links = larger;
-    }
-    *links_find(links, inode) = (struct link_row){.inode = inode, .path = mem_copy_string(path)};
-    links->count++;
-}
-
-static void hash_text(struct copy *copy, const char *text) {
-    hasher_update(&copy->hasher, text, strlen(text) + 1);
-}
-
-static void hash_number(struct copy *copy, uint64_t number) {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (uint8_t)(number >> (8 * i));
-    }
-    hasher_update(&copy->hasher, bytes, sizeof(bytes));
-}
-
-// What identifies an entry, but for its data and attributes. `link` is a symbolic link's target or the first name of a hard link.
-static void hash_entry(struct copy *copy, const struct stat *status, const char *link) {
-    if (!copy->hashing) {
-        return;
-    }
-    hash_text(copy, copy->path.size ? copy->path.data : ".");
-    hash_number(copy, status->st_mode);
-    hash_number(copy, status->st_uid);
-    hash_number(copy, status->st_gid);
-    hash_number(copy, S_ISREG(status->st_mode) ? (uint64_t)status->st_size : 0);
-    hash_number(copy, (uint64_t)status->st_mtim.tv_sec);
-    hash_number(copy, (uint64_t)status->st_mtim.tv_nsec);
-    hash_number(copy, S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode) ? status->st_rdev : 0);
-    hash_text(copy, link);
-}
-
-// Zeros are left out, each block has its place with it: holes and written zeros are the same.
-static void hash_data(struct copy *copy, const uint8_t *data, size_t size, uint64_t offset) {
-    for (size_t at = 0; at < size; at += HASH_BLOCK) {
-        size_t length = size - at < HASH_BLOCK ? size - at : HASH_BLOCK;
-        if (data[at] != 0 || memcmp(data + at, data + at + 1, length - 1) != 0) {
-            hash_number(copy, offset + at);
-            hasher_update(&copy->hasher, data + at, length);
-        }
-    }
-}
-
-static int copy_run(struct copy *copy, int from_fd, int to_fd, off_t start, off_t end, bool cloned, struct err *err) {
+static int copy_run(struct copy *copy, int from_fd, int to_fd, off_t start, off_t end, struct err *err) {
     for (off_t at = start; at < end;) {
         size_t wanted = end - at < CHUNK_SIZE ? (size_t)(end - at) : CHUNK_SIZE;
         ssize_t got = pread(from_fd, copy->chunk, wanted, at);
@@ -131,10 +49,7 @@ static int copy_run(struct copy *copy, int from_fd, int to_fd, off_t start, off_
         if (got <= 0) {
             return got < 0 ? err_sys(err, "read") : err_set(err, ERR_STATE, "became shorter while it was copied");
         }
-        if (copy->hashing) {
-            hash_data(copy, copy->chunk, (size_t)got, (uint64_t)at);
-        }
-        if (!cloned && (lseek(to_fd, at, SEEK_SET) < 0 || fd_write_all(to_fd, copy->chunk, (size_t)got) < 0)) {
+        if (lseek(to_fd, at, SEEK_SET) < 0 || fd_write_all(to_fd, copy->chunk, (size_t)got) < 0) {
             return err_sys(err, "write");
         }
         at += got;
@@ -143,8 +58,7 @@ static int copy_run(struct copy *copy, int from_fd, int to_fd, off_t start, off_
 }
 
 static int copy_data(struct copy *copy, int from_fd, int to_fd, off_t size, struct err *err) {
-    bool cloned = size > 0 && ioctl(to_fd, FICLONE, from_fd) == 0;
-    if (cloned && !copy->hashing) {
+    if (size > 0 && ioctl(to_fd, FICLONE, from_fd) == 0) {
         return 0;
     }
     off_t start = 0;
@@ -159,15 +73,12 @@ static int copy_data(struct copy *copy, int from_fd, int to_fd, off_t size, stru
             hole = size;
         }
         hole = hole < size ? hole : size;
-        if (data < size && copy_run(copy, from_fd, to_fd, data, hole, cloned, err) < 0) {
+        if (data < size && copy_run(copy, from_fd, to_fd, data, hole, err) < 0) {
             return -1;
         }
         start = hole > data ? hole : size;
     }
-    if (!cloned && ftruncate(to_fd, size) < 0) {
-        return err_sys(err, "set its size");
-    }
-    return 0;
+    return ftruncate(to_fd, size) < 0 ? err_sys(err, "set its size") : 0;
 }
 
 static int set_owner(const struct copy *copy, int fd, const char *name, const struct stat *status, struct err *err) {
@@ -185,8 +96,7 @@ static int copy_attributes(struct copy *copy, int from_fd, int to_fd, const stru
     if (fchmod(to_fd, status->st_mode & 07777) < 0) {
         return err_sys(err, "set its mode");
     }
-    struct hasher *hasher = copy->hashing ? &copy->hasher : NULL;
-    if (layer_xattr_copy(from_fd, to_fd, hasher, &copy->result->dropped_xattrs, err) < 0) {
+    if (layer_xattr_copy(from_fd, to_fd, &copy->result->dropped_xattrs, err) < 0) {
         return -1;
     }
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
@@ -207,7 +117,6 @@ static int copy_file(struct copy *copy, int from_parent, int to_parent, const ch
     if (to_fd < 0) {
         return err_sys(err, "create");
     }
-    hash_entry(copy, &status, "");
     if (copy_data(copy, from_fd, to_fd, status.st_size, err) < 0) {
         return -1;
     }
@@ -215,20 +124,18 @@ static int copy_file(struct copy *copy, int from_parent, int to_parent, const ch
     return copy_attributes(copy, from_fd, to_fd, &status, err);
 }
 
-static int copy_symlink(struct copy *copy, int from_parent, int to_parent, const char *name, const struct stat *status,
-                        struct err *err) {
+static int copy_symlink(int from_parent, int to_parent, const char *name, struct err *err) {
     char target[PATH_MAX];
     ssize_t length = readlinkat(from_parent, name, target, sizeof(target));
     if (length < 0 || length == (ssize_t)sizeof(target)) {
         return err_sys(err, "read the link");
     }
     target[length] = '\0';
-    hash_entry(copy, status, target);
     return symlinkat(target, to_parent, name) < 0 ? err_sys(err, "make a symbolic link") : 0;
 }
 
-// Returns 1 when the device is left out.
-static int copy_node(struct copy *copy, int to_parent, const char *name, const struct stat *status, struct err *err) {
+// Returns 1 for what is left out.
+static int leave_out(struct copy *copy, const struct stat *status, struct err *err) {
     bool is_device = S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode);
     bool refuse = is_device && copy->options->devices == UNPACK_DEVICES_REFUSE;
     bool in_dev = copy->path.data && strncmp(copy->path.data, "dev/", 4) == 0;
@@ -236,12 +143,15 @@ static int copy_node(struct copy *copy, int to_parent, const char *name, const s
         return err_set(err, ERR_UNSUPPORTED, "is a device, which only root can make");
     }
     // 0:0 is overlayfs's sign for a deletion.
-    if (refuse || (is_device && copy->options->devices == UNPACK_DEVICES_SKIP) ||
-        (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0))) {
-        copy->result->skipped_devices++;
-        return 1;
-    }
-    hash_entry(copy, status, "");
+    bool skip = refuse || (is_device && copy->options->devices == UNPACK_DEVICES_SKIP) ||
+                (S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0));
+    copy->result->skipped_devices += skip;
+    copy->result->skipped_sockets += S_ISSOCK(status->st_mode);
+    return skip || S_ISSOCK(status->st_mode);
+}
+
+static int make_node(int to_parent, const char *name, const struct stat *status, struct err *err) {
+    bool is_device = S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode);
     if (mknodat(to_parent, name, status->st_mode & (S_IFMT | 0777), is_device ? status->st_rdev : 0) < 0) {
         return err_sys(err, "make a node");
     }
@@ -252,10 +162,9 @@ static int copy_node(struct copy *copy, int to_parent, const char *name, const s
 static int copy_special(struct copy *copy, int from_parent, int to_parent, const char *name, const struct stat *status,
                         struct err *err) {
     bool is_link = S_ISLNK(status->st_mode);
-    int made =
-        is_link ? copy_symlink(copy, from_parent, to_parent, name, status, err) : copy_node(copy, to_parent, name, status, err);
-    if (made != 0) {
-        return made < 0 ? -1 : 0;
+    int failed = is_link ? copy_symlink(from_parent, to_parent, name, err) : make_node(to_parent, name, status, err);
+    if (failed < 0) {
+        return -1;
     }
     if (set_owner(copy, to_parent, name, status, err) < 0) {
         return -1;
@@ -269,21 +178,19 @@ static int copy_special(struct copy *copy, int from_parent, int to_parent, const
 
 // Returns 1 when it was there under another name and is linked to that.
 static int copy_link(struct copy *copy, int to_parent, const char *name, const struct stat *status, struct err *err) {
-    struct links *links = &copy->links;
-    struct link_row *row = links->room ? links_find(links, status->st_ino) : NULL;
-    if (!row || row->inode == 0) {
-        if (links->count >= MAX_HARDLINKS) {
-            return err_set(err, ERR_INPUT, "is one of more than %d files with several names", MAX_HARDLINKS);
+    const char *first = inode_table_find(&copy->links, status->st_dev, status->st_ino);
+    if (!first) {
+        if (copy->links.count >= INODE_TABLE_MAX) {
+            return err_set(err, ERR_INPUT, "is one of more than %d files with several names", INODE_TABLE_MAX);
         }
-        links_add(links, status->st_ino, copy->path.data);
+        inode_table_add(&copy->links, status->st_dev, status->st_ino, copy->path.data);
         return 0;
     }
     // Both ends are in the copy, which is ours: no one changes what the path leads to.
-    if (linkat(copy->to_root_fd, row->path, to_parent, name, 0) < 0) {
+    if (linkat(copy->to_root_fd, first, to_parent, name, 0) < 0) {
         char quoted[QUOTE_SIZE];
-        return err_sys(err, "link it to %s", quote_text(row->path, quoted));
+        return err_sys(err, "link it to %s", quote_text(first, quoted));
     }
-    hash_entry(copy, status, row->path);
     return 1;
 }
 
@@ -306,7 +213,6 @@ static int enter_directory(struct copy *copy, int from_parent, int to_parent, co
     if (to_fd < 0) {
         return err_sys(err, "open the copy");
     }
-    hash_entry(copy, &status, "");
     bool is_copy = status.st_dev == copy->to_device && status.st_ino == copy->to_inode;
     if (status.st_dev == copy->device && !is_copy && copy_directory(copy, from_fd, to_fd, depth + 1, err) < 0) {
         return -1;
@@ -323,6 +229,11 @@ static int copy_entry(struct copy *copy, int from_parent, int to_parent, const c
     if (S_ISDIR(status.st_mode)) {
         return enter_directory(copy, from_parent, to_parent, name, depth, err);
     }
+    // Before links are: what is left out cannot be linked to, and all whiteouts of a tree may be one inode.
+    int left_out = leave_out(copy, &status, err);
+    if (left_out != 0) {
+        return left_out < 0 ? -1 : 0;
+    }
     if (status.st_nlink > 1) {
         int linked = copy_link(copy, to_parent, name, &status, err);
         if (linked != 0) {
@@ -338,7 +249,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*left, *right);
 }
 
-// Sorted, so that the digest does not depend on the file system's order.
+// Sorted, so that errors and links do not depend on the file system's order.
 static int list_names(int fd, struct strv *names, struct err *err) {
     int copy_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = copy_fd < 0 ? NULL : fdopendir(copy_fd);
@@ -406,11 +317,8 @@ int copytree(int from_fd, int to_fd, const struct copytree_options *options, str
         .to_device = to_status.st_dev,
         .to_inode = to_status.st_ino,
         .chunk = chunk,
-        .hashing = true,
         .result = &result,
     };
-    hasher_init(&copy.hasher, DIGEST_SHA256);
-    hash_entry(&copy, &status, "");
     int failed = copy_directory(&copy, from_fd, to_fd, 0, err);
     if (failed == 0) {
         failed = copy_attributes(&copy, from_fd, to_fd, &status, err);
@@ -420,9 +328,8 @@ int copytree(int from_fd, int to_fd, const struct copytree_options *options, str
         err_in(err, "copy %s", quote_text(copy.path.size ? copy.path.data : ".", quoted));
     }
     buf_finish(&copy.path);
-    links_finish(&copy.links);
+    inode_table_finish(&copy.links);
     if (failed == 0) {
-        hasher_finish(&copy.hasher, &result.digest);
         *ret_result = result;
     }
     return failed;

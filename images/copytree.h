@@ -3,11 +3,10 @@
 // The source may be anybody's, and change meanwhile: it is walked by descriptors, never through symbolic links, never onto another
 // file system (a mount point is copied as the empty directory it hides), and what is not what it was a moment ago is an error.
 // Kept: owners, modes, times, wanted extended attributes, hard links, holes, device nodes. Data is cloned where the file system
-// can.
+// can. Sockets are left out: nobody listens at a copy, and no tar of the layer could hold them.
 #ifndef COFFER_IMAGES_COPYTREE_H
 #define COFFER_IMAGES_COPYTREE_H
 
-#include "images/digest.h"
 #include "images/unpack.h"
 #include "runtime/base/attr.h"
 
@@ -26,9 +25,7 @@ struct copytree_result {
     uint64_t file_bytes;
     uint64_t dropped_xattrs;
     uint64_t skipped_devices;
-    // Of all that was copied, in a form of our own: two trees have the same one when they are the same in names, kinds, owners,
-    // modes, modification times, links, attributes and data. Not a diff id: there is no tar.
-    struct digest digest;
+    uint64_t skipped_sockets;
 };
 
 // from_fd and to_fd are directories opened for reading; the second is fresh and ours alone. Errors name the path.

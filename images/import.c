@@ -6,6 +6,7 @@
 #include "images/publish.h"
 #include "images/staging.h"
 #include "images/store.h"
+#include "images/tree_pack_worker.h"
 #include "images/unpack_worker.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
@@ -65,14 +66,23 @@ static int make_layer_dir(struct import *import, struct err *err) {
                                                                 : 0;
 }
 
+// The tar is made of the copy, which nobody changes any more, not of the source on its way: whatever the copy has lost or rounded,
+// its record and its diff id are of what lies in the store. The copy is in memory still, and is read there.
 static int take_tree(struct import *import, struct err *err) {
     const struct copytree_options options = {.devices = import->options->devices, .single_id = import->options->single_id};
-    struct copytree_result result;
-    if (copytree(import->source_fd, import->fs_fd, &options, &result, err) < 0) {
+    struct copytree_result copied;
+    struct tree_pack_result packed;
+    if (copytree(import->source_fd, import->fs_fd, &options, &copied, err) < 0) {
         return -1;
     }
-    import->layer.layer.diff_id = result.digest;
-    import->layer.layer.size_bytes = result.file_bytes;
+    AUTO_FD int record_fd = layer_make_record(import->layer_fd, err);
+    const struct tree_pack_request request = {.dir_fd = import->fs_fd, .output_fd = record_fd, .writes_record = true};
+    if (record_fd < 0 || tree_pack_in_worker(&request, &packed, err) < 0) {
+        return -1;
+    }
+    import->layer.layer.diff_id = packed.diff_id;
+    import->layer.layer.size_bytes = copied.file_bytes;
+    import->layer.layer.tar_bytes = packed.tar_size;
     return 0;
 }
 

@@ -26,7 +26,7 @@ struct import_options {
 };
 
 // *ret_id is "sha256:...", in the arena. On failure the store is as before. Starts a process: the caller has no threads.
-// A directory has no tar, so the layer's diff id is the digest of the tree (images/copytree.h).
+// A directory's layer is that of a canonical tar of it (images/tree_pack.h): the same tree gives the same one.
 int import_image(struct store *store, const struct import_options *options, struct arena *arena, const char **ret_id,
                  struct err *err) MUST_CHECK;
 

@@ -15,7 +15,7 @@ struct layer_tar {
     int fs_fd;
 };
 
-// Opens the layer by its key. One without a record, of an older coffer or imported from a directory, is ERR_UNSUPPORTED.
+// Opens the layer by its key. One without a record, of an older coffer, is ERR_UNSUPPORTED.
 int layer_tar_open(const struct store *store, const char *key, struct layer_tar *ret, struct err *err) MUST_CHECK;
 void layer_tar_finish(struct layer_tar *tar);
 #define AUTO_LAYER_TAR AUTO(layer_tar_finish)

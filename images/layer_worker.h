@@ -1,6 +1,6 @@
 // The unpacker as a process (images/unpack_worker.h says why, and how it is confined): starting it for one job, hearing it out, and
-// its end. Private to the room; unpack_worker.h and repack_worker.h are its jobs, and
-// plain_worker.h.
+// its end. Private to the room; unpack_worker.h, repack_worker.h, verify_worker.h, plain_worker.h and tree_pack_worker.h are its
+// jobs.
 #ifndef COFFER_IMAGES_LAYER_WORKER_H
 #define COFFER_IMAGES_LAYER_WORKER_H
 

@@ -1,6 +1,5 @@
 #include "images/layer_xattr.h"
 
-#include "images/digest.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 
@@ -28,17 +27,23 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(*left, *right);
 }
 
-static int copy_one(int from_fd, int to_fd, const char *name, char *value, struct hasher *hasher, uint64_t *dropped,
-                    struct err *err) {
+size_t layer_xattr_select(const char *list, size_t size, const char **ret_names, uint64_t *dropped) {
+    size_t count = 0;
+    for (const char *name = list; name < list + size; name += strlen(name) + 1) {
+        if (layer_xattr_is_wanted(name)) {
+            ret_names[count++] = name;
+        } else {
+            (*dropped)++;
+        }
+    }
+    qsort(ret_names, count, sizeof(*ret_names), compare_names);
+    return count;
+}
+
+static int copy_one(int from_fd, int to_fd, const char *name, char *value, uint64_t *dropped, struct err *err) {
     ssize_t size = fgetxattr(from_fd, name, value, XATTR_SIZE_MAX);
     if (size < 0) {
         return errno == ENODATA ? 0 : err_sys(err, "read extended attribute %s", name);
-    }
-    if (hasher) {
-        const uint64_t length = (uint64_t)size;
-        hasher_update(hasher, name, strlen(name) + 1);
-        hasher_update(hasher, &length, sizeof(length));
-        hasher_update(hasher, value, (size_t)size);
     }
     if (fsetxattr(to_fd, name, value, (size_t)size, 0) == 0) {
         return 0;
@@ -50,7 +55,7 @@ static int copy_one(int from_fd, int to_fd, const char *name, char *value, struc
     return 0;
 }
 
-int layer_xattr_copy(int from_fd, int to_fd, struct hasher *hasher, uint64_t *dropped, struct err *err) {
+int layer_xattr_copy(int from_fd, int to_fd, uint64_t *dropped, struct err *err) {
     ssize_t size = flistxattr(from_fd, NULL, 0);
     if (size <= 0) {
         return size == 0 || errno == ENOTSUP ? 0 : err_sys(err, "list extended attributes");
@@ -61,18 +66,10 @@ int layer_xattr_copy(int from_fd, int to_fd, struct hasher *hasher, uint64_t *dr
         return err_sys(err, "list extended attributes");
     }
     AUTO_FREE const char **names = mem_array((size_t)size / 2 + 1, sizeof(*names)); // each takes two bytes at least
-    size_t count = 0;
-    for (const char *name = list; name < list + size; name += strlen(name) + 1) {
-        if (layer_xattr_is_wanted(name)) {
-            names[count++] = name;
-        } else {
-            (*dropped)++;
-        }
-    }
-    qsort(names, count, sizeof(*names), compare_names);
+    size_t count = layer_xattr_select(list, (size_t)size, names, dropped);
     AUTO_FREE char *value = count > 0 ? mem_resize(NULL, XATTR_SIZE_MAX, 1) : NULL;
     for (size_t i = 0; i < count; i++) {
-        if (copy_one(from_fd, to_fd, names[i], value, hasher, dropped, err) < 0) {
+        if (copy_one(from_fd, to_fd, names[i], value, dropped, err) < 0) {
             return -1;
         }
     }

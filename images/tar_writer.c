@@ -50,7 +50,7 @@ static int flush(struct tar_writer *writer, struct err *err) {
 }
 
 // What is small is collected; what is not goes its way without a copy.
-static int emit(struct tar_writer *writer, const void *data, size_t size, struct err *err) {
+static int emit_body(struct tar_writer *writer, const void *data, size_t size, struct err *err) {
     if (size > BUFFER_SIZE - writer->buffered && flush(writer, err) < 0) {
         return -1;
     }
@@ -61,6 +61,13 @@ static int emit(struct tar_writer *writer, const void *data, size_t size, struct
     memcpy(writer->buffer + writer->buffered, data, size);
     writer->buffered += size;
     return 0;
+}
+
+static int emit(struct tar_writer *writer, const void *data, size_t size, struct err *err) {
+    if (writer->seen && size > 0) {
+        writer->seen(writer->seen_context, data, size);
+    }
+    return emit_body(writer, data, size, err);
 }
 
 // "LENGTH KEY=VALUE\n": the length counts its own digits.
@@ -246,10 +253,16 @@ int tar_writer_data(struct tar_writer *writer, const void *data, size_t size, st
         return 0;
     }
     writer->left -= writer->unsized ? 0 : size;
-    if (emit(writer, data, size, err) < 0) {
+    if (emit_body(writer, data, size, err) < 0) {
         return -1;
     }
-    return writer->left == 0 && !writer->unsized ? emit(writer, zeros, writer->padding, err) : 0;
+    if (writer->left > 0 || writer->unsized) {
+        return 0;
+    }
+    if (writer->seen && writer->padding > 0) {
+        writer->seen(writer->seen_context, zeros, TAR_BLOCK_SIZE - writer->padding); // for the torn block's data
+    }
+    return emit(writer, zeros, writer->padding, err);
 }
 
 static int write_data(void *context, const void *data, size_t size, struct err *err) {
@@ -267,7 +280,7 @@ bool tar_writer_can_seek(const struct tar_writer *writer) {
 }
 
 int tar_writer_begin_unsized(struct tar_writer *writer, const struct tar_entry *entry, struct err *err) {
-    assert(entry->type == TAR_FILE && tar_writer_can_seek(writer));
+    assert(entry->type == TAR_FILE && tar_writer_can_seek(writer) && !writer->seen); // it would be told of another header
     if (begin(writer, entry, 0, err) < 0) {
         return -1;
     }

@@ -4,6 +4,9 @@
 //     tar_writer_init_fd(&tar, fd);
 //     tar_writer_entry(&tar, &entry, err); tar_writer_data(&tar, data, size, err); ... tar_writer_end(&tar, err);
 //
+// `seen` is told of what the reader of the archive tells its own of (images/tar.h): all but the data of files, with zeros for a
+// torn last block. A record of a tar can so be made with it (images/tar_record.h).
+//
 // The same entries give the same bytes, always: nothing is asked of the host. Owned by the caller: init, then finish; what was not
 // ended is no archive.
 #ifndef COFFER_IMAGES_TAR_WRITER_H
@@ -29,6 +32,8 @@ struct tar_writer {
     uint64_t bytes; // of the archive so far, those in the buffer too
     uint64_t left;  // of the current file's data, still to come
     uint32_t padding;
+    void (*seen)(void *context, const void *data, size_t size); // set behind init; NULL: nobody is told
+    void *seen_context;
     struct buf records;       // pax, of the entry at hand
     bool unsized;             // the current file's size will be known at its end
     uint64_t header_at;       // of such a file

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 // Files below the root, memory that is not executable, and the end. Nothing here can send, start, trace or mount anything.
-// What each is for: unpack_entry.c and its neighbours, from getdents64 on verify.c; brk to futex, getrandom: malloc; sysinfo:
-// qsort; getpid to sigaltstack: the C library when it aborts.
+// What each is for: unpack_entry.c and its neighbours, from getdents64 on verify.c and tree_pack.c; brk to futex, getrandom:
+// malloc; sysinfo: qsort; getpid to sigaltstack: the C library when it aborts.
 static const unsigned allowed_calls[] = {
     __NR_read,        __NR_pread64,      __NR_write,          __NR_writev,       __NR_lseek,       __NR_close,     __NR_openat,
     __NR_openat2,     __NR_mkdirat,      __NR_symlinkat,      __NR_linkat,       __NR_mknodat,     __NR_unlinkat,  __NR_fchown,
@@ -71,16 +71,21 @@ static int drop_capabilities(uint64_t kept, struct err *err) {
     return caps_after_ids(&caps, &ungranted, err);
 }
 
-int unpack_jail_enter(const int *kept_fds, size_t kept_count, int dir_fd, struct err *err) {
-    const uint64_t capabilities =
-        CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_MKNOD) | CAP(CAP_SETFCAP);
+int unpack_jail_enter(const int *kept_fds, size_t kept_count, int dir_fd, enum unpack_jail jail, struct err *err) {
+    static const uint64_t capabilities[] = {
+        [UNPACK_JAIL_WRITES] =
+            CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER) | CAP(CAP_FSETID) | CAP(CAP_MKNOD) | CAP(CAP_SETFCAP),
+        [UNPACK_JAIL_READS] = CAP(CAP_DAC_OVERRIDE),
+        // With the calls that are allowed it is good for those attributes alone.
+        [UNPACK_JAIL_READS_TRUSTED] = CAP(CAP_DAC_OVERRIDE) | CAP(CAP_SYS_ADMIN),
+    };
     if (jail_keep_descriptors(kept_fds, kept_count, err) < 0) {
         return -1;
     }
     if (fchdir(dir_fd) < 0 || chroot(".") < 0) {
         return err_sys(err, "make the layer's directory its root");
     }
-    return drop_capabilities(capabilities, err) < 0 ? -1 : jail_filter_calls(&filter, err);
+    return drop_capabilities(capabilities[jail], err) < 0 ? -1 : jail_filter_calls(&filter, err);
 }
 
 int unpack_jail_enter_plain(const int *kept_fds, size_t kept_count, struct err *err) {

@@ -14,6 +14,8 @@ static const struct wire_field order_fields[] = {
     WIRE(struct unpack_order, U64, max_bytes),
     WIRE(struct unpack_order, U64, max_entries),
     WIRE(struct unpack_order, U32, output_compression),
+    WIRE(struct unpack_order, U32, signs),
+    WIRE(struct unpack_order, BOOL, writes_record),
 };
 const struct wire_record unpack_order_record = WIRE_TABLE(struct unpack_order, order_fields);
 
@@ -61,3 +63,10 @@ static const struct wire_field verify_fields[] = {
     WIRE_COUNTED(struct verify_report, STRINGS, result.opaque_dirs, result.opaque_count),
 };
 const struct wire_record verify_report_record = WIRE_TABLE(struct verify_report, verify_fields);
+
+static const struct wire_field tree_pack_fields[] = {
+    WIRE(struct tree_pack_report, STRING, diff_id),      WIRE(struct tree_pack_report, U64, result.tar_size),
+    WIRE(struct tree_pack_report, U64, result.entries),  WIRE(struct tree_pack_report, U64, result.file_bytes),
+    WIRE(struct tree_pack_report, U64, result.left_out),
+};
+const struct wire_record tree_pack_report_record = WIRE_TABLE(struct tree_pack_report, tree_pack_fields);

@@ -1,10 +1,11 @@
 // What the unpacker and its caller say to each other: a request one way, progress and one result or error the other.
 //
-// It does one of four jobs: a layer's blob into a directory, a layer's directory into a tar, the one held against the other, or
-// only the plain bytes of a blob.
+// It does one of five jobs: a layer's blob into a directory, a layer's directory into the tar it once was, the one held against the
+// other, only the plain bytes of a blob, or a tree that never was a tar into one.
 #ifndef COFFER_IMAGES_UNPACK_MESSAGE_H
 #define COFFER_IMAGES_UNPACK_MESSAGE_H
 
+#include "images/tree_pack.h"
 #include "images/unpack.h"
 #include "images/verify.h"
 #include "runtime/base/wire.h"
@@ -19,8 +20,8 @@ enum {
     UNPACKER_MAX_REQUEST = 4096
 };
 
-// JOB_PLAIN only decompresses, into the output; it closes UNPACKER_DIR, whatever that is.
-enum unpacker_job { JOB_UNPACK, JOB_REPACK, JOB_VERIFY, JOB_PLAIN };
+// JOB_PLAIN only decompresses, into the output; it closes UNPACKER_DIR, whatever that is, and JOB_PACK closes UNPACKER_INPUT.
+enum unpacker_job { JOB_UNPACK, JOB_REPACK, JOB_VERIFY, JOB_PLAIN, JOB_PACK };
 
 enum message_kind { MESSAGE_PROGRESS, MESSAGE_RESULT, MESSAGE_ERROR };
 
@@ -46,6 +47,8 @@ struct unpack_order {
     bool single_id;
     uint64_t max_bytes, max_entries;
     uint32_t output_compression;
+    uint32_t signs;
+    bool writes_record; // of JOB_PACK: the output is for the record, not for the tar
 };
 extern const struct wire_record unpack_order_record;
 
@@ -69,5 +72,11 @@ struct verify_report {
     struct verify_result result;
 };
 extern const struct wire_record verify_report_record;
+
+struct tree_pack_report {
+    const char *diff_id;
+    struct tree_pack_result result;
+};
+extern const struct wire_record tree_pack_report_record;
 
 #endif

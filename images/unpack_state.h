@@ -52,6 +52,8 @@ int unpack_root_entry(struct unpack_state *state, const struct tar_entry *entry,
 int unpack_file_attributes(struct unpack_state *state, int fd, const struct tar_entry *entry, struct err *err) MUST_CHECK;
 
 // Whiteouts: unpack_whiteout.c. A marker's name begins with ".wh."; unpack_is_marker looks at every component.
+#define UNPACK_MARKER ".wh."
+#define UNPACK_OPAQUE_MARKER ".wh..wh..opq"
 bool unpack_is_marker(const char *path);
 
 // What a marker is about: the path that it deletes or, opaque, the directory. False: nothing, or it makes no sense.

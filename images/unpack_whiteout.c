@@ -12,9 +12,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MARKER ".wh."
+#define MARKER UNPACK_MARKER
 #define META_MARKER ".wh..wh."
-#define OPAQUE_MARKER ".wh..wh..opq"
+#define OPAQUE_MARKER UNPACK_OPAQUE_MARKER
 
 enum { MARKER_LENGTH = sizeof(MARKER) - 1, META_LENGTH = sizeof(META_MARKER) - 1 };
 

@@ -74,7 +74,9 @@ const struct command command_import = {
     .name = "import",
     .usage = "DIRECTORY|TAR|- [NAME]",
     .summary = "Make an image of a root file system",
-    .description = "A directory, or a tar archive, plain or compressed with gzip or zstd, becomes the only layer of a new image.",
+    .description =
+        "A directory, or a tar archive, plain or compressed with gzip or zstd, becomes the only layer of a new image. The same "
+        "directory gives the same layer; sockets in it are left out.",
     .examples = "coffer import rootfs.tar.zst debian:mine\n"
                 "mmdebstrap bookworm - | coffer import -c 'CMD bash' - debian:mine",
     .group = COMMAND_GROUP_IMAGES,

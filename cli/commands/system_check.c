@@ -156,7 +156,7 @@ static void add_summary(struct buf *buf, const struct check_report *report, cons
     }
     if (report->unread > 0 && !request->quick) {
         buf_add_format(
-            buf, "Of %zu %s there is no record of the tar to hold them against: they came by an older coffer, or by import.\n",
+            buf, "Of %zu %s there is no record of the tar to hold them against: they came by an older coffer.\n",
             report->unread, plural(report->unread, "layer", "layers"));
     }
     if (request->repair && has_kept_image(report)) {

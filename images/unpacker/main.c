@@ -60,7 +60,7 @@ static void init_input(struct input *input, const struct unpack_order *order) {
 
 static int enter_jail(const struct unpack_order *order, struct err *err) {
     const int kept[] = {UNPACKER_INPUT, UNPACKER_DIR, UNPACKER_PIPE, UNPACKER_OUTPUT};
-    int result = unpack_jail_enter(kept, ARRAY_LEN(kept) - (order->has_output ? 0 : 1), UNPACKER_DIR, err);
+    int result = unpack_jail_enter(kept, ARRAY_LEN(kept) - (order->has_output ? 0 : 1), UNPACKER_DIR, UNPACK_JAIL_WRITES, err);
     return result < 0 ? err_in(err, "confine the unpacker") : 0;
 }
 
@@ -179,9 +179,39 @@ static int verify(const struct unpack_order *order, struct err *err) {
     return send_verified(&result) < 0 ? err_sys(err, "send the result") : 0;
 }
 
+static int send_tree_packed(const struct tree_pack_result *result) {
+    AUTO_BUF struct buf message = {0};
+    char diff_id[DIGEST_TEXT_SIZE];
+    const struct tree_pack_report report = {.diff_id = digest_format(&result->diff_id, diff_id), .result = *result};
+    wire_encode(&tree_pack_report_record, &report, &message);
+    return send_message(MESSAGE_RESULT, buf_string(&message), message.size);
+}
+
+static int pack_tree(const struct unpack_order *order, struct err *err) {
+    struct tree_pack_result result;
+    const int kept[] = {UNPACKER_DIR, UNPACKER_PIPE, UNPACKER_OUTPUT};
+    const struct tree_pack_options options = {
+        .signs = (enum tree_signs)order->signs,
+        .record_fd = order->has_output && order->writes_record ? UNPACKER_OUTPUT : -1,
+        .output_fd = order->has_output && !order->writes_record ? UNPACKER_OUTPUT : -1,
+        .progress = send_progress,
+    };
+    enum unpack_jail jail = order->signs == TREE_SIGNS_TRUSTED ? UNPACK_JAIL_READS_TRUSTED : UNPACK_JAIL_READS;
+    if (order->signs >= TREE_SIGNS_COUNT) {
+        return err_set(err, ERR_INPUT, "the unpacker's request makes no sense");
+    }
+    if (unpack_jail_enter(kept, ARRAY_LEN(kept) - (order->has_output ? 0 : 1), UNPACKER_DIR, jail, err) < 0) {
+        return err_in(err, "confine the unpacker");
+    }
+    if (tree_pack(UNPACKER_DIR, &options, &result, err) < 0) {
+        return -1;
+    }
+    return send_tree_packed(&result) < 0 ? err_sys(err, "send the result") : 0;
+}
+
 int main(void) {
     static int (*const jobs[])(const struct unpack_order *, struct err *) = {
-        [JOB_UNPACK] = unpack, [JOB_REPACK] = repack, [JOB_VERIFY] = verify, [JOB_PLAIN] = decompress};
+        [JOB_UNPACK] = unpack, [JOB_REPACK] = repack, [JOB_VERIFY] = verify, [JOB_PLAIN] = decompress, [JOB_PACK] = pack_tree};
     struct err err = {0};
     struct unpack_order order = {0};
     int failed = read_order(&order, &err);

@@ -105,7 +105,7 @@ same_image_at() {
     [ "$output" = 'coffer: --compression-format: expected gzip or zstd, found "lzma"' ]
 }
 
-@test "an archive of docker's, which has no manifest, and an imported tar are pushed" {
+@test "an archive of docker's, which has no manifest, an imported tar and an imported directory are pushed" {
     o=$(registry r-other)
     skopeo copy -q "oci:$(make_image):tiny" "docker-archive:$BATS_TEST_TMPDIR/tiny.tar:tiny:1"
     coffer load -q "docker-archive:$BATS_TEST_TMPDIR/tiny.tar"
@@ -118,6 +118,16 @@ same_image_at() {
     coffer import "$BATS_TEST_TMPDIR/tree.tar" imported:1
     coffer push -q imported:1 "$o/from/import:1"
     same_image_at "$o/from/import:1" "$(coffer inspect --format '{{.Id}}' imported:1)"
+    mkdir "$BATS_TEST_TMPDIR/tree/dir"
+    ln "$BATS_TEST_TMPDIR/tree/file" "$BATS_TEST_TMPDIR/tree/dir/link"
+    coffer import "$BATS_TEST_TMPDIR/tree" imported:2
+    coffer push -q imported:2 "$o/from/import:2"
+    same_image_at "$o/from/import:2" "$(coffer inspect --format '{{.Id}}' imported:2)"
+    # Pulled by somebody else it is the same image on the same layer.
+    id=$(coffer inspect --format '{{.Id}}' imported:2)
+    coffer rmi -f imported:2
+    coffer pull -q "$o/from/import:2"
+    [ "$(coffer inspect --format '{{.Id}}' "$o/from/import:2")" = "$id" ]
 }
 
 @test "a layer whose files were changed in the store is not pushed" {

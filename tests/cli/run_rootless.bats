@@ -210,3 +210,24 @@ nothing_left() {
     as_mine rm writer
     nothing_left
 }
+
+@test "an imported directory has a tar, with a range of ids and with one id" {
+    needs skopeo
+    dir=$HOME_DIR/tree
+    as_user mkdir -p "$dir/etc" "$dir/closed"
+    as_user sh -c "echo hello > '$dir/etc/motd'; chmod 640 '$dir/etc/motd'; ln '$dir/etc/motd' '$dir/motd'; chmod 0 '$dir/closed'"
+    for how in as_mine without_ranges; do
+        run $how import "$dir" imported:1
+        [ "$status" -eq 0 ]
+        id=${lines[-1]}
+        run $how system check
+        [ "$status" -eq 0 ]
+        [[ "$output" == *": all is well" ]]
+        run $how save -q -o "$HOME_DIR/$how.tar" imported:1
+        [ "$status" -eq 0 ]
+        [ "sha256:$(skopeo inspect --config --raw "docker-archive:$HOME_DIR/$how.tar" | sha256sum | cut -d' ' -f1)" = "$id" ]
+        tar -xOf "$HOME_DIR/$how.tar" --wildcards '*.tar' | tar -tv --numeric-owner > "$BATS_TEST_TMPDIR/$how"
+        [ "$(grep -c ' 0/0 ' "$BATS_TEST_TMPDIR/$how")" -eq 5 ] # owners as they are inside
+    done
+    cmp "$BATS_TEST_TMPDIR/as_mine" "$BATS_TEST_TMPDIR/without_ranges"
+}

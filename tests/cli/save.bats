@@ -6,7 +6,7 @@ load images
 load ../registry/registry
 
 setup_file() {
-    needs umoci skopeo docker-registry podman jq
+    needs umoci skopeo docker-registry podman jq python3 setfattr
     mkdir -p "$REGISTRY_DIR"
     make_image tiny > /dev/null
     # A second image on the same layer, and one with what a tar can hold: sparse, links, an attribute, odd times.
@@ -103,6 +103,79 @@ podman_here() {
     coffer save -q -o imported.tar imported:1
     podman_here load -q -i imported.tar
     [ "sha256:$(podman_here inspect --format '{{.Id}}' imported:1)" = "$(coffer inspect --format '{{.Id}}' imported:1)" ]
+}
+
+# All that a root file system may have, in $BATS_TEST_TMPDIR/tree.
+rich_tree() {
+    mkdir -p tree/etc tree/usr/bin tree/var/tmp
+    cp -a "$BATS_FILE_TMPDIR/more" tree/more
+    echo hello > tree/etc/motd
+    head -c 3000001 /dev/urandom > tree/usr/bin/large
+    ln tree/usr/bin/large tree/usr/bin/again
+    chmod 4755 tree/usr/bin/large
+    chmod 1777 tree/var/tmp
+    chown 70:3000000 tree/etc/motd
+    mknod tree/null c 1 3
+    mkfifo tree/fifo
+    setfattr -n user.note -v hello tree/etc/motd || true
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("tree/socket")'
+    touch -d '2001-02-03 04:05:06.789' tree/etc/motd tree/etc tree
+}
+
+@test "an imported directory is saved: podman, skopeo, docker's form and OCI's, and it comes back as it was" {
+    rich_tree
+    coffer import tree imported:1 > id
+    coffer save -q -o docker.tar imported:1
+    podman_here load -q -i docker.tar
+    [ "sha256:$(podman_here inspect --format '{{.Id}}' imported:1)" = "$(cat id)" ]
+    mounted=$(podman_here image mount imported:1)
+    [ "$(stat -c '%a %u %g %Y %s' "$mounted/etc/motd" "$mounted/usr/bin/large")" = "$(stat -c '%a %u %g %Y %s' tree/etc/motd tree/usr/bin/large)" ]
+    [ "$(stat -c %h "$mounted/usr/bin/again")" -eq 2 ]
+    cmp "$mounted/more/sparse" tree/more/sparse
+    [ ! -e "$mounted/socket" ]
+    podman_here image unmount imported:1
+    coffer save -q --format oci-archive -o oci.tar imported:1
+    [ "sha256:$(skopeo inspect --config --raw oci-archive:oci.tar | sha256sum | cut -d' ' -f1)" = "$(cat id)" ]
+    coffer copy -q store:imported:1 oci:layout:1
+    umoci unpack --image layout:1 unpacked
+    rm tree/socket
+    touch -r unpacked/rootfs tree
+    "$BATS_TEST_DIRNAME/../compare_trees.py" tree unpacked/rootfs
+}
+
+@test "the same directory imported twice is one layer, and what changed in it makes another" {
+    rich_tree
+    before=$(find "$(coffer_store)/layers" -mindepth 1 -maxdepth 1 | wc -l)
+    coffer import tree imported:1 > /dev/null
+    cp -a tree copied
+    rm copied/socket
+    touch -r tree copied
+    coffer import -m "from elsewhere" copied imported:2 > /dev/null
+    [ "$(coffer inspect -f '{{.RootFS.Layers}}' imported:1)" = "$(coffer inspect -f '{{.RootFS.Layers}}' imported:2)" ]
+    [ "$(find "$(coffer_store)/layers" -mindepth 1 -maxdepth 1 | wc -l)" -eq $((before + 1)) ]
+    touch -d '2001-02-03 04:05:06.79' copied/etc/motd
+    coffer import copied imported:3 > /dev/null
+    [ "$(find "$(coffer_store)/layers" -mindepth 1 -maxdepth 1 | wc -l)" -eq $((before + 2)) ]
+    # So is the tar that was saved of it.
+    coffer save -q -o docker.tar imported:1
+    tar -xf docker.tar --wildcards '*.tar'
+    layer=$(coffer inspect -f '{{index .RootFS.Layers 0}}' imported:1)
+    coffer import "${layer#sha256:}.tar" imported:4 > /dev/null
+    [ "$(coffer inspect -f '{{.RootFS.Layers}}' imported:4)" = "[$layer]" ]
+    run coffer system check
+    [ "$status" -eq 0 ]
+}
+
+@test "bad: a directory with what no tar can say is not imported" {
+    mkdir -p tree/etc
+    : > tree/etc/.wh.x
+    before=$(find "$(coffer_store)" | sort)
+    fails 'tree: pack "etc/.wh.x": is named as whiteouts are in layers (.wh.), and would delete something there' coffer import tree bad:1
+    rm tree/etc/.wh.x
+    : > tree/etc/file
+    setfattr -n 'user.a=b' -v c tree/etc/file || skip "no user attributes here"
+    fails 'tree: pack "etc/file": its extended attribute "user.a=b" has a name that no tar can hold' coffer import tree bad:1
+    [ "$(find "$(coffer_store)" | sort)" = "$before" ]
 }
 
 @test "copy out of the store to every kind of target, and into it" {

@@ -347,12 +347,41 @@ END
     repairs "layers/$BASE: tar.zst is missing $(of_app): repaired"
 }
 
-@test "layers of an older store, and of an imported directory, have nothing to be held against: that is said" {
-    coffer import "$MADE/other" directory:1
+@test "layers of an older store have nothing to be held against: that is said" {
+    coffer import "$MADE/other" older:1
+    older=$(coffer inspect -f '{{index .RootFS.Layers 0}}' older:1)
+    layer=$STORE/layers/${older#sha256:}
+    rm "$layer/tar.zst"
+    jq -c 'del(.tar_size)' "$layer/layer.json" > "$WORK/json"
+    cat "$WORK/json" > "$layer/layer.json"
     run coffer system check
     [ "$status" -eq 0 ]
-    [ "${lines[-1]}" = "Of 1 layer there is no record of the tar to hold them against: they came by an older coffer, or by import." ]
+    [ "${lines[-1]}" = "Of 1 layer there is no record of the tar to hold them against: they came by an older coffer." ]
     [ "$(coffer system check --format json | jq .unread)" -eq 1 ]
+    fails "save older:1: older:1: layer $older has no record of its tar in the store; pull or load the image anew" \
+        coffer save -q -o "$WORK/older.tar" older:1
+}
+
+@test "the layer of an imported directory is held against its tar, and repaired from an archive" {
+    mkdir "$WORK/tree"
+    echo hello > "$WORK/tree/file"
+    coffer import "$WORK/tree" directory:1
+    layer=$(coffer inspect -f '{{index .RootFS.Layers 0}}' directory:1)
+    file=$STORE/layers/${layer#sha256:}/fs/file
+    run coffer system check
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    coffer save -q -o "$WORK/saved.tar" directory:1
+    echo hallo > "$file"
+    touch -r "$WORK/tree/file" "$file"
+    run coffer system check
+    [ "$status" -eq 1 ]
+    [[ "${lines[0]}" == "layers/${layer#sha256:}: what its files hold has changed: it makes sha256:"*" (of image directory:1)" ]]
+    run coffer system check --repair --from "docker-archive:$WORK/saved.tar"
+    [ "$status" -eq 0 ]
+    [ "$(cat "$file")" = hello ]
+    run coffer system check
+    [ "$status" -eq 0 ]
 }
 
 @test "a layer that is missing, and one without its description" {

@@ -4,6 +4,7 @@
 
 #include "images/copytree.h"
 #include "images/input.h"
+#include "images/tree_pack.h"
 #include "images/unpack.h"
 #include "runtime/base/err.h"
 
@@ -108,6 +109,22 @@ CASE(bsdtar_formats) {
     against("bsdtar --format=gnutar -cf archive -C tree .", GNU_UNPACK);
 }
 
+// Of all that a layer keeps of a tree.
+static struct digest diff_id_of(int dir_fd) {
+    const struct tree_pack_options options = {.record_fd = -1, .output_fd = -1};
+    struct tree_pack_result result = {0};
+    struct err err = {0};
+    CHECK_INT(tree_pack(dir_fd, &options, &result, &err), 0);
+    CHECK_STR(err.text, "");
+    CHECK(chdir("/") == 0);
+    return result.diff_id;
+}
+
+static bool same_trees(int left_fd, int right_fd) {
+    const struct digest left = diff_id_of(left_fd), right = diff_id_of(right_fd);
+    return digest_equal(&left, &right);
+}
+
 CASE(a_copied_tree_is_the_tree) {
     NEEDS_ROOT();
     struct err err = {0};
@@ -120,18 +137,35 @@ CASE(a_copied_tree_is_the_tree) {
     compare("tree", "ours");
     AUTO_FD int again = open_fresh("again");
     CHECK_INT(copytree(to, again, &(struct copytree_options){0}, &second, &err), 0);
-    CHECK(digest_equal(&first.digest, &second.digest));
+    CHECK(same_trees(from, to) && same_trees(to, again));
     CHECK_INT(first.entries, second.entries);
 
     // A filled hole is the same data; one byte is not.
     run("cp --sparse=never --preserve=all ours/hole ours/full && mv ours/full ours/hole && touch -r tree ours");
     AUTO_FD int filled = open_fresh("again");
     CHECK_INT(copytree(to, filled, &(struct copytree_options){0}, &second, &err), 0);
-    CHECK(digest_equal(&first.digest, &second.digest));
+    CHECK(same_trees(from, filled));
     run("printf y | dd of=ours/hole bs=1 seek=70000 conv=notrunc; touch -r tree/hole ours/hole");
     AUTO_FD int changed = open_fresh("again");
     CHECK_INT(copytree(to, changed, &(struct copytree_options){0}, &second, &err), 0);
-    CHECK(!digest_equal(&first.digest, &second.digest));
+    CHECK(!same_trees(from, changed));
+}
+
+// Whiteouts of one overlay are one inode: no link may lead to what is not copied.
+CASE(what_no_layer_can_have_is_left_out_under_all_its_names) {
+    NEEDS_ROOT();
+    struct err err = {0};
+    struct copytree_result result = {0};
+    CHECK(run("mkdir upper && cd upper && mknod a c 0 0 && ln a b && ln a c && : > d && "
+              "python3 -c 'import os, socket; socket.socket(socket.AF_UNIX).bind(\"s\"); os.link(\"s\", \"t\")'") == 0);
+    AUTO_FREE char *upper = in_folder("upper");
+    AUTO_FD int from = open(upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_FD int to = open_fresh("ours");
+    CHECK_INT(copytree(from, to, &(struct copytree_options){0}, &result, &err), 0);
+    CHECK_STR(err.text, "");
+    CHECK_INT(result.skipped_devices, 3);
+    CHECK_INT(result.skipped_sockets, 2);
+    CHECK(run("test \"$(ls ours)\" = d") == 0);
 }
 
 CASE(copying_stops_at_what_it_may_not_do) {
@@ -156,6 +190,7 @@ int main(void) {
     RUN(gnu_formats);
     RUN(bsdtar_formats);
     RUN(a_copied_tree_is_the_tree);
+    RUN(what_no_layer_can_have_is_left_out_under_all_its_names);
     RUN(copying_stops_at_what_it_may_not_do);
     nftw(folder, remove_one, 64, FTW_DEPTH | FTW_PHYS);
     return check_done();
