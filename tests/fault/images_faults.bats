@@ -109,6 +109,23 @@ whole() {
     whole
 }
 
+@test "an import of a directory killed at any moment leaves nothing, or all of it with its tar" {
+    local i
+    umoci --log error unpack --image "$BATS_FILE_TMPDIR/large:tiny" "$BATS_TEST_TMPDIR/unpacked"
+    for ((i = 0; i < ${FAULT_KILLS:-20}; i++)); do
+        killed_at_random 150 import "$BATS_TEST_TMPDIR/unpacked/rootfs" "imported:$i"
+        whole
+        coffer system check
+    done
+    coffer import "$BATS_TEST_TMPDIR/unpacked/rootfs" imported:last
+    whole
+    [ "$(find "$COFFER_STORE/layers" -mindepth 1 -maxdepth 1 | wc -l)" -le 1 ]
+    coffer save -q -o "$BATS_TEST_TMPDIR/saved.tar" imported:last
+    coffer rmi -f "$(coffer images -q --no-trunc imported:last)" > /dev/null
+    coffer load -q -i "$BATS_TEST_TMPDIR/saved.tar" > /dev/null
+    whole
+}
+
 @test "a push killed at any moment names only what is whole" {
     local i to
     to=$(registry one)/pushed
