@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
     &command_run,
     &command_ps,
     &command_rm,
+    &command_logs,
     &command_network,
     &command_images,
     &command_pull,

@@ -4,7 +4,7 @@
 FUZZ_CC      ?= clang-14
 FUZZ_SECONDS ?= 600
 FUZZ_CFLAGS  := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-FUZZ_ROOMS   := $(filter runtime/base runtime/kernel specs specs/% runtime/container images images/% runtime/net,$(ROOMS))
+FUZZ_ROOMS   := $(filter runtime/base runtime/kernel specs specs/% runtime/container images images/% runtime/net runtime/engine,$(ROOMS))
 FUZZ_BIN     := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call sources,$(FUZZ_ROOMS)))
 

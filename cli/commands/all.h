@@ -15,6 +15,7 @@ extern const struct command command_load;
 extern const struct command command_save;
 extern const struct command command_login;
 extern const struct command command_logout;
+extern const struct command command_logs;
 extern const struct command command_manifest;
 extern const struct command command_mount;
 extern const struct command command_network;

@@ -27,8 +27,8 @@ struct log_options;
 struct log_owner;
 
 enum {
-    LOG_SETTLE_MS = 10,         // how long the rest of a line may take
-    LOG_BATCH_BYTES = 64 << 10, // most that is kept for one write(2), a record more or less
+    LOG_SETTLE_MS = 10,          // how long the rest of a line may take
+    LOG_BATCH_BYTES = 108 << 10, // most that is kept for one write(2), a record more or less: what 64 KiB of short lines become
 };
 
 // Opens the log that the options ask for, to append. dir_fd, the container's folder, and the owner are not needed afterwards; the

@@ -12,16 +12,20 @@ const char *log_stream_name(enum log_stream stream) {
     return stream_names[stream];
 }
 
+static char *put(char *at, const char *data, size_t size) {
+    return size > 0 ? mempcpy(at, data, size) : at; // of no bytes the pointer may be NULL
+}
+
 void log_record_add_text(struct buf *buf, const struct log_piece *piece) {
     enum { HEAD_BYTES = 10 }; // " stdout F "
     size_t time_size = strlen(piece->time);
     char *at = buf_reserve(buf, time_size + HEAD_BYTES + piece->first_size + piece->second_size + 1);
-    at = mempcpy(at, piece->time, time_size);
+    at = put(at, piece->time, time_size);
     *at++ = ' ';
-    at = mempcpy(at, stream_names[piece->stream], 6);
-    at = mempcpy(at, piece->ends ? " F " : " P ", 3);
-    at = mempcpy(at, piece->first, piece->first_size);
-    at = mempcpy(at, piece->second, piece->second_size);
+    at = put(at, stream_names[piece->stream], 6);
+    at = put(at, piece->ends ? " F " : " P ", 3);
+    at = put(at, piece->first, piece->first_size);
+    at = put(at, piece->second, piece->second_size);
     *at++ = '\n';
     *at = '\0';
     buf->size = (size_t)(at - buf->data);
@@ -31,8 +35,19 @@ void log_record_add_json(struct buf *buf, const struct log_piece *piece, const c
     buf_add_string(buf, "{\"log\":\"");
     log_json_add_escaped(buf, piece->first, piece->first_size);
     log_json_add_escaped(buf, piece->second, piece->second_size);
-    buf_add_format(buf, "%s\",\"stream\":\"%s\",%s\"time\":\"%s\"}\n", piece->ends ? "\\n" : "", stream_names[piece->stream],
-                   attributes, piece->time);
+    const char *const rest[] = {
+        piece->ends ? "\\n" : "",
+        "\",\"stream\":\"",
+        stream_names[piece->stream],
+        "\",",
+        attributes,
+        "\"time\":\"",
+        piece->time,
+        "\"}\n",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rest); i++) {
+        buf_add_string(buf, rest[i]);
+    }
 }
 
 void log_record_add_attributes(struct buf *buf, const char *tag) {

@@ -3,8 +3,10 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/strv.h"
 #include "runtime/base/timestamp.h"
 #include "runtime/engine/log_file.h"
+#include "runtime/engine/log_journal.h"
 #include "runtime/engine/log_options.h"
 
 #include <errno.h>
@@ -459,6 +461,37 @@ CASE(a_stuck_or_restarted_journal_holds_nobody_up) {
     close(journal_fd);
 }
 
+CASE(a_message_that_is_too_large_for_the_socket_goes_as_a_file) {
+    enum { SMALL_BUFFER_BYTES = 1 }; // the kernel makes the least of it that there is
+    struct log_journal journal;
+    open_journal();
+    CHECK_INT(log_journal_open(&journal, journal_path, &owner, "tag", &err), 0);
+    const int small = SMALL_BUFFER_BYTES;
+    CHECK_INT(setsockopt(journal.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    static char text[LOG_PIECE_BYTES];
+    fill(text, sizeof(text));
+    const struct log_piece piece = {.ends = true, .first = "", .second = text, .second_size = sizeof(text)};
+    log_journal_add(&journal, &piece);
+    log_journal_flush(&journal);
+    CHECK_INT(journal.lost, 0);
+    char control[CMSG_SPACE(sizeof(int))];
+    struct msghdr message = {.msg_control = control, .msg_controllen = sizeof(control)};
+    CHECK_INT(recvmsg(journal_fd, &message, MSG_CMSG_CLOEXEC), 0);
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    AUTO_FD int fd = -1;
+    if (header) {
+        memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    }
+    AUTO_FREE char *sent = mem_alloc(2 * sizeof(text));
+    CHECK_INT(lseek(fd, 0, SEEK_SET), 0);
+    ssize_t size = fd_read_full(fd, sent, 2 * sizeof(text) - 1);
+    CHECK(size > (ssize_t)sizeof(text) && strncmp(sent, "PRIORITY=6\n", 11) == 0 && sent[size - 1] == '\n' &&
+          memcmp(sent + size - 1 - sizeof(text), text, sizeof(text)) == 0);
+    CHECK(write(fd, "x", 1) < 0);
+    log_journal_finish(&journal);
+    close(journal_fd);
+}
+
 CASE(what_cannot_be_logged_to_is_said) {
     log_file_destroy(begin(LOG_DRIVER_K8S_FILE));
     options.path = "/no/such/folder/x.log";
@@ -480,7 +513,46 @@ CASE(what_cannot_be_logged_to_is_said) {
     options.path = NULL;
 }
 
-int main(void) {
+// log_file_test FOLDER DRIVER STDERR [OPTION=VALUE...]: does what a monitor does, for tests/cli/logs.bats: standard input is the
+// container's standard output, the pipe STDERR, which may be /dev/null, its standard error.
+static int log_what_comes(char **argv) {
+    static char data[64 << 10];
+    AUTO_STRV struct strv list = {0};
+    for (char **option = argv + 4; *option; option++) {
+        strv_add(&list, *option);
+    }
+    dir_fd = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO_LOG_FILE struct log_file *log =
+        log_options_parse(&arena, argv[2], &list, &options, &err) == 0 ? log_file_open(dir_fd, &options, &owner, NULL, &err) : NULL;
+    if (!log) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    AUTO_FD int second = open(argv[3], O_RDONLY | O_CLOEXEC);
+    struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+    while (inputs[0].fd >= 0 || inputs[1].fd >= 0) {
+        if (poll(inputs, 2, log_file_is_pending(log) ? LOG_SETTLE_MS : -1) == 0) {
+            log_file_settle(log);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            if (inputs[i].fd < 0 || !inputs[i].revents) {
+                continue;
+            }
+            ssize_t got = read(inputs[i].fd, data, sizeof(data));
+            if (got > 0) {
+                log_file_write(log, i == 0 ? LOG_STDOUT : LOG_STDERR, data, (size_t)got);
+            } else {
+                inputs[i].fd = -1;
+            }
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 3) {
+        return log_what_comes(argv);
+    }
     if (!mkdtemp(folder)) {
         return 1;
     }
@@ -497,6 +569,7 @@ int main(void) {
     RUN(killed_at_any_moment_the_log_holds_whole_lines);
     RUN(the_journal_gets_messages_with_their_fields);
     RUN(a_stuck_or_restarted_journal_holds_nobody_up);
+    RUN(a_message_that_is_too_large_for_the_socket_goes_as_a_file);
     RUN(what_cannot_be_logged_to_is_said);
     fd_close(&dir_fd);
     CHECK_INT(system(arena_format(&arena, "rm -rf %s", folder)), 0);
