@@ -25,7 +25,7 @@ struct source_stream {
     struct registry_download *download; // NULL: it is a file, or a layer
     struct layer_tar layer;
     struct repack_worker *worker; // of a layer, until its end is known
-    bool is_pipe;
+    bool is_pipe, is_layer;
     int to_read, to_write; // the pipe; what the worker writes to is not ours any more
     uint64_t left;         // bytes of it to come
     uint8_t *room;
@@ -57,6 +57,7 @@ static int start_layer(struct source_stream *stream, const char *key, struct err
     if (layer_tar_open(stream->source->store, key, &stream->layer, err) < 0 || open_pipe(stream, err) < 0) {
         return -1;
     }
+    stream->is_layer = true;
     stream->worker = layer_tar_start(&stream->layer, stream->to_write, COMPRESSION_NONE, err);
     fd_close(&stream->to_write);
     return stream->worker ? 0 : -1;
@@ -146,9 +147,6 @@ static int end_layer(struct source_stream *stream, struct err *err) {
 }
 
 int source_stream_feed_rest(struct source_stream *stream, struct err *err) {
-    if (stream->worker) {
-        return end_layer(stream, err);
-    }
     bool ended = stream->to_write < 0 || source_registry_wait(stream->source, stream->download, err) == 0;
     return ended ? 0 : say_elsewhere(stream, err);
 }
@@ -167,13 +165,31 @@ static int wait_for_bytes(struct source_stream *stream, struct err *err) {
     return source_stream_feed(stream, err) < 0 ? -1 : polls[0].revents != 0;
 }
 
+// The end of what the worker wrote; of fewer bytes it says why.
+static int take_layer_end(struct source_stream *stream, struct err *err) {
+    return end_layer(stream, err) < 0 ? -1
+           : stream->left > 0         ? err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left)
+                                      : 0;
+}
+
+// A worker is read to its end: were it waited for with bytes still to come, both would wait for ever.
+static int take_bytes(struct source_stream *stream, size_t size, size_t *ret_size, struct err *err) {
+    if (size > stream->left) {
+        return err_set(err, ERR_CORRUPT, "has more than the %llu bytes that the store says it has",
+                       (unsigned long long)stream->window.size);
+    }
+    stream->left -= size;
+    *ret_size = size;
+    return 0;
+}
+
 int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, size_t *ret_size, struct err *err) {
     if (!stream->is_pipe) {
         return input_next(&stream->input, ret_data, ret_size, err);
     }
     *ret_data = stream->room;
     *ret_size = 0;
-    if (stream->left == 0) {
+    if (stream->left == 0 && !stream->is_layer) {
         return source_stream_feed_rest(stream, err);
     }
     for (;;) {
@@ -181,20 +197,18 @@ int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, s
         if (ready < 0) {
             return -1;
         }
-        ssize_t got = ready ? read(stream->to_read, stream->room, stream->left < STEP ? (size_t)stream->left : STEP) : -1;
+        size_t most = stream->is_layer || stream->left > STEP ? STEP : (size_t)stream->left;
+        ssize_t got = ready ? read(stream->to_read, stream->room, most) : -1;
         if (ready && got < 0 && errno != EINTR) {
-            return err_sys(err, "read what the registry sends");
-        }
-        if (got == 0) {
-            if (stream->worker && end_layer(stream, err) < 0) {
-                return -1; // which says why
-            }
-            return err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left);
+            return err_sys(err, stream->is_layer ? "read what the unpacker writes" : "read what the registry sends");
         }
         if (got > 0) {
-            stream->left -= (uint64_t)got;
-            *ret_size = (size_t)got;
-            return 0;
+            return take_bytes(stream, (size_t)got, ret_size, err);
+        }
+        if (got == 0) {
+            return stream->is_layer
+                       ? take_layer_end(stream, err)
+                       : err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left);
         }
     }
 }

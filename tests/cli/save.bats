@@ -231,3 +231,18 @@ rich_tree() {
     umount full
     [[ "$output" == "coffer: save app/two:2: layer sha256:"*"No space left on device" ]]
 }
+
+@test "a layer that says it is smaller than it is: one sentence, and no waiting for ever" {
+    # More than the pipe between holds: who is not read to the end does not end.
+    described=$(dirname "$(dirname "$(dirname "$(find "$(coffer_store)"/layers/*/fs/more -name noise)")")")/layer.json
+    jq -c '.tar_size = 512' "$described" > changed.json
+    cat changed.json > "$described"
+    run -125 timeout 60 "$COFFER" --root "$BATS_TEST_TMPDIR/run" --store "$(coffer_store)" save -q -o two.tar app/two:2
+    [[ "$output" == "coffer: save app/two:2: layer sha256:"*": has more than the 512 bytes that the store says it has" ]]
+    [ ! -e two.tar ]
+    # And larger: it ends early.
+    jq -c '.tar_size = 900000000' changed.json > larger.json
+    cat larger.json > "$described"
+    run -125 coffer save -q -o two.tar app/two:2
+    [[ "$output" == "coffer: save app/two:2: layer sha256:"*": ends "*" bytes early" ]]
+}
