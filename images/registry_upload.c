@@ -26,10 +26,11 @@ struct registry_upload {
     struct exchange exchange; // of all phases but UPLOAD_WAITS and the last two
     uint64_t done;            // bytes the registry has
     uint64_t before;          // the same, when the piece under way was sent
+    uint64_t most;            // the most it ever had: one that keeps losing all makes no progress
     uint64_t length;          // of that piece
     uint64_t chunk;           // bytes of a piece, at most
     const char *url;          // where it goes on
-    unsigned failures;        // one after the other
+    unsigned failures;        // without progress in between
     int64_t due_ms;           // of UPLOAD_WAITS
     uint64_t told;            // to progress; it never goes back
     struct err err;           // of UPLOAD_FAILED, or what it may come to
@@ -191,6 +192,13 @@ static int piece_result(struct registry_upload *upload, struct err *err) {
     return may_pass ? 0 : -1;
 }
 
+static void note_progress(struct registry_upload *upload) {
+    if (upload->done > upload->most) {
+        upload->most = upload->done;
+        upload->failures = 0;
+    }
+}
+
 static void take_piece(struct registry_upload *upload) {
     int sent = piece_result(upload, &upload->err);
     if (sent < 0) {
@@ -198,7 +206,7 @@ static void take_piece(struct registry_upload *upload) {
         return;
     }
     if (sent > 0 && upload->done > upload->before) {
-        upload->failures = 0;
+        note_progress(upload);
         go_on(upload);
         return;
     }
@@ -243,7 +251,7 @@ static void take_asked(struct registry_upload *upload) {
         begin_open(upload);
         return;
     }
-    upload->failures = upload->done > upload->before ? 0 : upload->failures;
+    note_progress(upload);
     go_on(upload);
 }
 

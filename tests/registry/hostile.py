@@ -563,6 +563,15 @@ def referrers_bad(request):
     return handler.finish(200, data, OCI + "index.v1+json", headers=headers)
 
 
+# --- uploads ---
+
+
+@case("forgetful")
+def forgetful(request):
+    """Takes the first piece of an upload, not the second, and then knows nothing of the first."""
+    return request.good()
+
+
 # --- http ---
 
 
@@ -663,6 +672,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return CASES[request.case](request)
 
     do_HEAD = do_GET
+
+    def take_body(self):
+        left = int(self.headers.get("Content-Length", "0"))
+        while left > 0:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+
+    def count(self):
+        """How often it was asked before."""
+        with lock:
+            counts[self.path] = counts.get(self.path, 0) + 1
+            return counts[self.path] - 1
+
+    def do_POST(self):
+        """Begins an upload."""
+        self.record()
+        if not re.fullmatch(r"/v2/forgetful/[^/]+/blobs/uploads/", self.path):
+            return self.error(405, "UNSUPPORTED", "no uploads")
+        return self.finish(202, b"", None, headers=[("Location", f"{self.path}{self.count()}")])
+
+    def do_PATCH(self):
+        self.record()
+        self.take_body()
+        if self.count() > 0:
+            return self.error(500, "UNKNOWN", "the disk is gone")
+        return self.finish(202, b"", None, headers=[("Location", self.path)])
+
+    def do_PUT(self):
+        self.record()
+        self.take_body()
+        self.finish(201, b"", None)
 
 
 class Server(http.server.ThreadingHTTPServer):
