@@ -5,6 +5,7 @@
 #include "images/layout_index.h"
 #include "images/new_file.h"
 #include "runtime/base/buf.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -22,6 +23,8 @@
 
 enum { BLOB_PATH_SIZE = sizeof("blobs/sha256/") + DIGEST_HEX_MAX };
 
+static const char own_prefix[] = ".coffer-"; // of files on their way
+
 struct layout {
     int fd;
 };
@@ -31,12 +34,40 @@ static const char *blob_path(const struct digest *digest, char path[BLOB_PATH_SI
     return path;
 }
 
-static int write_new(int dir_fd, const char *name, const char *text, struct err *err) {
-    AUTO_FD int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0 && errno == EEXIST) {
+// One that is empty was being made by a process that died, or for which the disk was full.
+static int write_version(int dir_fd, struct err *err) {
+    static const char name[] = "oci-layout";
+    struct stat status;
+    if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && (!S_ISREG(status.st_mode) || status.st_size > 0)) {
         return 0;
     }
-    return fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 ? err_sys(err, "write %s", name) : 0;
+    return fd_replace_file_synced(dir_fd, name, layout_version_text, strlen(layout_version_text), 0644, err);
+}
+
+// Blobs on their way whose writers have died, where the file system has no files without names: the living hold a lock.
+static void sweep(int dir_fd) {
+    AUTO_FD int fd = root_try_open(dir_fd, "blobs", O_RDONLY | O_DIRECTORY);
+    AUTO_DIR DIR *stream = fd < 0 ? NULL : dir_stream(fd);
+    for (const struct dirent *entry; stream && (entry = dir_next(stream));) {
+        if (strncmp(entry->d_name, own_prefix, strlen(own_prefix)) != 0) {
+            continue;
+        }
+        AUTO_FD int left = openat(fd, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (left >= 0 && flock(left, LOCK_EX | LOCK_NB) == 0) {
+            (void)unlinkat(fd, entry->d_name, 0);
+        }
+    }
+}
+
+// Under the lock of those who copy into one layout.
+static int prepare(int dir_fd, struct err *err) {
+    bool made;
+    sweep(dir_fd);
+    return root_make_missing_dir(dir_fd, "blobs", 0755, &made, err) < 0 ||
+                   root_make_missing_dir(dir_fd, "blobs/sha256", 0755, &made, err) < 0 ||
+                   root_make_missing_dir(dir_fd, "blobs/sha512", 0755, &made, err) < 0 || write_version(dir_fd, err) < 0
+               ? -1
+               : 0;
 }
 
 static int open_layout(struct copy_target *target, const char *rest, struct err *err) {
@@ -51,14 +82,12 @@ static int open_layout(struct copy_target *target, const char *rest, struct err 
     if (layout->fd < 0) {
         return err_sys(err, "open %s", target->path);
     }
-    bool made;
-    if (root_make_missing_dir(layout->fd, "blobs", 0755, &made, err) < 0 ||
-        root_make_missing_dir(layout->fd, "blobs/sha256", 0755, &made, err) < 0 ||
-        root_make_missing_dir(layout->fd, "blobs/sha512", 0755, &made, err) < 0 ||
-        write_new(layout->fd, "oci-layout", layout_version_text, err) < 0) {
-        return err_in(err, "%s", target->path);
+    if (flock(layout->fd, LOCK_EX) < 0) {
+        return err_sys(err, "lock %s", target->path);
     }
-    return 0;
+    int result = prepare(layout->fd, err);
+    (void)flock(layout->fd, LOCK_UN);
+    return result < 0 ? err_in(err, "%s", target->path) : 0;
 }
 
 static void finish(struct copy_target *target) {
@@ -89,7 +118,7 @@ static int put_pieces(const struct layout *layout, const struct digest *digest, 
                       struct err *err) {
     AUTO_NEW_FILE struct new_file file = {.fd = -1};
     char own[64], path[BLOB_PATH_SIZE];
-    snprintf(own, sizeof(own), "blobs/.coffer-%d", (int)getpid());
+    snprintf(own, sizeof(own), "blobs/%s%d", own_prefix, (int)getpid());
     if (new_file_open(&file, layout->fd, own, err) < 0) {
         return -1;
     }

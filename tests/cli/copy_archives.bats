@@ -265,6 +265,19 @@ manifest_digest() { # as skopeo sees it
     done
 }
 
+@test "a registry that forgets an upload again and again is given up" {
+    [ -s "$HOSTILE/ports" ] || hostile_start
+    # shellcheck source=/dev/null
+    . "$HOSTILE/ports"
+    # Two pieces.
+    mkdir -p two
+    head -c 17000000 /dev/urandom > two/noise
+    cp -r "$BATS_FILE_TMPDIR/image" "$BATS_TEST_TMPDIR/large"
+    umoci --log error insert --image large:tiny two /two
+    run -125 timeout 100 "$COFFER" --root "$BATS_TEST_TMPDIR/run" copy -q oci:large:tiny "127.0.0.1:$HTTP/forgetful/none:1"
+    [[ "${lines[-1]}" == "coffer: 127.0.0.1:$HTTP/forgetful/none: blob sha256:"*"the disk is gone"* ]]
+}
+
 @test "an ordinary user unpacks layers for docker-archive as well" {
     needs_root
     make_user
@@ -348,6 +361,22 @@ manifest_digest() { # as skopeo sees it
         cmp before <(find x.tar dir -type f -exec sha256sum {} + 2> /dev/null | sort)
         rm -rf x.tar dir
     done
+}
+
+@test "what a copy into a layout has left that was killed is mended by the next" {
+    mkdir -p layout/blobs/sha256
+    : > layout/oci-layout
+    echo half > layout/blobs/.coffer-1
+    echo half > layout/blobs/.coffer-2
+    # One that is being written is locked.
+    flock -x layout/blobs/.coffer-2 sleep 60 3>&- &
+    local writer=$!
+    until ! flock -n layout/blobs/.coffer-2 true; do sleep 0.05; done
+    coffer copy -q "$IMAGE" oci:layout:x
+    kill "$writer"
+    [ "$(manifest_digest oci:layout:x)" = "$DIGEST" ]
+    [ ! -e layout/blobs/.coffer-1 ]
+    [ -e layout/blobs/.coffer-2 ]
 }
 
 @test "a full disk is one sentence and leaves nothing" {
