@@ -15,7 +15,8 @@ static int open_parts(struct layer_tar *tar, struct err *err) {
     }
     tar->record_fd = tar->layer.tar_bytes > 0 ? openat(tar->layer.fd, TAR_RECORD_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
     if (tar->record_fd < 0 && (tar->layer.tar_bytes == 0 || errno == ENOENT)) {
-        return err_set(err, ERR_UNSUPPORTED, "it has no record of its tar; pull or load the image anew");
+        return err_set(err, ERR_UNSUPPORTED,
+                       "it has no record of its tar; remove the images that have it (coffer rmi), and pull or load them again");
     }
     return tar->record_fd < 0 ? err_sys(err, "open %s", TAR_RECORD_NAME) : 0;
 }

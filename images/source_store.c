@@ -39,9 +39,12 @@ static int describe_layer(const struct source *source, size_t index, struct imag
     layer_finish(&layer);
     *ret = (struct image_descriptor){
         .media_type = pack_media_type(NULL, COMPRESSION_NONE), .digest = record->config.diff_ids[index], .size = (int64_t)size};
-    return size > 0 ? 0
-                    : err_set(err, ERR_UNSUPPORTED, "layer %s has no record of its tar in the store; pull or load the image anew",
-                              record->config.diff_ids[index]);
+    return size > 0
+               ? 0
+               : err_set(err, ERR_UNSUPPORTED,
+                         "layer %s has no record of its tar in the store; remove the images that have it (coffer rmi), and pull or "
+                         "load them again",
+                         record->config.diff_ids[index]);
 }
 
 int source_store_root(struct source *source, struct arena *arena, struct source_root *ret, struct err *err) {

@@ -206,9 +206,8 @@ int source_stream_next(struct source_stream *stream, const uint8_t **ret_data, s
             return take_bytes(stream, (size_t)got, ret_size, err);
         }
         if (got == 0) {
-            return stream->is_layer
-                       ? take_layer_end(stream, err)
-                       : err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left);
+            return stream->is_layer ? take_layer_end(stream, err)
+                                    : err_set(err, ERR_CORRUPT, "ends %llu bytes early", (unsigned long long)stream->left);
         }
     }
 }
