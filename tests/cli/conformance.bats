@@ -282,7 +282,7 @@ teardown() {
     run oci run "$ID"
     [ "$status" -eq 0 ]
     for link in fd stdin stdout stderr; do
-        ! grep -qx "$link" <<< "$output"
+        ! grep -qx "$link" <<< "$output" || false
     done
     grep -qx null <<< "$output"
 }

@@ -123,7 +123,7 @@ file_digest() {
     [[ "$output" == "sha256:0000"* ]]
     # shellcheck disable=SC2059 # the format is ours
     [ "$stderr" = "coffer: warning: $(printf "$what" bad): \"sha256:../../x\\x1b\" is left out: it is no digest" ]
-    ! grep -q $'[\e\a]' <<< "$output"
+    ! grep -q $'[\e\a]' <<< "$output" || false
     [ "$(coffer referrers -q "$HERE/referrers-many/app:1" | wc -l)" -eq 10000 ]
     # shellcheck disable=SC2059
     fails "$(printf "$what" pages): the registry's list leads from page to page without an end" coffer referrers "$HERE/referrers-pages/app:1"
@@ -132,7 +132,7 @@ file_digest() {
         # shellcheck disable=SC2059
         [[ "$output" == "coffer: $(printf "$what" "$case")"* ]]
         [ "${#lines[@]}" -eq 1 ]
-        ! grep -q $'\e' <<< "$output"
+        ! grep -q $'\e' <<< "$output" || false
     done
     run -125 coffer referrers "$ONE/app:nothing"
     [[ "$output" == "coffer: $ONE/app:nothing: $ONE has none"* ]]

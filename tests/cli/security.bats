@@ -300,5 +300,5 @@ END
     [[ "$output" != *"$BUNDLE"* ]]
     configure '.process.args = ["sleep", "60"]'
     SECRET=of-the-host oci create "$ID" 3>&-
-    ! tr '\0' '\n' < "/proc/$(pid_of)/environ" | grep SECRET
+    ! tr '\0' '\n' < "/proc/$(pid_of)/environ" | grep SECRET || false
 }

@@ -42,6 +42,11 @@ lint_manuals() {
     return "$result"
 }
 
+# "! command" does not end a test under set -e: what it denies could be so.
+denials() {
+    ! grep -rnE '^\s*! ' tests --include='*.bats' --include='*.bash' | grep -vE '\|\| |; then$'
+}
+
 # Functions below ~80 lines and files below ~600: more than these bounds is never right.
 long_files() {
     find runtime images specs cli -name '*.[ch]' -print0 | xargs -0 wc -l | awk '$2 != "total" && $1 > 700 { print; bad = 1 } END { exit bad }'
@@ -79,6 +84,7 @@ check "the program and init need no loader" self_contained
 check "no file is overlong" long_files
 check "scripts are clean" lint_scripts
 check "bats files are clean" lint_bats
+check "what tests deny they test (! COMMAND || false)" denials
 check "manual pages are clean" lint_manuals
 check "completions are valid bash" completions
 echo "1..$number"
