@@ -111,7 +111,7 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
     if (needs_local) {
         add_local(&batch, request, index);
     }
-    link_add_up(&batch, UP, index, true);
+    link_add_up(&batch, UP, index, NULL, true);
     if (send_batch(fd, request, &batch, UP, err) < 0) {
         return -1;
     }

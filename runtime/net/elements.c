@@ -48,29 +48,41 @@ static bool first_behind(const struct subnet *subnet, uint8_t ret[16]) {
     return false;
 }
 
-static void add_hairpin(struct elements *elements, const struct subnet *subnet) {
+static void add_field(struct element *element, size_t field, const struct subnet *subnet) {
     size_t size = address_bits(&subnet->base) / 8;
-    struct element both = {.kind = ELEMENT_RANGE};
     uint8_t last[16];
     last_of(subnet, last);
-    for (size_t field = 0; field < 2; field++) {
-        memcpy(both.key + field * size, subnet->base.bytes, size);
-        memcpy(both.last + field * size, last, size);
-    }
-    add(elements, subnet->base.family == AF_INET ? SET_HAIRPIN4 : SET_HAIRPIN6, &both);
+    memcpy(element->key + field * size, subnet->base.bytes, size);
+    memcpy(element->last + field * size, last, size);
 }
 
-void elements_add_subnet(struct elements *elements, const struct subnet *subnet, bool masquerade) {
+static void add_hairpin(struct elements *elements, const struct subnet *from, const struct subnet *to) {
+    struct element both = {.kind = ELEMENT_RANGE};
+    add_field(&both, 0, from);
+    add_field(&both, 1, to);
+    add(elements, from->base.family == AF_INET ? SET_HAIRPIN4 : SET_HAIRPIN6, &both);
+}
+
+static void add_masquerade(struct elements *elements, const struct subnet *subnet) {
     enum ruleset_set set = subnet->base.family == AF_INET ? SET_MASQUERADE4 : SET_MASQUERADE6;
     struct element first = {0}, behind = {.kind = ELEMENT_BEHIND};
-    add_hairpin(elements, subnet);
-    if (!masquerade) {
-        return;
-    }
     memcpy(first.key, subnet->base.bytes, 16);
     add(elements, set, &first);
     if (first_behind(subnet, behind.key)) {
         add(elements, set, &behind);
+    }
+}
+
+void elements_add_subnets(struct elements *elements, const struct subnet *subnets, size_t count, bool masquerade) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (subnets[i].base.family == subnets[j].base.family) {
+                add_hairpin(elements, &subnets[i], &subnets[j]);
+            }
+        }
+        if (masquerade) {
+            add_masquerade(elements, &subnets[i]);
+        }
     }
 }
 

@@ -32,7 +32,7 @@ void elements_finish(struct elements *elements);
 #define AUTO_ELEMENTS AUTO(elements_finish)
 
 void elements_add_bridge(struct elements *elements, const char *bridge, bool internal);
-void elements_add_subnet(struct elements *elements, const struct subnet *subnet, bool masquerade);
+void elements_add_subnets(struct elements *elements, const struct subnet *subnets, size_t count, bool masquerade);
 void elements_add_port(struct elements *elements, const struct firewall_port *port);
 
 // Adds messages of this type (NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM) about all of them; each bears the comment, if there is one.

@@ -18,7 +18,7 @@ enum { LOOPBACK_INDEX = 1 }; // of every namespace: it is made with it
 
 // --- the pair ---
 
-enum { CREATE = 1, PORT_MODE };
+enum { CREATE = 1, PORT_MODE, HOST_QUIET, HOST_UP };
 
 // How the container's end is born: the attributes are the same whether it is the request's subject or a veth's peer.
 static void add_container_end(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE],
@@ -36,9 +36,8 @@ static void add_container_end(struct buf *batch, const struct endpoint_request *
 
 static void add_pair(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,
                      int netns_fd) {
-    const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_flags = IFF_UP, .ifi_change = IFF_UP},
-                           peer = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, CREATE, &up, sizeof(up));
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC}, peer = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, CREATE, &link, sizeof(link));
     netlink_add_string(batch, IFLA_IFNAME, request->host_name);
     netlink_add_u32(batch, IFLA_MASTER, (uint32_t)parent);
     if (request->mtu) {
@@ -59,7 +58,7 @@ static void add_pair(struct buf *batch, const struct endpoint_request *request, 
 // container sends to its own published port back within the bridge, which would keep it from the port that it came by.
 static void add_port_mode(struct buf *batch, const struct endpoint_request *request) {
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_ACK, PORT_MODE, &link, sizeof(link));
+    netlink_begin(batch, RTM_NEWLINK, 0, PORT_MODE, &link, sizeof(link));
     netlink_add_string(batch, IFLA_IFNAME, request->host_name);
     size_t info = netlink_nest(batch, IFLA_LINKINFO);
     netlink_add_string(batch, IFLA_INFO_SLAVE_KIND, "bridge");
@@ -108,7 +107,8 @@ static int try_link(int fd, const struct buf *batch, uint32_t last, int *ret_err
     if (netlink_exchange(fd, batch, last, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
-    *ret_errnum = failure.errnum;
+    bool without_ipv6 = failure.number == HOST_QUIET && failure.errnum == EAFNOSUPPORT;
+    *ret_errnum = without_ipv6 ? 0 : failure.errnum;
     return 0;
 }
 
@@ -117,7 +117,7 @@ static int try_link(int fd, const struct buf *batch, uint32_t last, int *ret_err
 static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, struct err *err) {
     _Alignas(struct nlmsghdr) char room[1024];
     AUTO_BUF struct buf batch = BUF_IN(room);
-    uint32_t last = PORT_MODE;
+    uint32_t last = HOST_UP;
     int parent = 0, errnum = 0;
     if (link_find(fd, request->parent, NULL, &parent, NULL, err) < 0) {
         return -1;
@@ -132,6 +132,8 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
     } else {
         add_pair(&batch, request, mac, parent, netns_fd);
         add_port_mode(&batch, request);
+        link_add_quiet(&batch, HOST_QUIET, request->host_name, false); // a bridge's port needs no address
+        link_add_up(&batch, HOST_UP, 0, request->host_name, true);
     }
     if (try_link(fd, &batch, last, &errnum, err) < 0) {
         return -1;
@@ -179,11 +181,11 @@ static void add_configuration(struct buf *batch, const struct endpoint_request *
         const struct link_address local = link_local_of(endpoint->mac);
         link_add_address(batch, number++, endpoint->index, &local, false);
     }
-    link_add_up(batch, UP, endpoint->index, false);
+    link_add_up(batch, UP, endpoint->index, NULL, false);
     for (size_t i = 0; i < request->gateway_count; i++) {
         add_route(batch, number++, endpoint->index, &request->gateways[i]);
     }
-    link_add_up(batch, LOOPBACK, LOOPBACK_INDEX, true);
+    link_add_up(batch, LOOPBACK, LOOPBACK_INDEX, NULL, true);
 }
 
 static int complain_within(const struct endpoint_request *request, const struct netlink_failure *failure, struct err *err) {
@@ -283,7 +285,7 @@ int endpoint_loopback(int netns_fd, struct err *err) {
     if (there < 0) {
         return -1;
     }
-    link_add_up(&batch, LOOPBACK, LOOPBACK_INDEX, true);
+    link_add_up(&batch, LOOPBACK, LOOPBACK_INDEX, NULL, true);
     if (netlink_exchange(there, &batch, LOOPBACK, NULL, NULL, &failure, err) < 0) {
         return -1;
     }

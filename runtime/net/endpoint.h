@@ -38,8 +38,10 @@ struct endpoint_request {
     size_t address_count;
     const struct address *gateways; // of the default routes: at most one a family
     size_t gateway_count;
-    uint32_t mtu;  // bytes; 0: the parent's, as with `ip link`, or the kernel's
-    bool announce; // tells the neighbours that these addresses are here now: for hardware addresses that do not follow from them
+    uint32_t mtu; // bytes; 0: the parent's, as with `ip link`, or the kernel's
+    // Tells the neighbours that these addresses are here now: where somebody else had one a moment ago, with a hardware address
+    // that did not follow from it, or from another port of the bridge.
+    bool announce;
 };
 
 // What there is afterwards. Nothing of it must be kept to remove it.

@@ -43,7 +43,7 @@ int firewall_ensure(int fd, bool *ret_fresh, struct err *err) {
     if (ruleset_look(fd, &state, err) < 0 || (state != RULESET_WHOLE && make(fd, state == RULESET_OTHER_VERSION, err) < 0)) {
         return -1;
     }
-    *ret_fresh = state == RULESET_ABSENT || state == RULESET_OTHER_VERSION;
+    *ret_fresh = state != RULESET_WHOLE;
     return 0;
 }
 
@@ -61,9 +61,7 @@ int firewall_remove(int fd, struct err *err) {
 
 static void add_network(struct elements *elements, const struct firewall_network *network) {
     elements_add_bridge(elements, network->bridge, network->internal);
-    for (size_t i = 0; i < network->subnet_count; i++) {
-        elements_add_subnet(elements, &network->subnets[i], network->masquerade && !network->internal);
-    }
+    elements_add_subnets(elements, network->subnets, network->subnet_count, network->masquerade && !network->internal);
 }
 
 static int complain_of_network(const struct firewall_network *network, int errnum, const char *what, struct err *err) {

@@ -23,8 +23,8 @@ struct err;
 
 int firewall_open(struct err *err) MUST_CHECK;
 
-// Sees to it that the table is there and whole. *ret_fresh: it was not, or another version's, so it is empty now, and all networks
-// and ports have to be told anew. Where it is whole, this is a question of some microseconds.
+// Sees to it that the table is there and whole. *ret_fresh: it was not, so it may be empty now, and all networks and ports have to
+// be told again. Where it is whole, this is a question of some microseconds.
 int firewall_ensure(int fd, bool *ret_fresh, struct err *err) MUST_CHECK;
 
 // Removes it with all that is in it.

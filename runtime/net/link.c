@@ -138,9 +138,12 @@ void link_add_address(struct buf *batch, uint32_t number, int index, const struc
     }
 }
 
-void link_add_up(struct buf *batch, uint32_t number, int index, bool last) {
+void link_add_up(struct buf *batch, uint32_t number, int index, const char *name, bool last) {
     const struct ifinfomsg up = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
     netlink_begin(batch, RTM_NEWLINK, ack(last), number, &up, sizeof(up));
+    if (index == 0) {
+        netlink_add_string(batch, IFLA_IFNAME, name);
+    }
 }
 
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last) {
@@ -156,12 +159,18 @@ void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool l
 
 int link_check_name(const char *name, struct err *err) {
     char quoted[QUOTE_SIZE];
-    bool good = name[0] && strlen(name) < IFNAMSIZ && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    // The last two stand for all interfaces under /proc/sys/net.
+    static const char *const others[] = {"", ".", "..", "all", "default"};
+    bool good = strlen(name) < IFNAMSIZ;
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        good = good && strcmp(name, others[i]) != 0;
+    }
     for (const char *at = name; *at; at++) {
         good = good && *at > ' ' && *at < 0x7f && !strchr("/:%\"", *at);
     }
     return good ? 0
                 : err_set(err, ERR_INPUT,
-                          "network interface %s: expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%%\"",
+                          "network interface %s: expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%%\", "
+                          "and not \"all\" or \"default\"",
                           quote_text(name, quoted));
 }

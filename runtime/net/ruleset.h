@@ -27,7 +27,7 @@ enum ruleset_set {
     SET_INTERNAL,    // { interface }
     SET_MASQUERADE4, // { subnet }: what is hidden behind the host
     SET_MASQUERADE6,
-    SET_HAIRPIN4, // { subnet . subnet }: each with itself
+    SET_HAIRPIN4, // { subnet . subnet }: those of a network with each other, and themselves
     SET_HAIRPIN6,
     SET_PUBLISH4, // { protocol . host's address . host's port : address . port }
     SET_PUBLISH6,

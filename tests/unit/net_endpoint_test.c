@@ -53,7 +53,9 @@ CASE(what_is_no_bridge_stays) {
     CHECK_INT(endpoint_remove("lo", &err), -1);
     CHECK_STR(err.text, "network interface \"lo\" is no veth: it is somebody else's, and stays");
     CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "a name/too"}, &index, &err), -1);
-    CHECK_STR(err.text, "network interface \"a name/too\": expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%\"");
+    CHECK_STR(err.text, "network interface \"a name/too\": expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%\", "
+                        "and not \"all\" or \"default\"");
+    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "all"}, &index, &err), -1);
 }
 
 CASE(two_on_one_bridge_talk) {

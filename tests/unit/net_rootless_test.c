@@ -1,0 +1,166 @@
+// The network of an ordinary user: the words for pasta, and pasta itself where it is installed.
+#include "tests/unit/net_lab.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/net/rootless.h"
+
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+static const char program[] = "/usr/bin/pasta";
+
+static const char *joined(struct arena *arena, char *const *words) {
+    const char *text = "";
+    for (size_t i = 0; words[i]; i++) {
+        text = arena_format(arena, "%s%s%s", text, i ? " " : "", words[i]);
+    }
+    return text;
+}
+
+CASE(nothing_is_left_to_be_guessed) {
+    AUTO_ARENA struct arena arena = {0};
+    struct err err = {0};
+    char *const *words;
+    const struct firewall_port ports[] = {
+        {.protocol = IPPROTO_TCP, .host_port = 8080, .target_port = 80},
+        {.protocol = IPPROTO_TCP, .host = lab_address("127.0.0.1"), .host_port = 8000, .target_port = 9000, .count = 10},
+        {.protocol = IPPROTO_UDP, .host = lab_address("::1"), .host_port = 53, .target_port = 53},
+        {.protocol = IPPROTO_SCTP, .host_port = 1, .target_port = 1},
+    };
+    struct rootless_request request = {.program = program, .target = 12, .name = "eth0"};
+    CHECK_INT(rootless_arguments(&arena, &request, 5, &words, &err), 0);
+    CHECK_STR(joined(&arena, words), "/usr/bin/pasta --quiet --config-net --no-map-gw -I eth0 -P /proc/self/fd/5 -T none -U none -t none "
+                                     "-u none 12");
+    request.ports = ports;
+    request.port_count = 3;
+    CHECK_INT(rootless_arguments(&arena, &request, 5, &words, &err), 0);
+    CHECK_STR(joined(&arena, words), "/usr/bin/pasta --quiet --config-net --no-map-gw -I eth0 -P /proc/self/fd/5 -T none -U none "
+                                     "-t 8080:80 -t 127.0.0.1/8000-8009:9000-9009 -u ::1/53:53 12");
+    request.port_count = 4;
+    CHECK_INT(rootless_arguments(&arena, &request, 5, &words, &err), -1);
+    CHECK_STR(err.text, "publish port 1: without root only tcp and udp can be published");
+}
+
+CASE(a_missing_program_is_told) {
+    struct err err = {0};
+    pid_t pid;
+    int pidfd;
+    const struct rootless_request request = {.program = "/nonexistent/pasta", .target = getpid(), .name = "eth0"};
+    CHECK_INT(rootless_start(&request, &pid, &pidfd, &err), -1);
+    CHECK_INT(err.kind, ERR_UNSUPPORTED);
+    CHECK_STR(err.text, "make a network without root: /nonexistent/pasta is missing; install the package passt");
+}
+
+// An ordinary user for whom the device of tunnels is open, as it is on most hosts.
+static bool become_user(void) {
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", "/dev/net", "tmpfs", 0, "mode=755") == 0 && mknod("/dev/net/tun", S_IFCHR | 0666, makedev(10, 200)) == 0 &&
+           chmod("/dev/net/tun", 0666) == 0 && setgid(65534) == 0 && setuid(65534) == 0 &&
+           prctl(PR_SET_DUMPABLE, 1) == 0; // others of that user may look at who was root before
+}
+
+// The process in the user's namespaces. It says when it is there, and ends with who made it.
+static pid_t make_target(void) {
+    int ready[2];
+    char byte;
+    if (pipe(ready) < 0) {
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        int made = unshare(CLONE_NEWUSER | CLONE_NEWNET);
+        if (made == 0 && prctl(PR_SET_DUMPABLE, 1) == 0 && write(ready[1], "x", 1) == 1) {
+            pause();
+        }
+        _exit(1);
+    }
+    close(ready[1]);
+    if (read(ready[0], &byte, 1) != 1) {
+        return -1;
+    }
+    close(ready[0]);
+    return pid;
+}
+
+enum { SERVED = 0, NO_USER = 2, NO_NAMESPACES = 3, NO_PASTA = 4, NOT_SERVED = 5 };
+
+// As the user: pasta for a namespace, and a server in it, which answers whoever asks first with what it was asked.
+static int serve(int report) {
+    struct err err = {0};
+    const struct firewall_port port = {.protocol = IPPROTO_TCP, .host_port = 8080, .target_port = 80};
+    struct rootless_request request = {.program = program, .name = "eth0", .ports = &port, .port_count = 1};
+    char path[64], byte;
+    pid_t pid;
+    int pidfd = -1, result = NOT_SERVED;
+    if (!become_user()) {
+        return NO_USER;
+    }
+    request.target = make_target();
+    if (request.target < 0) {
+        return NO_NAMESPACES;
+    }
+    if (rootless_start(&request, &pid, &pidfd, &err) < 0) {
+        fprintf(stderr, "# %s\n", err.text);
+        kill(request.target, SIGKILL);
+        return NO_PASTA;
+    }
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", request.target);
+    AUTO_FD int user = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", request.target);
+    AUTO_FD int net = open(path, O_RDONLY | O_CLOEXEC);
+    if (setns(user, CLONE_NEWUSER) == 0 && setns(net, CLONE_NEWNET) == 0) {
+        AUTO_FD int server = lab_serve(-1, SOCK_STREAM, "0.0.0.0", 80);
+        bool told = write(report, "x", 1) == 1;
+        AUTO_FD int client = told && lab_ready(server, POLLIN, 5000) ? accept4(server, NULL, NULL, SOCK_CLOEXEC) : -1;
+        bool answered = client >= 0 && read(client, &byte, 1) == 1 && write(client, &byte, 1) == 1 && read(client, &byte, 1) == 0;
+        result = answered ? SERVED : NOT_SERVED;
+    }
+    kill(pid, SIGKILL);
+    kill(request.target, SIGKILL);
+    return result;
+}
+
+CASE(an_ordinary_user_has_a_network) {
+    const char *reason = NULL;
+    if (!lab_enter(&reason)) {
+        SKIP(reason);
+    }
+    if (access(program, X_OK) < 0 || access("/dev/net/tun", F_OK) < 0) {
+        SKIP("needs pasta(1) and /dev/net/tun");
+    }
+    int report[2], status = -1;
+    CHECK_INT(pipe2(report, O_CLOEXEC), 0);
+    CHECK(lab_bridge("lan", "192.0.2.1", "2001:db8::1") > 0);
+    // The user's host: it has a default route, which pasta wants to see.
+    AUTO_FD int host = lab_host(&(struct lab_host){"lan", "lan0", "192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1"});
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(setns(host, CLONE_NEWNET) == 0 ? serve(report[1]) : NO_USER);
+    }
+    close(report[1]);
+    char byte = 0;
+    bool ready = read(report[0], &byte, 1) == 1, echoed = false;
+    if (ready) {
+        AUTO_FD int client = lab_connect(-1, SOCK_STREAM, "192.0.2.2", 8080, 5000);
+        echoed = client >= 0 && write(client, "x", 1) == 1 && lab_ready(client, POLLIN, 5000) && read(client, &byte, 1) == 1;
+    }
+    waitpid(child, &status, 0);
+    close(report[0]);
+    if (WIFEXITED(status) && (WEXITSTATUS(status) == NO_USER || WEXITSTATUS(status) == NO_NAMESPACES)) {
+        SKIP("this machine gives an ordinary user no namespaces");
+    }
+    CHECK_INT(status, SERVED);
+    CHECK(ready && echoed);
+}
+
+int main(void) {
+    RUN(nothing_is_left_to_be_guessed);
+    RUN(a_missing_program_is_told);
+    RUN(an_ordinary_user_has_a_network);
+    return check_done();
+}
