@@ -1,6 +1,7 @@
 // What layers hold, held against the records of their tars: by workers that see nothing but one layer (images/verify_worker.h).
 #include "images/check_state.h"
 #include "images/layer.h"
+#include "images/layer_worker.h"
 #include "images/store.h"
 #include "images/tar_record.h"
 #include "images/unpack.h"
@@ -13,13 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { MAX_WORKERS = 32 };
 
 // One layer that is being read.
 struct reading {
@@ -39,7 +37,7 @@ static void reading_finish(struct reading *reading) {
 
 struct pool {
     struct check *check;
-    struct reading readings[MAX_WORKERS];
+    struct reading readings[LAYER_WORKERS_MAX];
     unsigned limit, running;
     size_t next; // of the layers
 };
@@ -176,7 +174,7 @@ static void take_result(struct pool *pool, struct reading *reading) {
 }
 
 static int wait_for_workers(const struct pool *pool, struct err *err) {
-    struct pollfd polls[MAX_WORKERS];
+    struct pollfd polls[LAYER_WORKERS_MAX];
     nfds_t count = 0;
     for (unsigned i = 0; i < pool->limit; i++) {
         if (pool->readings[i].worker) {
@@ -202,17 +200,8 @@ static void step(struct pool *pool) {
     }
 }
 
-static unsigned worker_limit(const struct check *check) {
-    cpu_set_t set;
-    unsigned count = check->options->workers;
-    if (count == 0) {
-        count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-    }
-    return count < 1 ? 1 : count > MAX_WORKERS ? MAX_WORKERS : count;
-}
-
 int check_contents(struct check *check, struct err *err) {
-    AUTO(pool_finish) struct pool pool = {.check = check, .limit = worker_limit(check)};
+    AUTO(pool_finish) struct pool pool = {.check = check, .limit = layer_workers_for(check->options->workers)};
     for (unsigned i = 0; i < pool.limit; i++) {
         pool.readings[i] = (struct reading){.opened.fd = -1, .fs_fd = -1, .record_fd = -1};
     }

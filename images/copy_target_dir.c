@@ -3,10 +3,10 @@
 #include "images/copy_target.h"
 #include "images/digest_set.h"
 #include "images/new_file.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,16 +27,10 @@ struct state {
 };
 
 static bool is_empty(int dir_fd) {
-    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    bool empty = directory != NULL;
-    for (const struct dirent *item; empty && (item = readdir(directory));) {
-        empty = strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 || strcmp(item->d_name, own_name) == 0;
-    }
-    if (directory) {
-        closedir(directory);
-    } else {
-        fd_close(&fd);
+    AUTO_DIR DIR *stream = dir_stream(dir_fd);
+    bool empty = stream != NULL;
+    for (const struct dirent *item; empty && (item = dir_next(stream));) {
+        empty = strcmp(item->d_name, own_name) == 0;
     }
     return empty;
 }
@@ -155,18 +149,15 @@ static bool is_old(const struct state *state, const char *name) {
 static int end(struct copy_target *target, struct digest *digest, struct err *err) {
     const struct state *state = target->state;
     (void)digest;
-    int fd = openat(state->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory) {
-        fd_close(&fd);
+    AUTO_DIR DIR *stream = dir_stream(state->fd);
+    if (!stream) {
         return err_sys(err, "read directory %s", target->path);
     }
-    for (const struct dirent *item; (item = readdir(directory));) {
+    for (const struct dirent *item; (item = dir_next(stream));) {
         if (is_old(state, item->d_name)) {
             (void)unlinkat(state->fd, item->d_name, 0); // a file too many does no harm
         }
     }
-    closedir(directory);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,12 @@ extern const char unpacker_image[];
 extern const char unpacker_image_end[];
 
 static_assert((int)UNPACKER_INPUT == (int)SEALED_FIRST_FD && (int)UNPACKER_OUTPUT == (int)SEALED_FIRST_FD + 4, "as they are given");
+
+unsigned layer_workers_for(unsigned wished) {
+    cpu_set_t set;
+    unsigned count = wished > 0 ? wished : sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : count > LAYER_WORKERS_MAX ? LAYER_WORKERS_MAX : count;
+}
 
 static int make_request(const struct unpack_order *order, struct err *err) {
     AUTO_BUF struct buf message = {0};

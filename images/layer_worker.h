@@ -30,6 +30,10 @@ struct layer_worker_ends {
     int output_fd; // -1: none
 };
 
+// How many work side by side: as many as there are processors, or as was wished (0: nothing was), bounded.
+enum { LAYER_WORKERS_MAX = 32 };
+unsigned layer_workers_for(unsigned wished);
+
 // Fills in the order's parent and has_output. Threads must not run.
 int layer_worker_start(struct layer_worker *worker, const struct layer_worker_ends *ends, struct unpack_order *order,
                        struct err *err) MUST_CHECK;

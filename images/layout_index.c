@@ -17,15 +17,8 @@ bool layout_index_replaces(const struct image_descriptor *entry, const struct im
     return had ? has && strcmp(had, has) == 0 : strcmp(old->digest, entry->digest) == 0;
 }
 
-void layout_index_write(const struct image_descriptor *items, size_t count, struct buf *text) {
+void layout_index_write(struct image_descriptor *items, size_t count, struct buf *text) {
     struct json_writer writer = {.buf = text, .indent = "  "};
-    json_write_open(&writer, NULL, '{');
-    json_write_u64(&writer, "schemaVersion", 2);
-    json_write_string(&writer, "mediaType", "application/vnd.oci.image.index.v1+json");
-    json_write_open(&writer, "manifests", '[');
-    for (size_t i = 0; i < count; i++) {
-        image_descriptor_write(&writer, NULL, &items[i]);
-    }
-    json_write_close(&writer, ']');
-    json_write_close(&writer, '}');
+    const struct image_manifest index = {.manifests = items, .manifests_count = count};
+    image_index_write(&writer, &index);
 }

@@ -15,7 +15,7 @@ struct buf;
 extern const char layout_version_text[]; // what the file oci-layout holds
 
 // Appends the document to text.
-void layout_index_write(const struct image_descriptor *items, size_t count, struct buf *text);
+void layout_index_write(struct image_descriptor *items, size_t count, struct buf *text);
 
 // Whether the new entry takes the place of the old one: of one with the same name, and of the same image without one.
 bool layout_index_replaces(const struct image_descriptor *entry, const struct image_descriptor *old);

@@ -117,8 +117,8 @@ int list_read(const struct store *store, const struct image_ref *ref, struct are
 // --- the document ---
 
 static const char *const media_types[] = {
-    [LIST_OCI] = "application/vnd.oci.image.index.v1+json",
-    [LIST_V2S2] = "application/vnd.docker.distribution.manifest.list.v2+json",
+    [LIST_OCI] = IMAGE_OCI_INDEX,
+    [LIST_V2S2] = IMAGE_DOCKER_LIST,
 };
 
 const char *list_media_type(enum list_format format) {
@@ -152,18 +152,18 @@ int list_render(const struct list *list, enum list_format format, struct buf *te
     if (format == LIST_V2S2 && check_v2s2(list, err) < 0) {
         return -1;
     }
-    json_write_open(&writer, NULL, '{');
-    json_write_u64(&writer, "schemaVersion", 2);
-    json_write_string(&writer, "mediaType", media_types[format]);
-    json_write_open(&writer, "manifests", '[');
+    AUTO_FREE struct image_descriptor *items = mem_array(list->items_count + 1, sizeof(*items));
     for (size_t i = 0; i < list->items_count; i++) {
-        image_descriptor_write(&writer, NULL, &list->items[i].descriptor);
+        items[i] = list->items[i].descriptor;
     }
-    json_write_close(&writer, ']');
-    if (list->annotations_count > 0) {
-        json_write_pairs(&writer, "annotations", list->annotations, list->annotations_count);
-    }
-    json_write_close(&writer, '}');
+    const struct image_manifest index = {
+        .media_type = media_types[format],
+        .manifests = items,
+        .manifests_count = list->items_count,
+        .annotations = list->annotations,
+        .annotations_count = list->annotations_count,
+    };
+    image_index_write(&writer, &index);
     return 0;
 }
 

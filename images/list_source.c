@@ -8,6 +8,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
 
 #include <string.h>
@@ -172,7 +173,7 @@ static struct list_item item_of(const struct finding *finding, const char *media
     bool is_artifact = !image_media_type_is_config(manifest->config.media_type);
     return (struct list_item){.name = finding->name,
                               .descriptor = {
-                                  .media_type = type ? type : "application/vnd.oci.image.manifest.v1+json",
+                                  .media_type = type ? type : IMAGE_OCI_MANIFEST,
                                   .digest = arena_copy_string(finding->arena, digest_format(&document->digest, digest)),
                                   .size = (int64_t)document->size,
                                   .artifact_type = manifest->artifact_type ? manifest->artifact_type

@@ -2,6 +2,7 @@
 
 #include "images/layer.h"
 #include "images/layer_locks.h"
+#include "images/layer_worker.h"
 #include "images/load_partials.h"
 #include "images/staging.h"
 #include "images/store.h"
@@ -18,13 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRESS_EVERY_MS = 100, MAX_WORKERS = 32, DOWNLOADS = 4, PIPE_BYTES = 1 << 20 };
+enum { DOWNLOADS = 4, PIPE_BYTES = 1 << 20 };
 
 void load_layers_finish(struct load_layers *layers) {
     for (size_t i = 0; i < layers->count; i++) {
@@ -295,17 +295,10 @@ static size_t next_waiting(const struct load_layers *layers) {
     return best;
 }
 
+// A download waits for the other side more than for the processor.
 static unsigned worker_limit(const struct load_layers *layers) {
-    cpu_set_t set;
-    unsigned count = layers->options->workers;
-    if (count == 0) {
-        count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-    }
-    // A download waits for the other side more than for the processor.
-    if (layers->options->registry && layers->options->workers == 0 && count < DOWNLOADS) {
-        count = DOWNLOADS;
-    }
-    return count > MAX_WORKERS ? MAX_WORKERS : count;
+    unsigned wished = layers->options->workers, count = layer_workers_for(wished);
+    return layers->options->registry && wished == 0 && count < DOWNLOADS ? DOWNLOADS : count;
 }
 
 static int start_more(struct load_layers *layers, unsigned *running, unsigned limit, struct err *err) {
@@ -320,7 +313,7 @@ static int start_more(struct load_layers *layers, unsigned *running, unsigned li
 
 // Waits until a worker has something to say.
 static int wait_for_workers(const struct load_layers *layers, struct err *err) {
-    struct pollfd polls[2 * MAX_WORKERS + 1];
+    struct pollfd polls[2 * LAYER_WORKERS_MAX + 1];
     struct registry *registry = layers->options->registry;
     nfds_t count = 0;
     if (registry) {

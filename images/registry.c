@@ -4,6 +4,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
 
 #include <errno.h>
@@ -152,9 +153,7 @@ int registry_host_of(struct registry *registry, const struct registry_endpoint *
 
 // --- manifests ---
 
-static const char accept[] = "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
-                             "application/vnd.docker.distribution.manifest.list.v2+json, "
-                             "application/vnd.docker.distribution.manifest.v2+json";
+static const char accept[] = "Accept: " IMAGE_OCI_INDEX ", " IMAGE_OCI_MANIFEST ", " IMAGE_DOCKER_LIST ", " IMAGE_DOCKER_MANIFEST;
 
 // The type without parameters. What is said of any JSON says nothing.
 static const char *media_type_of(const struct fetch_answer *answer, struct arena *arena) {

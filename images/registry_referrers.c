@@ -4,13 +4,11 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
-#include "specs/image_manifest.h"
+#include "specs/image_manifest_write.h"
 #include "specs/json.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char index_type[] = "application/vnd.oci.image.index.v1+json";
 
 enum { MAX_ITEMS = 32 * 1024, MAX_BYTES = 64 << 20 };
 
@@ -76,7 +74,7 @@ static int list(struct registry *registry, const struct image_ref *ref, struct f
         .path = found->artifact_type ? url_with_parameter(&arena, path, "artifactType", found->artifact_type) : path,
         .actions = "pull",
         .what = found->what,
-        .headers = {"Accept: application/vnd.oci.image.index.v1+json"},
+        .headers = {"Accept: " IMAGE_OCI_INDEX},
         .body_fd = -1,
         .out_fd = -1,
         .max_bytes = JSON_MAX_BYTES,
@@ -124,7 +122,7 @@ static int list_by_tag(struct registry *registry, const struct image_ref *ref, s
     if (registry_get_manifest(registry, &tagged, false, found->arena, &manifest, err) < 0) {
         return err->kind == ERR_NOT_FOUND ? 0 : -1;
     }
-    if (manifest.media_type && strcmp(manifest.media_type, index_type) != 0) {
+    if (manifest.media_type && strcmp(manifest.media_type, IMAGE_OCI_INDEX) != 0) {
         return err_set(err, ERR_INPUT, "%s: tag %s: expected an index, found %s", found->what, tagged.tag,
                        quote_text(manifest.media_type, quoted));
     }

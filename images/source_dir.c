@@ -41,7 +41,7 @@ int source_dir_root(struct source *source, struct arena *arena, struct source_ro
         return -1;
     }
     root.media_type = manifest.media_type            ? manifest.media_type
-                      : manifest.kind == IMAGE_INDEX ? "application/vnd.oci.image.index.v1+json"
+                      : manifest.kind == IMAGE_INDEX ? IMAGE_OCI_INDEX
                                                      : IMAGE_OCI_MANIFEST;
     *ret = root;
     return 0;

@@ -2,6 +2,7 @@
 //
 // Nothing in such an archive has a digest but the layers' diff ids in the configuration, and the configuration's own name, where it
 // is made of one. Layers are plain tars, but compressed ones are in the wild; a layer may be a link to another member.
+#include "images/pack.h"
 #include "images/source_state.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -133,11 +134,6 @@ static struct image_descriptor part_of(struct arena *arena, const char *media_ty
 }
 
 static void write_manifest(const struct source_image *image, struct arena *arena, struct buf *text) {
-    static const char *const types[] = {
-        [COMPRESSION_NONE] = "application/vnd.oci.image.layer.v1.tar",
-        [COMPRESSION_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
-        [COMPRESSION_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
-    };
     struct json_writer writer = {.buf = text};
     const struct image_manifest manifest = {
         .config = part_of(arena, IMAGE_OCI_CONFIG, &image->document.digest, image->document.size),
@@ -146,7 +142,7 @@ static void write_manifest(const struct source_image *image, struct arena *arena
     };
     for (size_t i = 0; i < image->layers_count; i++) {
         const struct source_layer *layer = &image->layers[i];
-        manifest.layers[i] = part_of(arena, types[layer->compression], &layer->digest, layer->blob.size);
+        manifest.layers[i] = part_of(arena, pack_media_type(NULL, layer->compression), &layer->digest, layer->blob.size);
     }
     image_manifest_write(&writer, &manifest);
 }

@@ -3,6 +3,7 @@
 // index.json is the root of trust: it alone has no digest. Everything below it is held against its descriptor, size first, before
 // it is decoded. An index.json lists images of different names, and may list one image for several platforms, straight or in an
 // index of its own.
+#include "images/layout_index.h"
 #include "images/source_state.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
@@ -16,7 +17,6 @@
 
 enum { MAX_NESTING = 4 };
 
-static const char ref_annotation[] = "org.opencontainers.image.ref.name";
 static const char containerd_annotation[] = "io.containerd.image.name";
 
 static const char *annotation(const struct image_descriptor *descriptor, const char *name) {
@@ -293,7 +293,7 @@ static bool try_name(struct source_list *list, struct source_image *image, const
 // A whole reference, where there is one; else the layout's own name with the tag. What makes no name leaves the image without one.
 static void name_image(const struct source *source, struct source_list *list, struct source_image *image,
                        const struct image_descriptor *descriptor) {
-    const char *whole = annotation(descriptor, containerd_annotation), *ref = annotation(descriptor, ref_annotation);
+    const char *whole = annotation(descriptor, containerd_annotation), *ref = annotation(descriptor, LAYOUT_REF_ANNOTATION);
     if (whole && try_name(list, image, whole)) {
         return;
     }
@@ -305,13 +305,13 @@ static void name_image(const struct source *source, struct source_list *list, st
 }
 
 static bool is_wanted(const struct source *source, const struct image_descriptor *descriptor) {
-    const char *ref = annotation(descriptor, ref_annotation), *whole = annotation(descriptor, containerd_annotation);
+    const char *ref = annotation(descriptor, LAYOUT_REF_ANNOTATION), *whole = annotation(descriptor, containerd_annotation);
     return !source->wanted || (ref && strcmp(ref, source->wanted) == 0) || (whole && strcmp(whole, source->wanted) == 0) ||
            strcmp(descriptor->digest, source->wanted) == 0;
 }
 
 static const char *group_of(const struct image_descriptor *descriptor) {
-    const char *ref = annotation(descriptor, ref_annotation), *whole = annotation(descriptor, containerd_annotation);
+    const char *ref = annotation(descriptor, LAYOUT_REF_ANNOTATION), *whole = annotation(descriptor, containerd_annotation);
     return whole ? whole : ref ? ref : "";
 }
 

@@ -44,21 +44,39 @@ void image_descriptor_write(struct json_writer *writer, const char *name, const 
     json_write_close(writer, '}');
 }
 
-void image_manifest_write(struct json_writer *writer, const struct image_manifest *manifest) {
+static void begin(struct json_writer *writer, const char *media_type) {
     json_write_open(writer, NULL, '{');
     json_write_u64(writer, "schemaVersion", 2);
-    json_write_string(writer, "mediaType", manifest->media_type ? manifest->media_type : IMAGE_OCI_MANIFEST);
-    if (manifest->artifact_type) {
-        json_write_string(writer, "artifactType", manifest->artifact_type);
-    }
-    image_descriptor_write(writer, "config", &manifest->config);
-    json_write_open(writer, "layers", '[');
-    for (size_t i = 0; i < manifest->layers_count; i++) {
-        image_descriptor_write(writer, NULL, &manifest->layers[i]);
+    json_write_string(writer, "mediaType", media_type);
+}
+
+static void write_descriptors(struct json_writer *writer, const char *name, const struct image_descriptor *items, size_t count) {
+    json_write_open(writer, name, '[');
+    for (size_t i = 0; i < count; i++) {
+        image_descriptor_write(writer, NULL, &items[i]);
     }
     json_write_close(writer, ']');
+}
+
+static void end(struct json_writer *writer, const struct image_manifest *manifest) {
     if (manifest->annotations_count > 0) {
         json_write_pairs(writer, "annotations", manifest->annotations, manifest->annotations_count);
     }
     json_write_close(writer, '}');
+}
+
+void image_manifest_write(struct json_writer *writer, const struct image_manifest *manifest) {
+    begin(writer, manifest->media_type ? manifest->media_type : IMAGE_OCI_MANIFEST);
+    if (manifest->artifact_type) {
+        json_write_string(writer, "artifactType", manifest->artifact_type);
+    }
+    image_descriptor_write(writer, "config", &manifest->config);
+    write_descriptors(writer, "layers", manifest->layers, manifest->layers_count);
+    end(writer, manifest);
+}
+
+void image_index_write(struct json_writer *writer, const struct image_manifest *index) {
+    begin(writer, index->media_type ? index->media_type : IMAGE_OCI_INDEX);
+    write_descriptors(writer, "manifests", index->manifests, index->manifests_count);
+    end(writer, index);
 }

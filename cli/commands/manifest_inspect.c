@@ -111,9 +111,9 @@ static void write_entry(struct json_writer *writer, const char *name, const stru
     static const struct {
         const char *media_type, *member;
     } members[] = {
-        {"application/vnd.docker.distribution.manifest.v2+json", "SchemaV2Manifest"},
-        {"application/vnd.docker.distribution.manifest.list.v2+json", "ManifestList"},
-        {"application/vnd.oci.image.index.v1+json", "OCIIndex"},
+        {IMAGE_DOCKER_MANIFEST, "SchemaV2Manifest"},
+        {IMAGE_DOCKER_LIST, "ManifestList"},
+        {IMAGE_OCI_INDEX, "OCIIndex"},
         {NULL, "OCIManifest"},
     };
     size_t i = 0;
@@ -162,7 +162,7 @@ static int write_verbose(struct inspected *inspected, struct buf *text, struct e
     digest_of(DIGEST_SHA256, inspected->text.data, inspected->text.size, &digest);
     const char *type = inspected->manifest.media_type ? inspected->manifest.media_type : inspected->media_type;
     const struct image_descriptor descriptor = {
-        .media_type = type ? type : "application/vnd.oci.image.manifest.v1+json",
+        .media_type = type ? type : IMAGE_OCI_MANIFEST,
         .digest = digest_format(&digest, digest_text),
         .size = (int64_t)inspected->text.size,
     };
