@@ -9,7 +9,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { NAME_SIZE = DIGEST_HEX_MAX + sizeof(".json") };
 
@@ -52,19 +51,17 @@ static int add_unsized(struct docker_archive *archive, const struct tar_entry *e
 
 static int add_spooled(struct docker_archive *archive, struct tar_entry *entry, const struct digest *diff_id,
                        const struct pieces *pieces, struct err *err) {
-    AUTO_NEW_FILE struct new_file file = {.fd = -1};
+    AUTO_FD int fd = new_file_nameless(archive->spool_fd, err);
     struct input input;
     uint64_t size;
-    char own[64];
-    snprintf(own, sizeof(own), ".coffer-layer-%d", (int)getpid());
-    if (new_file_open(&file, archive->spool_fd, own, err) < 0) {
+    if (fd < 0) {
         return -1;
     }
-    const struct sink sink = sink_to_fd(&file.fd);
+    const struct sink sink = sink_to_fd(&fd);
     if (pieces_pass(pieces, &sink, diff_id, PIECES_ANY_SIZE, &size, err) < 0) {
         return -1;
     }
-    input_init_file(&input, file.fd, 0, size, DIGEST_NONE);
+    input_init_file(&input, fd, 0, size, DIGEST_NONE);
     const struct pieces again = pieces_of_input(&input);
     int result = add_sized(archive, entry, diff_id, size, &again, err);
     input_finish(&input);

@@ -52,13 +52,35 @@ static int open_named(struct new_file *file, struct err *err) {
     return err_set(err, ERR_STATE, "others keep writing the same: %s", file->own_name);
 }
 
+static int open_nameless(int dir_fd) {
+    return openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+}
+
+static bool knows_no_nameless(int reason) { // no file system knows why not
+    return reason == EOPNOTSUPP || reason == EISDIR || reason == ENOENT;
+}
+
 int new_file_open(struct new_file *file, int dir_fd, const char *own_name, struct err *err) {
-    *file = (struct new_file){.dir_fd = dir_fd, .fd = openat(dir_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600)};
+    *file = (struct new_file){.dir_fd = dir_fd, .fd = open_nameless(dir_fd)};
     snprintf(file->own_name, sizeof(file->own_name), "%s", own_name);
-    if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
+    if (file->fd < 0 && knows_no_nameless(errno)) {
         return open_named(file, err);
     }
     return file->fd < 0 ? err_sys(err, "make a file") : 0;
+}
+
+// The folder may be everybody's, and somebody in the way.
+int new_file_nameless(int dir_fd, struct err *err) {
+    char name[64];
+    AUTO_FD int fd = open_nameless(dir_fd);
+    for (int i = 0; fd < 0 && (i == 0 ? knows_no_nameless(errno) : errno == EEXIST && i < MAX_TRIES); i++) {
+        snprintf(name, sizeof(name), ".coffer-spool-%d.%d", (int)getpid(), i);
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            (void)unlinkat(dir_fd, name, 0);
+        }
+    }
+    return fd < 0 ? err_sys(err, "make a temporary file") : fd_take(&fd);
 }
 
 void new_file_finish(struct new_file *file) {

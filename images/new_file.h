@@ -25,6 +25,9 @@ int new_file_open(struct new_file *file, int dir_fd, const char *own_name, struc
 void new_file_finish(struct new_file *file);
 #define AUTO_NEW_FILE AUTO(new_file_finish)
 
+// One that never gets a name, for reading and writing: the caller's. -1 with err.
+int new_file_nameless(int dir_fd, struct err *err) MUST_CHECK;
+
 // Puts it on the disk and gives it its name below the directory. What has the name already is replaced, or, without `replace`, left
 // as it is.
 struct new_file_place {

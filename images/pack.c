@@ -1,6 +1,7 @@
 #include "images/pack.h"
 
 #include "images/layer_tar.h"
+#include "images/new_file.h"
 #include "images/registry.h"
 #include "images/source.h"
 #include "runtime/base/arena.h"
@@ -9,7 +10,7 @@
 #include "specs/image_manifest_write.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
@@ -53,9 +54,9 @@ int pack_layer(const struct pack_request *request, struct arena *arena, struct i
     if (layer_tar_open(request->store, request->key, &tar, err) < 0) {
         return -1;
     }
-    AUTO_FD int spool = openat(request->spool_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    AUTO_FD int spool = new_file_nameless(request->spool_fd, err);
     if (spool < 0) {
-        return err_sys(err, "make a file to pack the layer into");
+        return -1;
     }
     AUTO_REPACK_WORKER struct repack_worker *worker = layer_tar_start(&tar, spool, request->compression, err);
     if (!worker || hear_out(request, &tar, worker, err) < 0 || layer_tar_result(&tar, worker, &result, err) < 0) {

@@ -1,6 +1,7 @@
 #include "images/source.h"
 
 #include "images/input.h"
+#include "images/new_file.h"
 #include "images/source_state.h"
 #include "images/unpack_path.h"
 #include "runtime/base/err.h"
@@ -94,19 +95,7 @@ static bool parse_text(struct source *source, const char *text) {
 }
 
 int source_spool(const struct source *source, struct err *err) {
-    int fd = openat(source->spool_fd, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) { // no file system knows why not
-        char name[48];
-        snprintf(name, sizeof(name), ".coffer-spool-%d", (int)getpid());
-        fd = openat(source->spool_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd >= 0) {
-            (void)unlinkat(source->spool_fd, name, 0);
-        }
-    }
-    if (fd < 0) {
-        err_sys(err, "make a temporary file");
-    }
-    return fd;
+    return new_file_nameless(source->spool_fd, err);
 }
 
 static int spool_pipe(int fd, const struct source *source, struct err *err) {

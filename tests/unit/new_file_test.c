@@ -148,6 +148,21 @@ CASE(a_strangers_file_is_not_written_to) {
     CHECK_STR(content(".own"), "");
 }
 
+CASE(one_without_a_name_is_made_whoever_is_in_the_way) {
+    struct err err = {0};
+    char name[64], read_back[2] = "";
+    clear();
+    snprintf(name, sizeof(name), ".coffer-spool-%d.0", (int)getpid());
+    CHECK_INT(symlinkat("/tmp/elsewhere", dir_fd, name), 0);
+    AUTO_FD int fd = new_file_nameless(dir_fd, &err);
+    CHECK_INT(fd_write_all(fd, "x", 1), 0);
+    CHECK_INT(pread(fd, read_back, 1, 0), 1);
+    CHECK_STR(read_back, "x");
+    CHECK_INT(count_files(), 1); // that link
+    CHECK_INT(new_file_nameless(-1, &err), -1);
+    CHECK_STR(err.text, "make a temporary file: Bad file descriptor");
+}
+
 static void forbid_tmpfile(void) {
     struct err err = {0};
     const struct jail_check check = {
@@ -163,11 +178,13 @@ int main(void) {
     RUN(what_is_given_up_leaves_nothing);
     RUN(what_a_dead_process_left_is_taken_over);
     RUN(two_at_once_are_two_whole_files);
+    RUN(one_without_a_name_is_made_whoever_is_in_the_way);
     forbid_tmpfile();
     RUN(a_new_file_gets_its_name);
     RUN(what_is_given_up_leaves_nothing);
     RUN(what_a_dead_process_left_is_taken_over);
     RUN(two_at_once_are_two_whole_files);
+    RUN(one_without_a_name_is_made_whoever_is_in_the_way);
     RUN(another_that_writes_the_same_is_told_of);
     RUN(a_strangers_file_is_not_written_to);
     clear();
