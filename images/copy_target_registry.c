@@ -3,6 +3,7 @@
 #include "images/copy_target.h"
 #include "images/registry.h"
 #include "images/sender.h"
+#include "runtime/base/err.h"
 
 #include <string.h>
 
@@ -42,10 +43,11 @@ static int has(struct copy_target *target, const struct copy_part *part, enum co
 // An upload that is cut off goes on from anywhere: it is a file, not a stream.
 static int put(struct copy_target *target, struct copy_part *part, struct err *err) {
     struct source_blob blob;
-    if (source_blob(part->source, part->descriptor, &blob, err) < 0 || sender_add(target->state, &part->digest, &blob, err) < 0) {
-        return -1;
+    const char *digest = part->descriptor->digest;
+    if (source_blob(part->source, part->descriptor, &blob, err) < 0) {
+        return strstr(err->text, digest) ? -1 : err_in(err, "blob %s", digest);
     }
-    return 1;
+    return sender_add(target->state, &part->digest, &blob, err) < 0 ? -1 : 1;
 }
 
 static int put_document(struct copy_target *target, const char *media_type, const struct source_document *document, bool is_root,
