@@ -369,7 +369,7 @@ manifest_digest() { # as skopeo sees it
     echo half > layout/blobs/.coffer-1
     echo half > layout/blobs/.coffer-2
     # One that is being written is locked.
-    flock -x layout/blobs/.coffer-2 sleep 60 3>&- &
+    (flock -x 8 && exec sleep 60) 8< layout/blobs/.coffer-2 3>&- &
     local writer=$!
     until ! flock -n layout/blobs/.coffer-2 true; do sleep 0.05; done
     coffer copy -q "$IMAGE" oci:layout:x
