@@ -15,6 +15,7 @@ static void add_value(struct buf *buf, enum complete_kind kind) {
     static const char *const words[] = {
         [COMPLETE_NONE] = "@none",   [COMPLETE_FILE] = "@file",           [COMPLETE_DIRECTORY] = "@directory",
         [COMPLETE_IMAGE] = "@image", [COMPLETE_CONTAINER] = "@container", [COMPLETE_COMMAND] = "@command",
+        [COMPLETE_NETWORK] = "@network",
     };
     buf_add_string(buf, words[kind]);
 }
@@ -147,6 +148,7 @@ static const char walk_script[] = "_coffer_walk() {\n"
                                   "    case $1 in\n"
                                   "    @image) coffer images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null ;;\n"
                                   "    @container) coffer ps -a --format '{{.Names}}' 2>/dev/null ;;\n"
+                                  "    @network) coffer network ls --format '{{.Name}}' 2>/dev/null ;;\n"
                                   "    @command) _coffer_table \"${path% help}\"; echo \"$commands\" ;;\n"
                                   "    @*) ;;\n"
                                   "    *) echo \"$1\" ;;\n"
@@ -250,9 +252,13 @@ static void add_fish_lines(struct buf *buf, const struct command *command, const
         add_quoted(buf, row->help);
         buf_add_string(buf, "'\n");
     }
-    if (command->operands == COMPLETE_IMAGE || command->operands == COMPLETE_CONTAINER) {
+    const char *listed = command->operands == COMPLETE_IMAGE       ? "images"
+                         : command->operands == COMPLETE_CONTAINER ? "containers"
+                         : command->operands == COMPLETE_NETWORK   ? "networks"
+                                                                   : NULL;
+    if (listed) {
         buf_add_format(buf, "complete -c %.*s -f -n '__coffer_at%s' -a '(__coffer_%s)'\n", program_length, path, words ? words : "",
-                       command->operands == COMPLETE_IMAGE ? "images" : "containers");
+                       listed);
     }
 }
 
@@ -271,6 +277,9 @@ void complete_fish(struct buf *buf) {
                         "end\n"
                         "function __coffer_containers\n"
                         "    coffer ps -a --format '{{.Names}}' 2>/dev/null\n"
+                        "end\n"
+                        "function __coffer_networks\n"
+                        "    coffer network ls --format '{{.Name}}' 2>/dev/null\n"
                         "end\n");
     for_all_programs(buf, add_fish_lines);
 }

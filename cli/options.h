@@ -44,7 +44,15 @@ enum option_kind {
 };
 
 // What a shell offers for a value.
-enum complete_kind { COMPLETE_NONE, COMPLETE_FILE, COMPLETE_DIRECTORY, COMPLETE_IMAGE, COMPLETE_CONTAINER, COMPLETE_COMMAND };
+enum complete_kind {
+    COMPLETE_NONE,
+    COMPLETE_FILE,
+    COMPLETE_DIRECTORY,
+    COMPLETE_IMAGE,
+    COMPLETE_CONTAINER,
+    COMPLETE_NETWORK,
+    COMPLETE_COMMAND,
+};
 
 struct option_row {
     const char *name; // without the dashes

@@ -158,6 +158,7 @@ const struct command command_network_inspect = {
     .group = COMMAND_GROUP_CONTAINERS,
     .min_operands = 1,
     .max_operands = COMMAND_ANY_COUNT,
+    .operands = COMPLETE_NETWORK,
     .options = options,
     .request_size = sizeof(struct inspect_request),
     .run = run,

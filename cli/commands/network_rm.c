@@ -55,9 +55,13 @@ const struct command command_network_rm = {
     .aliases = "remove",
     .usage = "NETWORK...",
     .summary = "Remove networks that no running container uses",
+    .description = "The network called bridge is made anew by the next command that needs it, with a subnet that is free by then; make it "
+                   "yourself before that to choose one.",
+    .examples = "coffer network rm front\ncoffer network rm bridge && coffer network create --subnet 10.9.0.0/24 bridge",
     .group = COMMAND_GROUP_CONTAINERS,
     .min_operands = 1,
     .max_operands = COMMAND_ANY_COUNT,
+    .operands = COMPLETE_NETWORK,
     .options = rm_options,
     .request_size = sizeof(struct rm_request),
     .run = run_rm,

@@ -82,14 +82,15 @@ static int add(const struct networks *networks, struct network *network, struct 
     return networks_add(networks, network, err);
 }
 
-// Under the lock. One whose name is taken is there.
-static int add_predefined(const struct networks *networks, struct arena *arena, struct err *err) {
+// Under the lock. One whose name is taken is there; `but` is left out.
+static int add_predefined(const struct networks *networks, struct arena *arena, const char *but, struct err *err) {
     for (size_t i = 0; i < ARRAY_LEN(predefined); i++) {
         struct network_surroundings around = {0};
         const struct network_request request = {.name = predefined[i].name};
         struct network network = {.name = predefined[i].name, .driver = predefined[i].driver};
         bool is_bridge = predefined[i].driver == NETWORK_BRIDGE;
-        if (faccessat(networks->names_fd, predefined[i].name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (strcmp(predefined[i].name, but) == 0 ||
+            faccessat(networks->names_fd, predefined[i].name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
             continue;
         }
         if ((is_bridge &&
@@ -122,7 +123,7 @@ static int open_networks(const struct home *home, struct arena *arena, struct ne
     if (networks_lock(ret, err) < 0) {
         return -1;
     }
-    if (add_predefined(ret, arena, err) < 0) {
+    if (add_predefined(ret, arena, "", err) < 0) {
         if (err->kind != ERR_STATE) {
             return -1;
         }
@@ -136,7 +137,9 @@ int network_create(const struct home *home, struct arena *arena, const struct ne
     AUTO_NETWORKS struct networks networks = {.fd = -1, .names_fd = -1};
     struct network_surroundings around = {0};
     struct network network;
-    if (open_networks(home, arena, &networks, err) < 0 || networks_lock(&networks, err) < 0 ||
+    // The others come first: what is made now keeps out of their way, not they of its.
+    if (networks_open(home, &networks, err) < 0 || networks_lock(&networks, err) < 0 ||
+        (add_predefined(&networks, arena, request->name, err) < 0 && err->kind != ERR_STATE) ||
         look_around(&networks, arena, &around, err) < 0 || network_plan(arena, request, &around, &network, err) < 0 ||
         add(&networks, &network, err) < 0) {
         return -1;

@@ -12,7 +12,8 @@
 // Nothing of the kernel is made here: a bridge comes into being with the first container.
 //
 // Three are always there, as docker has them: "bridge", which containers join whose users say nothing, "host" and "none". They are
-// made when somebody first asks for a network.
+// made when somebody first asks for a network. "bridge" can be removed, to be made anew by the next who asks: with a subnet that is
+// free by then, as after a VPN has come that has the old one, or before that by its user with what he wants of it.
 #ifndef COFFER_ENGINE_NETWORK_H
 #define COFFER_ENGINE_NETWORK_H
 
@@ -86,7 +87,7 @@ int network_find(const struct home *home, struct arena *arena, const char *text,
 // All of them, by name.
 int network_list(const struct home *home, struct arena *arena, struct network **ret, size_t *ret_count, struct err *err) MUST_CHECK;
 
-// Removes it. ERR_STATE, with the container's name, while one that runs has an address in it; and for those that are always there.
+// Removes it. ERR_STATE, with the container's name, while one that runs has an address in it; and for "host" and "none".
 int network_remove(const struct home *home, const struct network *network, struct err *err) MUST_CHECK;
 
 // Whether it is one of those that are always there.

@@ -14,7 +14,7 @@ bool network_has_names(const struct network *network) {
     return network->driver == NETWORK_BRIDGE && !network->no_dns;
 }
 
-static int write_names(int folder, const struct lease *lease, const char *const *names, size_t name_count, struct err *err) {
+static int write_names(int folder, const struct lease *lease, const struct network_names *names, struct err *err) {
     char short_id[RECORD_SHORT_ID + 1];
     const char *all[DNS_MAX_NAMES];
     struct address addresses[2];
@@ -23,36 +23,42 @@ static int write_names(int folder, const struct lease *lease, const char *const 
     if (endpoints < 0) {
         return err_sys(err, "open the network's folder of endpoints");
     }
-    if (name_count >= DNS_MAX_NAMES) {
-        return err_set(err, ERR_INPUT, "%zu names on one network; expected %d at most", name_count, DNS_MAX_NAMES - 1);
+    if (names->count >= DNS_MAX_NAMES) {
+        return err_set(err, ERR_INPUT, "%zu names on one network; expected %d at most", names->count, DNS_MAX_NAMES - 1);
     }
-    for (size_t i = 0; i < name_count; i++) {
-        all[i] = names[i];
+    for (size_t i = 0; i < names->count; i++) {
+        all[i] = names->names[i];
     }
     snprintf(short_id, sizeof(short_id), "%.12s", lease->container);
-    all[name_count] = short_id;
+    all[names->count] = short_id;
     if (lease->ipv4.family) {
         addresses[address_count++] = lease->ipv4;
     }
     if (lease->ipv6.family) {
         addresses[address_count++] = lease->ipv6;
     }
-    const struct dns_endpoint endpoint = {lease->container, all, name_count + 1, addresses, address_count};
+    const struct dns_endpoint endpoint = {lease->container, all, names->count + 1, addresses, address_count};
     return dns_names_publish(endpoints, &endpoint, err);
 }
 
 int network_names_publish(const struct home *home, const struct network *network, const struct lease *lease,
-                          const char *const *names, size_t name_count, int netns_fd, struct err *err) {
+                          const struct network_names *names, struct err *err) {
     struct subnet subnets[DNS_MAX_FAMILIES];
     struct address gateways[DNS_MAX_FAMILIES];
     struct dns_request request = {
-        .network = network->name, .netns_fd = netns_fd, .subnets = subnets, .gateways = gateways, .forward = !network->internal};
+        .network = network->name,
+        .netns_fd = names->netns_fd,
+        .cgroup_fd = names->cgroup_fd,
+        .subnets = subnets,
+        .gateways = gateways,
+        .forward = !network->internal,
+    };
     const struct network_subnet *const planes[] = {&network->ipv4, &network->ipv6};
     if (!network_has_names(network)) {
         return 0;
     }
     AUTO_FD int folder = network_open(home, network, err);
-    if (folder < 0 || write_names(folder, lease, names, name_count, err) < 0) {
+    if (folder < 0 || write_names(folder, lease, names, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < ARRAY_LEN(planes); i++) {

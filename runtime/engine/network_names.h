@@ -11,11 +11,18 @@
 struct err;
 struct home;
 
-// Makes it known by these names (its own first, aliases behind it) and by the first twelve digits of its id, under the addresses of
-// its lease, and sees to it that the network has a responder. Before the container starts. netns_fd: where the bridge is, or will
-// be; -1: here. Does nothing on a network whose names are not answered.
+struct network_names {
+    const char *const *names; // its own first, aliases behind it
+    size_t count;
+    int netns_fd;  // where the bridge is, or will be; -1: here
+    int cgroup_fd; // of version 2, for the responder: it outlives the command that starts it, and whatever is ended together with
+                   // that; -1: the command's own
+};
+
+// Makes it known by these names and by the first twelve digits of its id, under the addresses of its lease, and sees to it that the
+// network has a responder. Before the container starts. Does nothing on a network whose names are not answered.
 int network_names_publish(const struct home *home, const struct network *network, const struct lease *lease,
-                          const char *const *names, size_t name_count, int netns_fd, struct err *err) MUST_CHECK;
+                          const struct network_names *names, struct err *err) MUST_CHECK;
 
 // The responder ends by itself with the last of them.
 void network_names_withdraw(const struct home *home, const struct network *network, const char *container);

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { NETWORK_MAX_BYTES = 1 << 20 }; // of network.json
+
 void networks_finish(struct networks *networks) {
     fd_close(&networks->fd);
     fd_close(&networks->names_fd);
@@ -115,7 +117,7 @@ int networks_read_one(const struct networks *networks, struct arena *arena, cons
         return err_set(err, ERR_NOT_FOUND, "no network is named \"%s\"; coffer network ls lists them", name);
     }
     snprintf(path, sizeof(path), "%s/network.json", id);
-    if (fd_read_file(networks->fd, path, 1 << 20, &text, &size, err) < 0 ||
+    if (fd_read_file(networks->fd, path, NETWORK_MAX_BYTES, &text, &size, err) < 0 ||
         network_read("network.json", text, size, arena, ret, err) < 0) {
         return err_in(err, "network %s", name);
     }
@@ -167,6 +169,10 @@ static int write_folder(const struct networks *networks, const struct network *n
         return err_sys(err, "make the folder of network %s", network->name);
     }
     network_write(network, &text);
+    if (text.size > NETWORK_MAX_BYTES) {
+        return err_set(err, ERR_INPUT, "network %s: its labels and options are too long: %zu bytes in all, expected %d at most",
+                       network->name, text.size, NETWORK_MAX_BYTES);
+    }
     if (fd_replace_file_synced(folder, "network.json", text.data, text.size, 0600, err) < 0) {
         return -1;
     }
@@ -241,7 +247,7 @@ static int lock_unused(const struct home *home, const struct networks *networks,
 int network_remove(const struct home *home, const struct network *network, struct err *err) {
     AUTO_NETWORKS struct networks networks = {.fd = -1, .names_fd = -1};
     AUTO_FD int folder = -1;
-    if (network_is_predefined(network)) {
+    if (network->driver == NETWORK_HOST || network->driver == NETWORK_NULL) {
         return err_set(err, ERR_STATE, "network %s is always there and cannot be removed", network->name);
     }
     if (networks_open(home, &networks, err) < 0 || networks_lock(&networks, err) < 0 ||

@@ -90,7 +90,7 @@ int subnet_parse(const char *what, const char *text, struct subnet *ret, struct 
     struct subnet subnet;
     int64_t prefix = -1;
     if (strlen(text) < sizeof(copy)) {
-        strcpy(copy, text);
+        memcpy(copy, text, strlen(text) + 1);
     }
     char *slash = strchr(copy, '/');
     if (slash) {

@@ -266,8 +266,8 @@ static _Noreturn void become(int program, const struct ends *ends, const char *n
 }
 
 // A grandchild, so that nobody has to wait for its end, in a session of its own, so that no terminal's signals reach it.
-static int launch(int program, const struct ends *ends, const char *network, struct err *err) {
-    pid_t child = process_clone(CLONE_CLEAR_SIGHAND, -1, NULL);
+static int launch(int program, const struct ends *ends, const struct dns_request *request, struct err *err) {
+    pid_t child = process_clone(CLONE_CLEAR_SIGHAND, request->cgroup_fd, NULL);
     if (child < 0) {
         return err_sys(err, "start the responder");
     }
@@ -277,7 +277,7 @@ static int launch(int program, const struct ends *ends, const char *network, str
         sigprocmask(SIG_SETMASK, &none, NULL);
         pid_t grandchild = setsid() < 0 ? -1 : process_clone(0, -1, NULL);
         if (grandchild == 0) {
-            become(program, ends, network);
+            become(program, ends, request->network);
         }
         _exit(grandchild < 0 ? 1 : 0);
     }
@@ -322,7 +322,7 @@ static pid_t start(const struct dns_request *request, struct ends *ends, int *re
     }
     AUTO_FD int listener = status[0];
     *end_of(ends, RESPONDER_STATUS) = status[1];
-    int launched = launch(program, ends, request->network, err);
+    int launched = launch(program, ends, request, err);
     fd_close(end_of(ends, RESPONDER_STATUS)); // ours
     if (launched < 0 || await(listener, err) < 0) {
         return -1;

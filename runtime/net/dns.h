@@ -32,6 +32,7 @@ struct dns_request {
     const char *network;          // its name: NAME.NETWORK is another way to say NAME
     int folder_fd;                // the network's folder, with "endpoints" in it
     int netns_fd;                 // where the gateways' addresses are, or will be; -1: here
+    int cgroup_fd;                // of version 2, to live in; -1: ours
     const int *sockets;           // bound already (dns_bind), borrowed; NULL: to be bound
     const struct subnet *subnets; // one of each family at most; only who has an address in one is answered
     const struct address *gateways;

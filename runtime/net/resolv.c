@@ -44,7 +44,7 @@ static void read_server(struct resolv *resolv, char *word) {
         if (!*scope || strlen(scope) >= sizeof(server.scope)) {
             return;
         }
-        strcpy(server.scope, scope);
+        memcpy(server.scope, scope, strlen(scope) + 1);
     }
     if (address_parse("nameserver", word, &server.address, &ignored) == 0 && (!scope || server.address.family == AF_INET6)) {
         add_server(resolv, &server);

@@ -29,13 +29,27 @@ on_host() {
     [ "$output" = "bridge bridge local
 host host local
 none null local" ]
-    for name in bridge host none; do
+    for name in host none; do
         fails "network $name is always there and cannot be removed" coffer network rm "$name"
     done
     fails 'the name "bridge" is taken by network '"$(coffer network inspect -f '{{.Id}}' bridge | cut -c1-12)"'; remove that (coffer network rm bridge) or choose another' \
         coffer network create bridge
     [ "$(coffer network ls -q | wc -l)" -eq 3 ]
     [ "$(coffer network inspect -f '{{.Id}}' none | wc -c)" -eq 65 ]
+}
+
+@test "bridge is made anew, with another subnet where a VPN has taken the old one, or as one wants it" {
+    coffer network create other
+    first=$(coffer network inspect -f '{{.Id}}' bridge)
+    [ "$(coffer network rm bridge)" = bridge ]
+    on_host 'ip route add 10.201.0.0/20 dev vpn0' network ls > /dev/null
+    [ "$(coffer network inspect bridge | jq -r '.[0].IPAM.Config[0].Subnet')" = 10.201.16.0/24 ]
+    [ "$(coffer network inspect -f '{{.Id}}' bridge)" != "$first" ]
+    coffer network rm bridge
+    coffer network create --subnet 10.9.0.0/24 --ipv6 bridge
+    [ "$(coffer network ls -f name=bridge --format '{{.Subnets}}' | cut -d, -f1)" = 10.9.0.0/24 ]
+    [ "$(coffer network prune -f)" = "Deleted network: other" ]
+    [ "$(coffer network ls --format '{{.Name}}' | paste -sd ' ')" = "bridge host none" ]
 }
 
 @test "create, ls, inspect and rm: by name, id and its beginning" {

@@ -372,8 +372,13 @@ CASE(networks_are_found_and_debris_is_not) {
     CHECK(network_find(&home, &arena, network.id, &found, &err) == 0 && strcmp(found.name, "here") == 0);
     CHECK(network_find(&home, &arena, "", &found, &err) < 0 && network_find(&home, &arena, "../names/here", &found, &err) < 0);
     CHECK_STR(err.text, "no network is named \"../names/here\"; coffer network ls lists them");
-    CHECK(network_find(&home, &arena, "bridge", &found, &err) == 0 && network_remove(&home, &found, &err) < 0);
-    CHECK_STR(err.text, "network bridge is always there and cannot be removed");
+    CHECK(network_find(&home, &arena, "none", &found, &err) == 0 && network_remove(&home, &found, &err) < 0);
+    CHECK_STR(err.text, "network none is always there and cannot be removed");
+    char *long_label = arena_alloc(&arena, 1100000);
+    memset(long_label, 'x', 1099999);
+    const struct network_request too_long = {.name = "long", .labels = words(long_label, NULL, NULL)};
+    CHECK(network_create(&home, &arena, &too_long, &found, &err) < 0);
+    CHECK(strstr(err.text, "network long: its labels and options are too long: ") && strstr(err.text, "expected 1048576 at most"));
     // Killed before it had a name, and a name that has outlived its folder.
     static const char dead[] = "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
     AUTO_FD int networks = openat(home.store_fd, "networks", O_RDONLY | O_DIRECTORY);
@@ -387,6 +392,11 @@ CASE(networks_are_found_and_debris_is_not) {
     CHECK(network_find(&home, &arena, "ghost", &found, &err) == 0 && strcmp(found.name, "ghost") == 0);
 }
 
+static int publish(const struct network *network, const struct lease *lease, const char *alias, struct err *err) {
+    const struct network_names names = {(const char *[]){"dd", alias}, 2, -1, -1};
+    return network_names_publish(&home, network, lease, &names, err);
+}
+
 CASE(names_are_published_with_the_lease) {
     if (geteuid() != 0) {
         SKIP("needs root");
@@ -396,9 +406,9 @@ CASE(names_are_published_with_the_lease) {
     struct lease lease;
     struct err err = {0};
     CHECK(container(&dir, "dd") == 0 && lease_take(&home, &network, dir.id, NULL, NULL, &lease, &err) == 0);
-    CHECK(network_names_publish(&home, &network, &lease, (const char *[]){"dd", "b d"}, 2, -1, &err) < 0);
+    CHECK(publish(&network, &lease, "b d", &err) < 0);
     CHECK_STR(err.text, "name \"b d\": expected letters, digits, - and _, with dots between parts of at most 63");
-    if (network_names_publish(&home, &network, &lease, (const char *[]){"dd", "alias"}, 2, -1, &err) < 0) {
+    if (publish(&network, &lease, "alias", &err) < 0) {
         printf("# %s\n", err.text);
         CHECK(false);
     }
@@ -415,7 +425,7 @@ CASE(names_are_published_with_the_lease) {
     CHECK(poll(&end, 1, 2000) == 1 && dns_find(folder_fd, NULL) == 0);
     close(pidfd);
     network.no_dns = true;
-    CHECK(network_names_publish(&home, &network, &lease, NULL, 0, -1, &err) == 0 && dns_find(folder_fd, NULL) == 0);
+    CHECK(publish(&network, &lease, "alias", &err) == 0 && dns_find(folder_fd, NULL) == 0);
 }
 
 int main(void) {

@@ -40,7 +40,7 @@ static int watch_endpoints(struct err *err) {
     return 0;
 }
 
-int main(void) {
+static int run(void) {
     struct err err = {0};
     int status = RESPONDER_STATUS;
     (void)prctl(PR_SET_NAME, "coffer-dns", 0, 0, 0);
@@ -58,4 +58,9 @@ int main(void) {
     }
     responder_serve();
     return 0;
+}
+
+// Nothing is left to be done at the end, nor could it be.
+int main(void) {
+    _exit(run());
 }
