@@ -32,23 +32,43 @@ static int newest_first(const void *a, const void *b) {
     return left->created_s < right->created_s ? 1 : left->created_s > right->created_s ? -1 : 0;
 }
 
-static void add_row(struct table *table, const struct record *record, bool running) {
-    char age[OUTPUT_HUMAN_SIZE], since[OUTPUT_HUMAN_SIZE];
+static void set_status(struct table *table, const struct record *record, enum record_state state, bool attended) {
+    char since[OUTPUT_HUMAN_SIZE];
+    int64_t now = time(NULL);
+    switch (state) {
+    case RECORD_CREATED:
+        table_set(table, COLUMN_STATUS, "Created");
+        break;
+    case RECORD_RUNNING:
+    case RECORD_PAUSED:
+        table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(now - record->started_s, since),
+                  state == RECORD_PAUSED ? " (Paused)" : "", attended ? "" : " (its monitor was killed)");
+        break;
+    case RECORD_RESTARTING:
+        table_set(table, COLUMN_STATUS, "Restarting (%d) %s ago", record->exit_code,
+                  output_human_duration(now - record->finished_s, since));
+        break;
+    default:
+        if (record->finished_s) {
+            table_set(table, COLUMN_STATUS, "Exited (%d) %s ago%s", record->exit_code,
+                      output_human_duration(now - record->finished_s, since), record->out_of_memory ? " (out of memory)" : "");
+        } else {
+            table_set(table, COLUMN_STATUS, "Exited: its monitor was killed");
+        }
+    }
+}
+
+static void add_row(struct table *table, const struct record *record, enum record_state state, bool attended) {
+    char age[OUTPUT_HUMAN_SIZE];
     int64_t now = time(NULL);
     table_row(table);
     table_set(table, COLUMN_ID, "%s", record->id);
     table_set(table, COLUMN_IMAGE, "%s", record->image);
     table_set(table, COLUMN_COMMAND, "\"%s\"", record->command);
     table_set(table, COLUMN_CREATED, "%s ago", output_human_duration(now - record->created_s, age));
-    table_set(table, COLUMN_STATE, "%s", running ? "running" : "exited");
+    table_set(table, COLUMN_STATE, "%s", record_state_name(state));
     table_set(table, COLUMN_NAME, "%s", record->name);
-    if (running) {
-        table_set(table, COLUMN_STATUS, "Up %s", output_human_duration(now - record->started_s, since));
-    } else if (record->finished_s) {
-        table_set(table, COLUMN_STATUS, "Exited (%d) %s ago", record->exit_code, output_human_duration(now - record->finished_s, since));
-    } else {
-        table_set(table, COLUMN_STATUS, "Exited: its coffer was killed");
-    }
+    set_status(table, record, state, attended);
 }
 
 static int run(struct context *context, struct err *err) {
@@ -79,9 +99,9 @@ static int run(struct context *context, struct err *err) {
         qsort(records, count, sizeof(*records), newest_first);
     }
     for (size_t i = 0; i < count; i++) {
-        bool running = record_is_running(&home, records[i].id);
-        if (running || request->all) {
-            add_row(&table, &records[i], running);
+        enum record_state state = record_state(&home, &records[i]);
+        if (request->all || (state != RECORD_CREATED && state != RECORD_EXITED)) {
+            add_row(&table, &records[i], state, record_is_running(&home, records[i].id));
         }
     }
     return table_print(&table, &request->list, err);

@@ -2,12 +2,15 @@
 #include "cli/commands/engine.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
+#include "cli/output.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/request.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -83,29 +86,81 @@ static int check(const struct run_request *run, struct err *err) {
     return 0;
 }
 
+static void fill_operands(const struct context *context, struct run_request *request) {
+    request->image = context->operands[0];
+    request->command = (const char *const *)context->operands + 1;
+    request->command_count = (size_t)context->operand_count - 1;
+}
+
+static int tell_id(const struct run_request *request, const char *id, struct err *err) {
+    AUTO_BUF struct buf line = {0};
+    if (!request->detach) {
+        return 0; // by the keys: who typed them knows it
+    }
+    buf_add_format(&line, "%s\n", id);
+    return output_write(&line, err);
+}
+
 static int run(struct context *context, struct err *err) {
     const struct run_options *options = context->request;
     struct run_request request = options->run;
     AUTO_STRV struct strv env = {0};
-    request.image = context->operands[0];
-    request.command = (const char *const *)context->operands + 1;
-    request.command_count = (size_t)context->operand_count - 1;
+    fill_operands(context, &request);
     if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
         return -1;
     }
     request.env = env;
     const struct engine engine = engine_of(context);
-    int status;
+    char cwd[PATH_MAX];
+    struct engine_end end;
+    if (!getcwd(cwd, sizeof(cwd))) {
+        return err_sys(err, "find the current directory");
+    }
+    request.cwd = cwd;
     if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
         return -1;
     }
-    int result = engine_run(&engine, &request, &status, err);
+    int result = engine_run(&engine, &request, &end, err);
     // Asked only behind a failure: a start pays nothing for it.
     if (result < 0 && err->kind == ERR_NOT_FOUND && request.pull == PULL_MISSING && !store_has_image(context, request.image)) {
         *err = (struct err){0};
-        result = store_bring(context, request.image, err) < 0 ? -1 : engine_run(&engine, &request, &status, err);
+        result = store_bring(context, request.image, err) < 0 ? -1 : engine_run(&engine, &request, &end, err);
     }
-    return result < 0 ? -1 : status;
+    if (result < 0) {
+        return -1;
+    }
+    return end.goes_on ? tell_id(&request, end.id, err) : end.status;
+}
+
+static int create(struct context *context, struct err *err) {
+    const struct run_options *options = context->request;
+    struct run_request request = options->run;
+    AUTO_STRV struct strv env = {0};
+    AUTO_BUF struct buf line = {0};
+    char cwd[PATH_MAX], id[ENGINE_ID_SIZE];
+    const struct engine engine = engine_of(context);
+    if (!getcwd(cwd, sizeof(cwd))) {
+        return err_sys(err, "find the current directory");
+    }
+    fill_operands(context, &request);
+    request.cwd = cwd;
+    if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
+        return -1;
+    }
+    request.env = env;
+    if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
+        return -1;
+    }
+    int result = engine_create(&engine, &request, id, err);
+    if (result < 0 && err->kind == ERR_NOT_FOUND && request.pull == PULL_MISSING && !store_has_image(context, request.image)) {
+        *err = (struct err){0};
+        result = store_bring(context, request.image, err) < 0 ? -1 : engine_create(&engine, &request, id, err);
+    }
+    if (result < 0) {
+        return -1;
+    }
+    buf_add_format(&line, "%s\n", id);
+    return output_write(&line, err);
 }
 
 static const char *const pull_policies[] = {"missing", "always", "never", NULL};
@@ -113,20 +168,28 @@ static const char *const pull_policies[] = {"missing", "always", "never", NULL};
 static const struct option_row options[] = {
     OPTION_FLAG("interactive", 'i', struct run_options, run.interactive, "Keep standard input open"),
     OPTION_FLAG("tty", 't', struct run_options, run.tty, "Give the command a terminal"),
+    OPTION_FLAG("detach", 'd', struct run_options, run.detach, "Let it run in the background, and print its id"),
+    OPTION_STRING("detach-keys", 0, "KEYS", struct run_options, run.detach_keys,
+                  "Keys that leave the container running [ctrl-p,ctrl-q]"),
     OPTION_FLAG("rm", 0, struct run_options, run.remove, "Remove the container when it has ended"),
     OPTION_STRING("name", 0, "NAME", struct run_options, run.name, "Name the container [default: one is made up]"),
-    OPTION_CHOICE("pull", 0, "POLICY", pull_policies, struct run_options, run.pull, "When to fetch the image: missing, always or never"),
+    OPTION_CHOICE("pull", 0, "POLICY", pull_policies, struct run_options, run.pull,
+                  "When to fetch the image: missing, always or never"),
+    OPTION_STRING("log-driver", 0, "DRIVER", struct run_options, run.log_driver,
+                  "Keep its output as k8s-file [default], json-file, journald, or none"),
+    OPTION_LIST("log-opt", 0, "NAME=VALUE", struct run_options, run.log_opts, "max-size, max-file and others of the driver's options"),
     OPTION_GROUP("Process"),
     OPTION_LIST("env", 'e', "NAME=VALUE", struct run_options, env, "Set a variable; NAME alone takes the caller's value"),
-    OPTION_LIST("env-file", 0, "FILE", struct run_options, env_files, "Read variables from FILE, one a line", .complete = COMPLETE_FILE),
+    OPTION_LIST("env-file", 0, "FILE", struct run_options, env_files, "Read variables from FILE, one a line",
+                .complete = COMPLETE_FILE),
     OPTION_STRING("workdir", 'w', "DIR", struct run_options, run.workdir, "Start in DIR of the container"),
     OPTION_STRING("user", 'u', "USER[:GROUP]", struct run_options, run.user, "Run as a user of the container, by name or number"),
     OPTION_STRING("entrypoint", 0, "COMMAND", struct run_options, run.entrypoint, "Replace the image's entrypoint; \"\" drops it"),
     OPTION_FLAG("init", 0, struct run_options, run.init, "Run an init that passes signals on and reaps"),
     OPTION_FLAG("sig-proxy", 0, struct run_options, run.pass_signals, "Pass signals to the command [default true]"),
     OPTION_GROUP("Files"),
-    OPTION_LIST("volume", 'v', "SOURCE:TARGET[:OPTIONS]", struct run_options, run.volumes, "Show a path of the host in the container",
-                .complete = COMPLETE_FILE),
+    OPTION_LIST("volume", 'v', "SOURCE:TARGET[:OPTIONS]", struct run_options, run.volumes,
+                "Show a path of the host in the container", .complete = COMPLETE_FILE),
     OPTION_LIST("mount", 0, "type=TYPE,...", struct run_options, run.mounts, "The same in docker's long form: bind or tmpfs"),
     OPTION_LIST("tmpfs", 0, "TARGET[:OPTIONS]", struct run_options, run.tmpfs, "Mount a file system in memory"),
     OPTION_FLAG("read-only", 0, struct run_options, run.read_only, "Make the root file system read-only"),
@@ -138,16 +201,20 @@ static const struct option_row options[] = {
     OPTION_BYTES("memory", 'm', "BYTES", struct run_options, run.memory_bytes, "Most memory, such as 512m"),
     OPTION_BYTES("memory-swap", 0, "BYTES", struct run_options, run.memory_swap_bytes, "Most memory and swap together"),
     OPTION_CPUS("cpus", 0, "NUMBER", struct run_options, run.nano_cpus, "Most processors, such as 1.5"),
-    OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_options, run.cpu_shares, "Share of the processors against others [1024]"),
+    OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_options, run.cpu_shares,
+               "Share of the processors against others [1024]"),
     OPTION_STRING("cpuset-cpus", 0, "LIST", struct run_options, run.cpuset_cpus, "Processors to run on, such as 0-2,7"),
-    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit, "Most processes; -1: no limit [default 4096; none without root]"),
+    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit,
+               "Most processes; -1: no limit [default 4096; none without root]"),
     OPTION_GROUP("Security"),
     OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_options, run.cap_add, "Give a capability, or ALL"),
     OPTION_LIST("cap-drop", 0, "CAPABILITY", struct run_options, run.cap_drop, "Take a capability, or ALL"),
-    OPTION_LIST("security-opt", 0, "OPTION", struct run_options, run.security, "no-new-privileges, seccomp=FILE or seccomp=unconfined"),
+    OPTION_LIST("security-opt", 0, "OPTION", struct run_options, run.security,
+                "no-new-privileges, seccomp=FILE or seccomp=unconfined"),
     OPTION_STRING("userns", 0, "MODE", struct run_options, run.userns,
                   "auto: user ids of the container's own [default]; host: those of the host"),
-    OPTION_FLAG("privileged", 0, struct run_options, run.privileged, "Give all capabilities and hide nothing: no protection is left"),
+    OPTION_FLAG("privileged", 0, struct run_options, run.privileged,
+                "Give all capabilities and hide nothing: no protection is left"),
     {0},
 };
 
@@ -159,9 +226,10 @@ const struct command command_run = {
     .name = "run",
     .usage = "IMAGE [COMMAND [ARG...]]",
     .summary = "Run a command in a new container",
-    .description = "The container gets user ids of its own: its root is nobody on the host. Files of volumes keep the owners they "
-                   "have outside.\n\nThe exit code is the command's; 125 when coffer fails, 126 when the command cannot be executed, "
-                   "127 when there is none, 128 and the signal's number when a signal kills it.",
+    .description =
+        "The container gets user ids of its own: its root is nobody on the host. Files of volumes keep the owners they "
+        "have outside.\n\nThe exit code is the command's; 125 when coffer fails, 126 when the command cannot be executed, "
+        "127 when there is none, 128 and the signal's number when a signal kills it.",
     .examples = "coffer run --rm -it debian bash\n"
                 "# half a processor, 256 MiB, nothing to write to but /tmp\n"
                 "coffer run --rm --cpus 0.5 --memory 256m --read-only --tmpfs /tmp debian ./build",
@@ -174,4 +242,20 @@ const struct command command_run = {
     .request_size = sizeof(struct run_options),
     .request_defaults = &defaults,
     .run = run,
+};
+
+const struct command command_create = {
+    .name = "create",
+    .usage = "IMAGE [COMMAND [ARG...]]",
+    .summary = "Make a container without starting it",
+    .description = "Prints its id. \"coffer start\" starts it.",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .flags = COMMAND_OPTIONS_FIRST,
+    .min_operands = 1,
+    .max_operands = COMMAND_ANY_COUNT,
+    .operands = COMPLETE_IMAGE,
+    .options = options,
+    .request_size = sizeof(struct run_options),
+    .request_defaults = &defaults,
+    .run = create,
 };

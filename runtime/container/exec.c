@@ -288,12 +288,16 @@ static int make_plan(struct execution *execution, struct err *err) {
 
 // --- the process ---
 
+static int stdio_of(const struct exec_options *options, int number) {
+    return options->give_stdio ? options->give_stdio[number] : -1;
+}
+
 // The plan is sent before there is a process, so that it finds it at once; but not where something must be done with the process before, nor
 // where it is held in a paused cgroup: if we are tired of waiting, nothing shall run when that is resumed.
 static int launch_once(struct execution *execution, struct err *err) {
     const struct launch launch = {
         .cgroup_fd = execution->cgroup.count > 0 ? cgroup_birth_fd(&execution->cgroup) : -1,
-        .stdio = {-1, -1, -1},
+        .stdio = {stdio_of(execution->options, 0), stdio_of(execution->options, 1), stdio_of(execution->options, 2)},
         .join_user = -1,
         .join_pid = -1,
         .join_process = execution->init,
@@ -314,6 +318,9 @@ static int launch_once(struct execution *execution, struct err *err) {
         result = launch_ready_init(&launch, &ready, &execution->launched, err);
     }
     launch_ready_finish(&ready);
+    for (int i = 0; i < 3 && execution->options->give_stdio; i++) {
+        fd_close(&execution->options->give_stdio[i]); // the end of a pipe shows when the command's is closed, so ours must be too
+    }
     return result;
 }
 
@@ -439,6 +446,9 @@ static int run(struct execution *execution, int *ret_status, struct err *err) {
         .pipes = {-1, -1, -1},
         .pass_signals = true,
     };
+    if (options->give_stdio) {
+        memcpy(foreground.pipes, options->pipes, sizeof(foreground.pipes));
+    }
     if (foreground_wait(&foreground, ret_status, err) < 0) {
         launch_abort(&execution->launched); // nobody would know of it
         return -1;

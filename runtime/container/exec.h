@@ -47,6 +47,8 @@ struct exec_options {
     const char *listen_names;
     bool ignore_paused;
     bool detach;
+    int *give_stdio; // as in struct container_options, with `pipes`; NULL: ours
+    int pipes[3];    // read only with give_stdio
     const char *pid_file;
     const char *console_socket;
     const char *pidfd_socket;

@@ -5,9 +5,12 @@
 #include "runtime/base/attr.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct err;
 struct run_request;
+struct strv;
 
 struct engine {
     const char *store;    // absolute paths
@@ -15,8 +18,70 @@ struct engine {
     const char *oci_root; // of the low level
 };
 
-// Runs a container in the foreground and returns when it has ended. *ret_status: its exit code, or 128 + signal.
-int engine_run(const struct engine *engine, const struct run_request *request, int *ret_status, struct err *err) MUST_CHECK;
+enum { ENGINE_ID_SIZE = 65 };
+
+struct engine_end {
+    char id[ENGINE_ID_SIZE];
+    bool goes_on; // detached: from the beginning, or by keys
+    int status;   // otherwise: its exit code, or 128 + signal
+};
+
+// A new container, up to where it could be started.
+int engine_create(const struct engine *engine, const struct run_request *request, char ret_id[ENGINE_ID_SIZE],
+                  struct err *err) MUST_CHECK;
+
+// A new container that runs: in the foreground, until it has ended, or, as the request says, detached.
+int engine_run(const struct engine *engine, const struct run_request *request, struct engine_end *ret, struct err *err) MUST_CHECK;
+
+// How a command is attached to a container.
+struct engine_attach {
+    bool output; // start: whether at all
+    bool input;
+    bool pass_signals;
+    const char *detach_keys; // as docker writes them; NULL: ctrl-p,ctrl-q
+};
+
+// Starts one that does not run. One that runs already is fine, unless it is to be attached.
+int engine_start(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
+                 struct err *err) MUST_CHECK;
+
+int engine_attach(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
+                  struct err *err) MUST_CHECK;
+
+// How a container is stopped: by a signal, and SIGKILL when it has not ended in time.
+struct engine_stop {
+    int signal; // 0: its own
+    bool has_timeout;
+    int64_t timeout_s; // below 0: never; not said: its own, which is 10 unless told
+};
+
+// One that does not run is fine. Returns when it has ended.
+int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) MUST_CHECK;
+
+// Holds all its processes where they stand, or lets them go on.
+int engine_pause(const struct engine *engine, const char *name, bool paused, struct err *err) MUST_CHECK;
+
+// One more command in a container that runs.
+struct engine_exec {
+    const char *const *command; // NULL-terminated
+    size_t command_count;
+    bool interactive, tty, detach, privileged;
+    const char *user; // UID[:GID]
+    const char *workdir;
+    const struct strv *env; // NAME=VALUE
+};
+
+// *ret_status: its exit code, or 128 + signal; detached: 0.
+int engine_exec(const struct engine *engine, const char *name, const struct engine_exec *exec, int *ret_status,
+                struct err *err) MUST_CHECK;
+
+// ERR_STATE: it does not run.
+int engine_kill(const struct engine *engine, const char *name, int signal, struct err *err) MUST_CHECK;
+
+// Waits until it does not run, and gives its exit code.
+int engine_wait(const struct engine *engine, const char *name, int *ret_status, struct err *err) MUST_CHECK;
+
+int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) MUST_CHECK;
 
 // Removes a container by name or id; with force one that runs is killed first.
 int engine_remove(const struct engine *engine, const char *name, bool force, struct err *err) MUST_CHECK;

@@ -33,6 +33,9 @@ void live_remove(const struct home *home, const char *id) {
             break; // without the first there are no others
         }
     }
+    char path[RECORD_ID_SIZE + 16];
+    snprintf(path, sizeof(path), "%.64s/control", id);
+    unlinkat(home->live_fd, path, 0);
     if (unlinkat(home->live_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT && tree_remove(home->live_fd, id, &err) < 0) {
         log_warn("%s", err.text);
     }

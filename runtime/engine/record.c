@@ -6,12 +6,15 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/container.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/names.h"
 #include "specs/json.h"
+#include "specs/json_write.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -48,8 +51,9 @@ static int take_name(const struct home *home, const char *name, const char *id, 
             return err_set(err, ERR_EXISTS, "the name \"%s\" is taken; choose another", name);
         }
         if (record_exists(home, owner)) {
-            return err_set(err, ERR_EXISTS, "the name \"%s\" is taken by container %.12s; remove that (coffer rm %s) or choose another",
-                           name, owner, name);
+            return err_set(err, ERR_EXISTS,
+                           "the name \"%s\" is taken by container %.12s; remove that (coffer rm %s) or choose another", name, owner,
+                           name);
         }
         unlinkat(home->names_fd, name, 0); // its container is gone
     }
@@ -60,8 +64,8 @@ static int check_name(const char *name, struct err *err) {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     size_t length = strlen(name);
     if (length < 2 || length > 128 || strspn(name, allowed) != length || strchr("_.-", name[0])) {
-        return err_set(err, ERR_INPUT, "container name \"%s\": expected 2 to 128 letters, digits, _ . or -, a letter or digit in front",
-                       name);
+        return err_set(err, ERR_INPUT,
+                       "container name \"%s\": expected 2 to 128 letters, digits, _ . or -, a letter or digit in front", name);
     }
     return 0;
 }
@@ -144,23 +148,57 @@ bool record_is_running(const struct home *home, const char *id) {
 // --- record.json ---
 
 int record_write(const struct record_dir *dir, const struct record *record, struct err *err) {
-    json_t *object = json_pack("{s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:i, s:b, s:b, s:I}", "id", dir->id, "name", record->name,
-                               "image", record->image, "imageId", record->image_id, "command", record->command, "created",
-                               (json_int_t)record->created_s, "started", (json_int_t)record->started_s, "finished",
-                               (json_int_t)record->finished_s, "exitCode", record->exit_code, "remove", record->remove, "hasRange",
-                               record->has_range, "firstId", (json_int_t)record->first_id);
     AUTO_BUF struct buf text = {0};
-    int printed = object ? json_print(object, JSON_COMPACT, &text) : -1;
-    json_decref(object);
-    if (printed < 0) {
-        return err_set(err, ERR_INPUT, "the command or name of the container is not valid UTF-8");
-    }
+    struct json_writer writer = {.buf = &text};
+    json_write_open(&writer, NULL, '{');
+    json_write_string(&writer, "id", dir->id);
+    json_write_string(&writer, "name", record->name);
+    json_write_string(&writer, "image", record->image);
+    json_write_string(&writer, "imageId", record->image_id);
+    json_write_string(&writer, "command", record->command);
+    json_write_i64(&writer, "created", record->created_s);
+    json_write_i64(&writer, "started", record->started_s);
+    json_write_i64(&writer, "finished", record->finished_s);
+    json_write_i64(&writer, "exitCode", record->exit_code);
+    json_write_i64(&writer, "pid", record->pid);
+    json_write_i64(&writer, "restarts", record->restarts);
+    json_write_bool(&writer, "hasStarted", record->started);
+    json_write_bool(&writer, "outOfMemory", record->out_of_memory);
+    json_write_bool(&writer, "stopped", record->stopped);
+    json_write_bool(&writer, "restarting", record->restarting);
+    json_write_bool(&writer, "remove", record->remove);
+    json_write_bool(&writer, "hasRange", record->has_range);
+    json_write_i64(&writer, "firstId", record->first_id);
+    json_write_literal(&writer, "request", record->request);
+    json_write_close(&writer, '}');
     return fd_replace_file(dir->fd, "record.json", text.data, text.size, 0600, err);
+}
+
+int record_rename(const struct home *home, const struct record_dir *dir, struct record *record, const char *name, struct err *err) {
+    struct record changed = *record;
+    changed.name = name;
+    if (check_name(name, err) < 0 || take_name(home, name, dir->id, err) < 0) {
+        return -1;
+    }
+    if (record_write(dir, &changed, err) < 0) {
+        links_release(home->names_fd, name, dir->id);
+        return -1;
+    }
+    links_release(home->names_fd, record->name, dir->id);
+    *record = changed;
+    return 0;
 }
 
 static const char *copy_member(struct arena *arena, const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
     return arena_copy_string(arena, text ? text : "");
+}
+
+// A member as text again.
+static const char *copy_text(struct arena *arena, const json_t *object, const char *name) {
+    AUTO_BUF struct buf text = {0};
+    const json_t *member = json_object_get(object, name);
+    return member && json_print(member, JSON_COMPACT, &text) == 0 ? arena_copy_string(arena, buf_string(&text)) : "{}";
 }
 
 static int64_t number(const json_t *object, const char *name) {
@@ -185,10 +223,17 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .image = copy_member(arena, object, "image"),
         .image_id = copy_member(arena, object, "imageId"),
         .command = copy_member(arena, object, "command"),
+        .request = copy_text(arena, object, "request"),
         .created_s = number(object, "created"),
         .started_s = number(object, "started"),
         .finished_s = number(object, "finished"),
         .exit_code = (int)number(object, "exitCode"),
+        .pid = number(object, "pid"),
+        .restarts = number(object, "restarts"),
+        .started = json_is_true(json_object_get(object, "hasStarted")),
+        .out_of_memory = json_is_true(json_object_get(object, "outOfMemory")),
+        .stopped = json_is_true(json_object_get(object, "stopped")),
+        .restarting = json_is_true(json_object_get(object, "restarting")),
         .remove = json_is_true(json_object_get(object, "remove")),
         .has_range = json_is_true(json_object_get(object, "hasRange")),
         .first_id = (uint32_t)number(object, "firstId"),
@@ -196,6 +241,34 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
     snprintf(ret->id, sizeof(ret->id), "%s", id);
     json_decref(object);
     return 0;
+}
+
+static const char *const state_names[] = {
+    [RECORD_CREATED] = "created",       [RECORD_RUNNING] = "running", [RECORD_PAUSED] = "paused",
+    [RECORD_RESTARTING] = "restarting", [RECORD_EXITED] = "exited",
+};
+static_assert(ARRAY_LEN(state_names) == RECORD_STATE_COUNT, "a state without a name");
+
+const char *record_state_name(enum record_state state) {
+    return state_names[state];
+}
+
+enum record_state record_state(const struct home *home, const struct record *record) {
+    AUTO_ARENA struct arena arena = {0};
+    struct oci_state state;
+    struct err gone;
+    bool attended = record_is_running(home, record->id);
+    if (!attended && !record->started) {
+        return RECORD_CREATED;
+    }
+    if (attended && record->restarting) {
+        return RECORD_RESTARTING;
+    }
+    // Without a monitor it may run all the same.
+    if (container_state(home->oci_root, record->id, &arena, &state, &gone) < 0) {
+        return attended ? (record->started ? RECORD_RUNNING : RECORD_CREATED) : RECORD_EXITED;
+    }
+    return state.status == OCI_STATUS_PAUSED ? RECORD_PAUSED : state.status == OCI_STATUS_STOPPED ? RECORD_EXITED : RECORD_RUNNING;
 }
 
 // --- finding ---

@@ -2,8 +2,8 @@
 //
 // Its lock (flock(2) on the folder) is held by the command that runs the container for as
 // long as it runs, and let go by the kernel however that command ends. So a folder whose lock is free belongs to nobody alive:
-// record_sweep() removes it if it was never finished or was to be removed at the end, and leaves it as "exited" otherwise. It finds it by the
-// run-time folder (live.h), which is made first and removed last.
+// record_sweep() removes it if it was never finished or was to be removed at the end, and leaves it as "exited" otherwise. It finds
+// it by the run-time folder (live.h), which is made first and removed last.
 //
 // What an ended container keeps is bounded: record.json, what it wrote, and a folder each: 16 KiB on ext4 and a few entries.
 #ifndef COFFER_ENGINE_RECORD_H
@@ -26,14 +26,23 @@ struct record {
     const char *image;    // as the user named it
     const char *image_id; // sha256:...
     const char *command;  // for people
+    const char *request;  // what was wished for, as JSON (request_json.h)
     int64_t created_s;    // since 1970
     int64_t started_s;
     int64_t finished_s; // 0: not yet
     int exit_code;
-    bool remove;      // --rm
-    bool has_range;   // of user ids
+    int64_t pid;        // of its process while it runs; else 0
+    bool started;       // at least once
+    bool out_of_memory; // something in it was killed for its memory limit
+    bool stopped;       // by the user's wish
+    bool restarting;    // it has ended and will be started again
+    int64_t restarts;
+    bool remove;    // --rm
+    bool has_range; // of user ids
     uint32_t first_id;
 };
+
+enum record_state { RECORD_CREATED, RECORD_RUNNING, RECORD_PAUSED, RECORD_RESTARTING, RECORD_EXITED, RECORD_STATE_COUNT };
 
 struct record_dir {
     int fd; // the lock
@@ -43,14 +52,22 @@ struct record_dir {
 void record_dir_finish(struct record_dir *dir);
 #define AUTO_RECORD_DIR AUTO(record_dir_finish)
 
-// Makes the folder of a new container with a random id, locked, and takes the name (NULL: one is made up). A taken name is ERR_EXISTS
-// and says whose it is. *ret_name lives in the arena.
+// Makes the folder of a new container with a random id, locked, and takes the name (NULL: one is made up). A taken name is
+// ERR_EXISTS and says whose it is. *ret_name lives in the arena.
 int record_create(const struct home *home, struct arena *arena, const char *name, struct record_dir *ret_dir, const char **ret_name,
                   struct err *err) MUST_CHECK;
 
 // Writes record.json as a whole.
 int record_write(const struct record_dir *dir, const struct record *record, struct err *err) MUST_CHECK;
 int record_read(const struct home *home, struct arena *arena, const char *id, struct record *ret, struct err *err) MUST_CHECK;
+
+// Gives it another name, in the record too. The caller holds the lock.
+int record_rename(const struct home *home, const struct record_dir *dir, struct record *record, const char *name,
+                  struct err *err) MUST_CHECK;
+
+// What it is in: by its record, and by what there is of it.
+enum record_state record_state(const struct home *home, const struct record *record);
+const char *record_state_name(enum record_state state);
 
 // A name, an id, or the beginning of one that fits one container only.
 int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) MUST_CHECK;

@@ -5,9 +5,9 @@
 #include "runtime/container/container.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/idrange.h"
-#include "runtime/engine/record.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/record.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/tree.h"
 
@@ -43,8 +43,8 @@ static int remove_as_root_inside(const struct home *home, const char *id, struct
     return 0;
 }
 
-// A run-time folder without a container is debris, or the first step of one that is being made: files are in it only when the container's
-// folder was there before. Who makes one makes the run-time folder again where it is missing.
+// A run-time folder without a container is debris, or the first step of one that is being made: files are in it only when the
+// container's folder was there before. Who makes one makes the run-time folder again where it is missing.
 static void sweep_lone_live(const struct home *home, const char *id) {
     struct err err;
     if (unlinkat(home->live_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT) {
@@ -102,6 +102,15 @@ void record_settle(const struct home *home, const struct record_dir *dir) {
     live_remove(home, dir->id);
 }
 
+// Its monitor was killed, and it goes on.
+static bool runs_alone(const struct home *home, const char *id) {
+    AUTO_ARENA struct arena arena = {0};
+    struct oci_state state;
+    struct err gone;
+    return container_state(home->oci_root, id, &arena, &state, &gone) == 0 && state.status != OCI_STATUS_STOPPED &&
+           state.status != OCI_STATUS_CREATING;
+}
+
 static bool is_debris(const struct home *home, const char *id) {
     AUTO_ARENA struct arena arena = {0};
     struct record record;
@@ -118,7 +127,13 @@ static void sweep_one(const struct home *home, const char *id) {
         }
         return;
     }
+    if (runs_alone(home, id)) {
+        return;
+    }
     if (!is_debris(home, id)) {
+        if (container_delete(home->oci_root, id, true, &err) < 0) {
+            log_warn("%s", err.text);
+        }
         record_settle(home, &dir);
     } else if (record_remove(home, &dir, &err) < 0) {
         log_warn("%s", err.text);

@@ -25,7 +25,15 @@ struct run_request {
     struct strv env;        // NAME=VALUE, or NAME: the caller's value, which the CLI has filled in
     struct strv labels;     // NAME=VALUE
     bool interactive, tty, remove, init;
-    int pull; // enum pull_policy
+    bool detach;
+    const char *cwd;         // what relative sources of volumes begin at
+    const char *detach_keys; // as docker writes them; NULL: ctrl-p,ctrl-q
+    const char *stop_signal; // by name or number; NULL: the image's
+    struct opt_i64 stop_timeout_s;
+    const char *log_driver; // NULL: the default
+    struct strv log_opts;   // NAME=VALUE
+    const char *restart;    // no, on-failure[:N], always, unless-stopped; NULL: no
+    int pull;            // enum pull_policy
 
     const char *network; // "none" or "host"
     const char *userns;  // "host", "auto" or NULL: the default

@@ -33,6 +33,15 @@ oci() {
     "$COFFER_OCI" --root "$(coffer_root)/oci" "$@"
 }
 
+# The monitors of this test's containers, by their pids.
+monitors() {
+    local pid
+    for pid in $(pgrep -x coffer-monitor); do
+        grep -qzF -- "$BATS_TEST_TMPDIR/" "/proc/$pid/cmdline" 2> /dev/null && echo "$pid"
+    done
+    return 0
+}
+
 needs_root() {
     [ "$(id -u)" -eq 0 ] || skip "needs root"
 }

@@ -67,7 +67,7 @@ calls_of_a_run() {
 @test "what it wrote is kept, and nothing that only a running one needs" {
     on_disk run --name writer tiny sh -c 'echo kept > /root/file; hostname > /tmp/name; cat /etc/hosts > /tmp/hosts; echo 1.2.3.4 there >> /etc/hosts; rm /bin/tail /bin/dd; rm -r /home'
     folder=$(folder_of writer)
-    [ "$(ls "$folder" | tr '\n' ' ')" = "record.json upper " ]
+    [ "$(ls "$folder" | tr '\n' ' ')" = "ctr.log record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = kept ]
     [ -c "$folder/upper/bin/tail" ]
     [ -c "$folder/upper/home" ]
@@ -91,15 +91,21 @@ calls_of_a_run() {
         runner=$!
         read -r _ < "$BATS_TEST_TMPDIR/ready"
         [ -n "$(live)" ]
-        kill -9 "$(pgrep -P "$runner" -x coffer || echo "$runner")"
+        # With its monitor gone the container goes on; and then it ends.
+        monitor=$(monitors)
+        container=$(pgrep -P "$monitor")
+        kill -9 "$monitor"
         wait "$runner" || true
+        on_disk ps --format '{{.Names}} {{.Status}}' | grep "Up .*(its monitor was killed)"
+        kill -9 "$container"
+        for ((i = 0; i < 500; i++)); do [ -e "/proc/$container" ] || break; sleep 0.02; done
     done
     run on_disk ps -a --format '{{.Names}} {{.Status}}'
-    grep -q '^kept Exited: its coffer was killed$' <<< "$output"
+    grep -q '^kept Exited: its monitor was killed$' <<< "$output"
     [ "$(grep -c '^gone' <<< "$output")" = 0 ]
     [ -z "$(live)" ]
     folder=$(folder_of kept)
-    [ "$(ls "$folder" | tr '\n' ' ')" = "record.json upper " ]
+    [ "$(ls "$folder" | tr '\n' ' ')" = "ctr.log record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = here ]
     on_disk rm kept
 }

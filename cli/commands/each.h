@@ -1,0 +1,16 @@
+// Commands that do one thing to each container that is named: one after the other, and the name of each is printed when it is done.
+// What fails for one does not keep the others from it; the last error is the command's.
+#ifndef COFFER_CLI_COMMANDS_EACH_H
+#define COFFER_CLI_COMMANDS_EACH_H
+
+#include "runtime/base/attr.h"
+
+struct context;
+struct engine;
+struct err;
+
+typedef int each_act(const struct context *context, const struct engine *engine, const char *name, struct err *err);
+
+int each_container(const struct context *context, each_act *act, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,33 @@
+#include "cli/commands/all.h"
+#include "cli/commands/engine.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+
+static int run(struct context *context, struct err *err) {
+    const struct engine engine = engine_of(context);
+    for (int i = 0; i < context->operand_count; i++) {
+        AUTO_BUF struct buf line = {0};
+        int status;
+        if (engine_wait(&engine, context->operands[i], &status, err) < 0) {
+            return -1;
+        }
+        buf_add_format(&line, "%d\n", status);
+        if (output_write(&line, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+const struct command command_wait = {
+    .name = "wait",
+    .usage = "CONTAINER...",
+    .summary = "Wait until containers do not run, and print their exit codes",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .min_operands = 1,
+    .max_operands = COMMAND_ANY_COUNT,
+    .operands = COMPLETE_CONTAINER,
+    .run = run,
+};

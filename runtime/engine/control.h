@@ -1,0 +1,69 @@
+// What a container's monitor and the commands that talk to it say to each other: messages on a SOCK_SEQPACKET socket (unix(7)),
+// each whole or not at all.
+//
+// The socket lies in the container's run-time folder (home.h), for the owner alone; the command that starts a monitor has a pair
+// instead. Both sides are the same program of the same user, so that numbers travel as they are; what is no message all the same
+// ends the connection.
+#ifndef COFFER_ENGINE_CONTROL_H
+#define COFFER_ENGINE_CONTROL_H
+
+#include "runtime/base/attr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct home;
+
+enum control_kind {
+    // from a command
+    CONTROL_ATTACH = 1, // value: or-ed enum control_attach
+    CONTROL_INPUT,      // bytes for the container's standard input
+    CONTROL_INPUT_END,
+    CONTROL_RESIZE, // value: columns, extra: rows
+    CONTROL_SIGNAL, // value: a signal for the container's process, as typed or sent to the command
+    CONTROL_KILL,   // the same, by the user's wish: what ends by it is not restarted
+    CONTROL_STOP,   // value: ms until it is killed, extra: the signal, 0: the container's own. Answered by ENDED
+    CONTROL_WAIT,   // answered by ENDED
+    CONTROL_RENAME, // bytes: the new name
+    // from the monitor
+    CONTROL_STARTED, // value: its process
+    CONTROL_OUTPUT,  // value: 1 or 2; bytes
+    CONTROL_ENDED,   // value: exit code
+    CONTROL_DONE,
+    CONTROL_FAILED, // bytes: a struct err
+};
+
+enum control_attach {
+    CONTROL_ATTACH_INPUT = 1,
+    CONTROL_ATTACH_OUTPUT = 2,
+    CONTROL_ATTACH_HOLDS = 4, // the container waits for it where it does not read; others are dropped then
+    CONTROL_ATTACH_ENDS = 8,  // the end of its input is the end of the container's
+};
+
+enum { CONTROL_MAX_BYTES = 32 << 10 }; // behind the head
+
+struct control_message {
+    uint32_t kind;
+    uint32_t size; // of `bytes`
+    int64_t value, extra;
+    const void *bytes;
+};
+
+// A listening socket for the container. One that is there is a dead monitor's: the caller holds the container's lock.
+int control_listen(const struct home *home, const char *id, struct err *err) MUST_CHECK;
+
+// Connects. ERR_NOT_FOUND: there is no monitor.
+int control_connect(const struct home *home, const char *id, struct err *err) MUST_CHECK;
+
+// Sends one message; -1 and errno, EAGAIN where the other side does not read and the socket does not wait.
+int control_send(int fd, const struct control_message *message) MUST_CHECK;
+
+// Waits until the other side has closed its end; what it still says is dropped.
+void control_wait_closed(int fd);
+
+// Receives one; bytes are in `room`, of CONTROL_MAX_BYTES. 1; 0 when the other side is gone; -1 and errno.
+int control_receive(int fd, void *room, struct control_message *ret) MUST_CHECK;
+
+#endif

@@ -1,0 +1,289 @@
+#include "runtime/engine/monitor.h"
+
+#include "runtime/base/clock.h"
+#include "runtime/base/dir.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/container/supervise.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/log_options.h"
+#include "runtime/engine/monitor_state.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int ending_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+
+enum { SHUTDOWN_TIMEOUT_MS = 10000 };
+
+// --- becoming one ---
+
+// What came with the command from its caller: ours all close on exec.
+static int close_strangers(struct err *err) {
+    AUTO_DIR DIR *stream = opendir("/proc/self/fd");
+    if (!stream) {
+        return err_sys(err, "read /proc/self/fd");
+    }
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
+        int fd = atoi(entry->d_name);
+        int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+        if (flags >= 0 && !(flags & FD_CLOEXEC)) {
+            close(fd);
+        }
+    }
+    return 0;
+}
+
+// Nothing of the command's terminal, folder and descriptors stays but what the request has. The mask of signals is the container's
+// init's affair, which has its own.
+static int detach(struct monitor *monitor, int starter, struct err *err) {
+    sigset_t blocked;
+    if (setsid() < 0 || chdir("/") < 0) {
+        return err_sys(err, "detach the monitor");
+    }
+    AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) {
+        return err_sys(err, "open /dev/null");
+    }
+    for (int i = 0; i < 3; i++) {
+        if (starter != i && dup2(null, i) < 0) {
+            return err_sys(err, "detach the monitor");
+        }
+    }
+    if (close_strangers(err) < 0) {
+        return -1;
+    }
+    (void)prctl(PR_SET_NAME, "coffer-monitor");
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < ARRAY_LEN(ending_signals); i++) {
+        sigaddset(&blocked, ending_signals[i]);
+    }
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGXFSZ); // of a log
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    sigdelset(&blocked, SIGPIPE);
+    sigdelset(&blocked, SIGXFSZ);
+    monitor->signals_fd = signalfd(-1, &blocked, SFD_NONBLOCK | SFD_CLOEXEC);
+    return monitor->signals_fd < 0 ? err_sys(err, "listen to signals") : 0;
+}
+
+static int write_down(struct monitor *monitor, struct err *err) {
+    return record_write(monitor->request->dir, monitor->request->record, err);
+}
+
+static void write_down_or_warn(struct monitor *monitor) {
+    struct err err;
+    if (write_down(monitor, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+// --- the container's life ---
+
+static int start(struct monitor *monitor, struct err *err) {
+    const struct monitor_container *container = &monitor->request->container;
+    struct record *record = monitor->request->record;
+    int stdio[3];
+    int result = monitor_open_streams(monitor, stdio, err);
+    result = result < 0 ? -1 : container->start(container->context, stdio, &monitor->container, err);
+    for (int i = 0; i < 3; i++) {
+        fd_close(&stdio[i]);
+    }
+    if (result < 0) {
+        return -1;
+    }
+    monitor_take_console(monitor);
+    record->pid = supervised_pid(monitor->container);
+    record->started = true;
+    record->started_s = time(NULL);
+    record->finished_s = 0;
+    return write_down(monitor, err);
+}
+
+static void collect(struct monitor *monitor) {
+    struct record *record = monitor->request->record;
+    struct supervised_end end;
+    struct err err;
+    monitor_drain(monitor);
+    if (supervised_collect(monitor->container, &end, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+    supervised_destroy(monitor->container);
+    monitor->container = NULL;
+    monitor_close_streams(monitor);
+    record->pid = 0;
+    record->exit_code = end.status;
+    record->out_of_memory = end.out_of_memory;
+    record->finished_s = time(NULL);
+    monitor->kill_at_ms = 0;
+}
+
+void monitor_signal(struct monitor *monitor, int signal) {
+    if (monitor->container && signal > 0) {
+        sys_pidfd_send_signal(supervised_pidfd(monitor->container), signal);
+    }
+}
+
+void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal) {
+    monitor->request->record->stopped = true;
+    write_down_or_warn(monitor);
+    monitor_signal(monitor, signal ? signal : monitor->request->stop_signal);
+    int64_t kill_at_ms = clock_now_ms() + (timeout_ms < 0 ? 0 : timeout_ms);
+    // The soonest of several wishes counts.
+    if (timeout_ms >= 0 && (monitor->kill_at_ms == 0 || kill_at_ms < monitor->kill_at_ms)) {
+        monitor->kill_at_ms = kill_at_ms;
+    }
+}
+
+int monitor_rename(struct monitor *monitor, const char *name, struct err *err) {
+    const char *kept = mem_format("%s", name); // for as long as the monitor lives
+    return record_rename(monitor->request->home, monitor->request->dir, monitor->request->record, kept, err);
+}
+
+// --- the loop ---
+
+static void take_signals(struct monitor *monitor) {
+    struct signalfd_siginfo info;
+    while (read(monitor->signals_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        // The host goes down, or somebody ends us by hand: the container goes first, and that it was so is not the user's wish.
+        bool stopped = monitor->request->record->stopped;
+        monitor_stop(monitor, SHUTDOWN_TIMEOUT_MS, 0);
+        monitor->request->record->stopped = stopped;
+        monitor->ending = true;
+    }
+}
+
+static void accept_clients(struct monitor *monitor) {
+    int fd;
+    while ((fd = accept4(monitor->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        monitor_add_client(monitor, fd);
+    }
+}
+
+static int wait_ms(const struct monitor *monitor) {
+    int64_t least_ms = log_file_is_pending(monitor->log) ? LOG_SETTLE_MS : INT32_MAX;
+    if (monitor->kill_at_ms != 0) {
+        int64_t left_ms = monitor->kill_at_ms - clock_now_ms();
+        least_ms = left_ms < least_ms ? left_ms : least_ms;
+    }
+    return least_ms == INT32_MAX ? -1 : least_ms < 0 ? 0 : (int)least_ms;
+}
+
+static void kill_when_due(struct monitor *monitor) {
+    if (monitor->kill_at_ms != 0 && clock_now_ms() >= monitor->kill_at_ms) {
+        monitor->kill_at_ms = 0;
+        monitor_signal(monitor, SIGKILL);
+    }
+}
+
+// One turn. True once the container has ended.
+static bool turn(struct monitor *monitor) {
+    enum { FIXED = 3 };
+    struct pollfd polls[MONITOR_MAX_POLLS];
+    polls[0] = (struct pollfd){.fd = supervised_pidfd(monitor->container), .events = POLLIN};
+    polls[1] = (struct pollfd){.fd = monitor->signals_fd, .events = POLLIN};
+    polls[2] = (struct pollfd){.fd = monitor->listen_fd, .events = POLLIN};
+    size_t streams = monitor_poll_streams(monitor, polls + FIXED);
+    size_t clients = monitor_poll_clients(monitor, polls + FIXED + streams);
+    int ready = poll(polls, FIXED + streams + clients, wait_ms(monitor));
+    if (ready < 0 && errno != EINTR) {
+        log_warn("the monitor cannot wait: %s", strerror(errno));
+        return true;
+    }
+    if (ready == 0) {
+        log_file_settle(monitor->log);
+    }
+    monitor_step_clients(monitor, polls + FIXED + streams, clients);
+    monitor_step_streams(monitor, polls + FIXED, streams);
+    if (polls[1].revents) {
+        take_signals(monitor);
+    }
+    if (polls[2].revents) {
+        accept_clients(monitor);
+    }
+    kill_when_due(monitor);
+    return polls[0].revents != 0;
+}
+
+static int open_log(struct monitor *monitor, struct err *err) {
+    const struct record *record = monitor->request->record;
+    const struct log_owner owner = {.id = record->id, .name = record->name, .image = record->image, .image_id = record->image_id};
+    monitor->log = log_file_open(monitor->request->dir->fd, monitor->request->log, &owner, NULL, err);
+    return monitor->log ? 0 : -1;
+}
+
+static void tell_starter(struct monitor *monitor, const struct control_message *message) {
+    if (monitor->client_count > 0) {
+        monitor_tell(monitor, &monitor->clients[0], message);
+    }
+}
+
+static int begin(struct monitor *monitor, int starter, struct err *err) {
+    if (detach(monitor, starter, err) < 0) {
+        return -1;
+    }
+    if (open_log(monitor, err) < 0) {
+        return -1;
+    }
+    monitor->listen_fd = control_listen(monitor->request->home, monitor->request->dir->id, err);
+    if (monitor->listen_fd < 0) {
+        return -1;
+    }
+    return start(monitor, err);
+}
+
+static void live(struct monitor *monitor) {
+    while (!turn(monitor)) {
+    }
+    collect(monitor);
+    log_file_settle(monitor->log);
+}
+
+static void monitor_finish(struct monitor *monitor) {
+    monitor_close_clients(monitor);
+    monitor_close_streams(monitor);
+    log_file_destroy(monitor->log);
+    buf_finish(&monitor->input);
+    fd_close(&monitor->listen_fd);
+    fd_close(&monitor->signals_fd);
+}
+
+// The lock goes first: who hears that the line is closed finds it free.
+static void let_go(struct monitor *monitor) {
+    record_dir_finish(monitor->request->dir);
+    monitor_finish(monitor);
+}
+
+void monitor_run(const struct monitor_request *request, int starter) {
+    struct monitor monitor = {.request = request, .ours = {-1, -1, -1}, .listen_fd = -1, .signals_fd = -1};
+    const struct monitor_container *container = &request->container;
+    struct err err = {0};
+    monitor_add_client(&monitor, starter);
+    monitor.clients[0].attached = request->starter_attached;
+    if (begin(&monitor, starter, &err) < 0) {
+        container->ended(container->context, true, false);
+        tell_starter(&monitor, &(struct control_message){.kind = CONTROL_FAILED, .size = sizeof(err), .bytes = &err});
+        let_go(&monitor);
+        return;
+    }
+    tell_starter(&monitor, &(struct control_message){.kind = CONTROL_STARTED, .value = request->record->pid});
+    live(&monitor);
+    container->ended(container->context, true, true);
+    monitor_tell_ended(&monitor, request->record->exit_code);
+    monitor_flush_clients(&monitor);
+    let_go(&monitor);
+}

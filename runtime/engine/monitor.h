@@ -1,0 +1,51 @@
+// monitor: the process that looks after one container for as long as it lives: it starts it, carries its output to the log and to
+// whoever is attached, restarts it where that was asked for, and writes down how it ended.
+//
+// Theory of operation. There is no daemon: the command that starts a container clones itself, and the clone stays as its monitor,
+// in a session of its own and with nothing of the command's terminal. It holds the container's lock (record.h), so that everybody
+// can tell that it lives; it alone writes the record while it does. Commands talk to it by its socket (control.h). Should it be
+// killed, the lock is free and the container goes on: its standard output and error are pipes that it can read from itself, so that
+// no write of it fails for want of a reader. The next command sees that, and `rm` or `stop` do without a monitor.
+//
+// One loop around poll(2), no thread, nothing that waits. What an attached command does not take is kept up to a bound; then the
+// container waits for it (the `run` that started it) or it is dropped (`attach`).
+#ifndef COFFER_ENGINE_MONITOR_H
+#define COFFER_ENGINE_MONITOR_H
+
+#include "runtime/base/attr.h"
+#include "runtime/engine/record.h"
+
+#include <stdbool.h>
+
+struct err;
+struct home;
+struct log_options;
+struct supervised;
+struct supervised_end;
+
+// What a monitor does with its container, as who knows how containers are made has it.
+struct monitor_container {
+    // Makes it and lets it run, with these descriptors as its 0, 1 and 2, which are taken. Called again for each restart.
+    int (*start)(void *context, int stdio[3], struct supervised **ret, struct err *err);
+    // Before it is told to anybody that the container has ended: for good, or it will be started again; or that it never ran.
+    void (*ended)(void *context, bool for_good, bool has_run);
+    void *context;
+};
+
+struct monitor_request {
+    const struct home *home;
+    struct record_dir *dir; // with the lock
+    struct record *record;  // kept up to date
+    struct monitor_container container;
+    const struct log_options *log;
+    bool tty, interactive;
+    unsigned starter_attached; // enum control_attach: who has started it
+    int stop_signal;
+};
+
+// Becomes the monitor: the calling process is a clone made for it, and has no threads. starter: a control socket to the command
+// that waits for CONTROL_STARTED or CONTROL_FAILED. Returns when the container has ended for good and all is written down; the
+// process is to end then.
+void monitor_run(const struct monitor_request *request, int starter);
+
+#endif

@@ -1,0 +1,77 @@
+// What the parts of the monitor share. Private to it.
+#ifndef COFFER_ENGINE_MONITOR_STATE_H
+#define COFFER_ENGINE_MONITOR_STATE_H
+
+#include "runtime/base/buf.h"
+#include "runtime/engine/control.h"
+#include "runtime/engine/log_file.h"
+#include "runtime/engine/monitor.h"
+
+#include <poll.h>
+#include <stdint.h>
+
+enum {
+    MONITOR_MAX_CLIENTS = 64,
+    MONITOR_MAX_POLLS = MONITOR_MAX_CLIENTS + 8,
+    MONITOR_READ_BYTES = 16 << 10, // at once, of what the container writes
+    MONITOR_KEPT_BYTES = 256 << 10 // of output, for an attached command that does not read
+};
+
+struct monitor_client {
+    int fd;
+    unsigned attached; // enum control_attach
+    bool waits;        // for the end
+    struct buf kept;   // messages not sent yet, each with its head
+};
+
+struct monitor {
+    const struct monitor_request *request;
+    struct supervised *container;
+    struct log_file *log;
+    int ours[3];      // our ends of its pipes; the console for all three where there is a terminal
+    struct buf input; // for the container, not taken yet
+    bool input_ends;  // behind that
+    int listen_fd, signals_fd;
+    struct monitor_client clients[MONITOR_MAX_CLIENTS];
+    size_t client_count;
+    int64_t kill_at_ms; // 0: never
+    bool ending;
+};
+
+// --- monitor_stream.c: the container's standard descriptors ---
+
+// Pipes or a terminal for the next start; *ret_stdio are the container's ends.
+int monitor_open_streams(struct monitor *monitor, int ret_stdio[3], struct err *err) MUST_CHECK;
+void monitor_take_console(struct monitor *monitor);
+void monitor_close_streams(struct monitor *monitor);
+size_t monitor_poll_streams(struct monitor *monitor, struct pollfd *polls);
+void monitor_step_streams(struct monitor *monitor, const struct pollfd *polls, size_t count);
+
+// What the container has left in its pipes when it has ended.
+void monitor_drain(struct monitor *monitor);
+
+// --- monitor_client.c: the commands ---
+
+void monitor_add_client(struct monitor *monitor, int fd);
+size_t monitor_poll_clients(struct monitor *monitor, struct pollfd *polls);
+void monitor_step_clients(struct monitor *monitor, const struct pollfd *polls, size_t count);
+
+// To one that is there, and to all that are attached with output or wait.
+void monitor_tell(struct monitor *monitor, struct monitor_client *client, const struct control_message *message);
+void monitor_tell_output(struct monitor *monitor, int stream, const void *data, size_t size);
+void monitor_tell_ended(struct monitor *monitor, int status);
+
+// Whether an attached command holds the container's output up.
+bool monitor_is_held(const struct monitor *monitor);
+
+// Sends what is kept, waiting for those that read, for a bounded time.
+void monitor_flush_clients(struct monitor *monitor);
+void monitor_close_clients(struct monitor *monitor);
+
+// --- monitor.c: what clients ask for ---
+
+void monitor_signal(struct monitor *monitor, int signal);
+void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal);
+int monitor_rename(struct monitor *monitor, const char *name, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,307 @@
+#include "runtime/engine/start.h"
+
+#include "images/image.h"
+#include "images/store.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/container/supervise.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/etc.h"
+#include "runtime/engine/idrange.h"
+#include "runtime/engine/live.h"
+#include "runtime/engine/request_json.h"
+#include "runtime/engine/volume.h"
+#include "runtime/kernel/names.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+void start_finish(struct start *start) {
+    image_close(start->image);
+    store_close(start->store);
+    record_dir_finish(&start->dir);
+    home_finish(&start->home);
+    arena_finish(&start->turn_arena);
+    arena_finish(&start->arena);
+}
+
+static int open_image(struct start *start, const char *name, struct err *err) {
+    unsigned flags = STORE_CREATE | (start->home.rootless ? STORE_USER_XATTR : 0);
+    return store_open(start->engine->store, flags, &start->store, err) < 0 || image_open(start->store, name, &start->image, err) < 0
+               ? -1
+               : 0;
+}
+
+static const char *shown_command(struct start *start) {
+    const struct image_settings *image = &start->image->config.settings;
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < image->entrypoint_count && !start->request->entrypoint; i++) {
+        buf_add_format(&text, "%s%s", text.size ? " " : "", image->entrypoint[i]);
+    }
+    if (start->request->entrypoint) {
+        buf_add_string(&text, start->request->entrypoint);
+    }
+    bool own = start->request->command_count > 0;
+    size_t count = own ? start->request->command_count : image->cmd_count;
+    for (size_t i = 0; i < count; i++) {
+        buf_add_format(&text, "%s%s", text.size ? " " : "", own ? start->request->command[i] : image->cmd[i]);
+    }
+    return arena_copy_string(&start->arena, buf_string(&text));
+}
+
+static const char *request_text(struct start *start) {
+    AUTO_BUF struct buf text = {0};
+    request_write_json(start->request, &text);
+    return arena_copy_string(&start->arena, buf_string(&text));
+}
+
+static int check_request(const struct run_request *request, struct err *err) {
+    const char *userns = request->userns;
+    if (userns && strcmp(userns, "host") != 0 && strcmp(userns, "auto") != 0) {
+        return err_set(err, ERR_INPUT, "--userns: expected host or auto, found \"%s\"", userns);
+    }
+    return 0;
+}
+
+static int read_log_options(struct start *start, struct err *err) {
+    return log_options_parse(&start->arena, start->request->log_driver, &start->request->log_opts, &start->log_options, err);
+}
+
+static void set_ids(struct start *start) {
+    const char *userns = start->request->userns;
+    start->user_namespace = start->home.rootless || !((userns && strcmp(userns, "host") == 0) || start->request->privileged);
+    start->range = (struct id_range){.inside = 0, .outside = start->record.first_id, .count = IDRANGE_SIZE};
+}
+
+// The record is written when all it names has been taken, and before anything runs.
+static int make_record(struct start *start, struct err *err) {
+    const char *name;
+    if (check_request(start->request, err) < 0 || read_log_options(start, err) < 0 ||
+        record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
+        return -1;
+    }
+    struct record *record = &start->record;
+    *record = (struct record){
+        .name = name,
+        .image = start->request->image,
+        .image_id = start->image->id,
+        .command = shown_command(start),
+        .request = request_text(start),
+        .created_s = time(NULL),
+        .remove = start->request->remove,
+    };
+    snprintf(record->id, sizeof(record->id), "%s", start->dir.id);
+    set_ids(start);
+    if (start->user_namespace && !start->home.rootless) {
+        if (idrange_take(start->home.store_fd, start->dir.id, &record->first_id, err) < 0) {
+            return -1;
+        }
+        record->has_range = true;
+        set_ids(start);
+    }
+    return record_write(&start->dir, record, err);
+}
+
+static struct idmap uid_map(const struct start *start) {
+    return start->home.rootless ? start->home.own.uids : (struct idmap){&start->range, start->user_namespace ? 1 : 0};
+}
+
+static struct idmap gid_map(const struct start *start) {
+    return start->home.rootless ? start->home.own.gids : (struct idmap){&start->range, start->user_namespace ? 1 : 0};
+}
+
+// Its root has the attributes of the image's root directory, shifted into the container's range.
+static int give_upper(const struct start *start, struct err *err) {
+    struct stat status = {.st_mode = 0755};
+    if (start->image->lower_count > 0 &&
+        fstatat(start->store->layers_fd, start->image->lower[0], &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        return err_sys(err, "look at the image's topmost layer");
+    }
+    uint32_t base = start->record.has_range ? start->record.first_id : 0;
+    if (!start->home.rootless && (base || status.st_uid || status.st_gid) &&
+        fchownat(start->dir.fd, "upper", base + status.st_uid, base + status.st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno == EINVAL && base) {
+            return err_set(
+                err, ERR_UNSUPPORTED,
+                "user id %u does not exist in this user namespace, so the container can have no range of its own; run it "
+                "outside of \"coffer unshare\", or use --userns host",
+                base);
+        }
+        return err_sys(err, "make the writable layer");
+    }
+    return fchmodat(start->dir.fd, "upper", status.st_mode & 07777, 0) < 0 ? err_sys(err, "make the writable layer") : 0;
+}
+
+static int make_upper(const struct start *start, struct err *err) {
+    return mkdirat(start->dir.fd, "upper", 0755) < 0 ? err_sys(err, "make the writable layer") : give_upper(start, err);
+}
+
+// Overlay's own folder, which an ended container does without.
+static int make_work(const struct start *start, struct err *err) {
+    return mkdirat(start->dir.fd, "work", 0755) < 0 && errno != EEXIST ? err_sys(err, "make the writable layer") : 0;
+}
+
+static int make_config(struct start *start, struct oci_config **ret, struct err *err) {
+    start->config_request = (struct config_request){
+        .run = start->request,
+        .image = &start->image->config.settings,
+        .id = start->dir.id,
+        .cwd = start->request->cwd,
+        .etc = arena_format(&start->turn_arena, "%s/%s", start->home.live_path, start->dir.id),
+        .user_namespace = start->user_namespace,
+        .uids = uid_map(start),
+        .gids = gid_map(start),
+        .rootless = start->home.rootless,
+        .single_id = start->home.rootless && start->home.own.single_id,
+    };
+    return engine_config(&start->config_request, &start->turn_arena, ret, err);
+}
+
+// What -v names and is not there is made, as docker does.
+static int make_sources(struct start *start, struct err *err) {
+    const struct strv *volumes = &start->request->volumes;
+    for (size_t i = 0; i < volumes->count; i++) {
+        struct volume volume;
+        struct stat status;
+        if (volume_parse_short(&start->turn_arena, volumes->items[i], start->config_request.cwd, &volume, err) < 0) {
+            return -1;
+        }
+        if (stat(volume.source, &status) < 0 && errno == ENOENT && mkdir(volume.source, 0755) < 0) {
+            return err_sys(err, "make the missing source %s", volume.source);
+        }
+    }
+    return 0;
+}
+
+// Sweeps that looked before the container's lock was taken may remove the run-time folder, each of them once.
+static int write_etc(const struct start *start, const struct etc_request *etc, struct err *err) {
+    enum { ATTEMPTS = 16 };
+    int result = etc_write(start->home.live_fd, start->dir.id, etc, err);
+    for (int i = 1; i < ATTEMPTS && result < 0 && err->errnum == ENOENT; i++) {
+        result = live_make(&start->home, start->dir.id, err) < 0 ? -1 : etc_write(start->home.live_fd, start->dir.id, etc, err);
+    }
+    return result;
+}
+
+static int write_files(struct start *start, struct err *err) {
+    uint32_t base = start->record.first_id;
+    const struct etc_request etc = {
+        .hostname = engine_hostname(start->request, start->dir.id, &start->turn_arena),
+        .host_network = strcmp(start->request->network, "host") == 0,
+        .give = start->record.has_range,
+        .owner = base,
+        .group = base,
+    };
+    return make_sources(start, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
+}
+
+int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
+    struct start *start = context;
+    arena_finish(&start->turn_arena); // of the start before
+    const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
+    const struct image_settings *image = &start->image->config.settings;
+    struct oci_config *config;
+    if (make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+        return -1;
+    }
+    start->layers = (struct container_layers){
+        .base = arena_format(&start->turn_arena, "%s/layers", start->engine->store),
+        .lower = start->image->lower,
+        .lower_count = start->image->lower_count,
+        .upper = arena_format(&start->turn_arena, "%s/upper", folder),
+        .work = arena_format(&start->turn_arena, "%s/work", folder),
+        .directory = start->config_request.etc,
+        .is_volatile = start->request->remove,
+    };
+    start->options = (struct container_options){
+        .root = start->engine->oci_root,
+        .id = start->dir.id,
+        .bundle = folder,
+        .config = config,
+        .layers = &start->layers,
+        .user = start->request->user          ? start->request->user
+                : image->user && *image->user ? image->user
+                                              : "0",
+        .make_cwd = true,
+        .reaper = start->request->init,
+        .few_hierarchies = true,
+        .give_stdio = start->request->tty ? NULL : stdio,
+    };
+    return container_supervise(&start->options, ret, err);
+}
+
+static void remove_all(struct start *start) {
+    struct err err;
+    if (record_remove(&start->home, &start->dir, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+// What is left when it has ended: nothing (--rm, or it never ran), or the record with the exit code.
+void start_ended(void *context, bool for_good, bool has_run) {
+    struct start *start = context;
+    struct err err;
+    if (has_run ? for_good && start->record.remove : start->is_new) {
+        remove_all(start);
+        return;
+    }
+    if (has_run && record_write(&start->dir, &start->record, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+    if (for_good) {
+        record_settle(&start->home, &start->dir);
+    }
+}
+
+static int begin(struct start *start, const struct engine *engine, struct err *err) {
+    start->engine = engine;
+    if (home_open(engine, &start->home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&start->home);
+    return 0;
+}
+
+int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
+              struct err *err) {
+    start->request = request;
+    start->is_new = true;
+    if (begin(start, engine, err) < 0 || open_image(start, request->image, err) < 0) {
+        return -1;
+    }
+    if (make_record(start, err) == 0 && make_upper(start, err) == 0) {
+        return 0;
+    }
+    if (start->dir.fd >= 0) {
+        remove_all(start);
+    }
+    return err_in(err, "%s %s", verb, request->image);
+}
+
+int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
+    start->request = &start->stored;
+    if (begin(start, engine, err) < 0 || record_lock(&start->home, id, &start->dir, err) < 0 ||
+        record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
+        request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || read_log_options(start, err) < 0 ||
+        open_image(start, start->record.image_id, err) < 0) {
+        return -1;
+    }
+    set_ids(start);
+    return live_make(&start->home, id, err);
+}
+
+int start_stop_signal(const struct start *start) {
+    const char *image = start->image->config.settings.stop_signal;
+    const char *name = start->request->stop_signal ? start->request->stop_signal : image && *image ? image : "SIGTERM";
+    int signal = name_signal(name);
+    return signal > 0 ? signal : SIGTERM;
+}

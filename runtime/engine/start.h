@@ -1,0 +1,65 @@
+// start: a container on its way from what was wished for to what runs: its record, its writable layer, its configuration. Private
+// to the engine.
+#ifndef COFFER_ENGINE_START_H
+#define COFFER_ENGINE_START_H
+
+#include "runtime/base/arena.h"
+#include "runtime/base/attr.h"
+#include "runtime/container/options.h"
+#include "runtime/engine/config.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/log_options.h"
+#include "runtime/engine/record.h"
+#include "runtime/engine/request.h"
+
+struct engine;
+struct err;
+struct image;
+struct store;
+struct supervised;
+
+struct start {
+    const struct engine *engine;
+    const struct run_request *request;
+    struct run_request stored; // what `request` is, where it was read
+    struct arena arena;
+    struct home home;
+    struct store *store;
+    struct image *image; // with a shared lock: it cannot be removed
+    struct record_dir dir;
+    struct record record;
+    struct log_options log_options;
+    bool is_new; // what does not come to run is removed
+    bool user_namespace;
+    struct id_range range;
+    // Of the start at hand, one of several where it is restarted: the low level borrows them while the container runs.
+    struct arena turn_arena;
+    struct config_request config_request;
+    struct container_layers layers;
+    struct container_options options;
+};
+
+#define START_NONE                                                                                                                 \
+    {                                                                                                                              \
+        .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 }                           \
+    }
+
+void start_finish(struct start *start);
+#define AUTO_START AUTO(start_finish)
+
+// verb: for messages, in front of what goes wrong once there is an image.
+// A new container: the image is opened, a record made and locked, the writable layer prepared. On an error nothing is left.
+int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
+              struct err *err) MUST_CHECK;
+
+// One that is there, by its id; it does not run, and its lock is taken.
+int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) MUST_CHECK;
+
+// As monitor_container has them; context: a struct start.
+int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
+void start_ended(void *context, bool for_good, bool has_run);
+
+// The signal that stops it.
+int start_stop_signal(const struct start *start);
+
+#endif
