@@ -1,5 +1,6 @@
 #include "runtime/net/resolv.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 
 #include <arpa/inet.h>
@@ -110,4 +111,45 @@ bool resolv_has_stub(const struct resolv *resolv) {
         }
     }
     return false;
+}
+
+static bool is_loopback(const struct address *address) {
+    static const struct subnet loopback[] = {{{AF_INET, {127}}, 8}, {{AF_INET6, {[15] = 1}}, 128}};
+    return subnet_contains(&loopback[0], address) || subnet_contains(&loopback[1], address);
+}
+
+static void add_options(const struct resolv *host, bool has_gateways, struct buf *text) {
+    char copy[RESOLV_LINE_SIZE];
+    char *rest = copy;
+    bool any = has_gateways;
+    memcpy(copy, host->options, sizeof(copy));
+    if (has_gateways) {
+        buf_add_string(text, "options ndots:0");
+    }
+    for (const char *word = next_word(&rest); word; word = next_word(&rest)) {
+        if (!has_gateways || strncmp(word, "ndots:", 6) != 0) {
+            buf_add_format(text, "%s %s", any ? "" : "options", word);
+            any = true;
+        }
+    }
+    if (any) {
+        buf_add_char(text, '\n');
+    }
+}
+
+// A scope names an interface of the host, which the container has not.
+void resolv_for_container(const struct resolv *host, const struct address *gateways, size_t gateway_count, struct buf *text) {
+    char one[ADDRESS_TEXT_SIZE];
+    for (size_t i = 0; i < gateway_count; i++) {
+        buf_add_format(text, "nameserver %s\n", address_format(&gateways[i], one));
+    }
+    for (size_t i = 0; i < host->server_count && gateway_count == 0; i++) {
+        if (!is_loopback(&host->servers[i].address) && !*host->servers[i].scope) {
+            buf_add_format(text, "nameserver %s\n", address_format(&host->servers[i].address, one));
+        }
+    }
+    if (*host->search) {
+        buf_add_format(text, "search %s\n", host->search);
+    }
+    add_options(host, gateway_count > 0, text);
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
+
 enum { RESOLV_MAX_SERVERS = 6, RESOLV_LINE_SIZE = 1024, RESOLV_MAX_BYTES = 1 << 16 };
 
 struct resolv_server {
@@ -32,6 +34,12 @@ void resolv_add_servers(struct resolv *resolv, const struct resolv *other);
 
 // Whether one of the servers is systemd-resolved's own address, which asks others: what those are is in RESOLV_BEHIND_STUB.
 bool resolv_has_stub(const struct resolv *resolv);
+
+// resolv.conf of a container, added to `text`. It asks the gateways of its networks, whose responders know the rest; where there
+// are none, the host's servers, but for those on the host's loopback, which it cannot reach. The host's search list is kept, and
+// its options but for ndots: a bare name is that of a neighbour first (ndots:0), before it is tried in domains where anything may
+// have it.
+void resolv_for_container(const struct resolv *host, const struct address *gateways, size_t gateway_count, struct buf *text);
 
 #define RESOLV_PATH "/etc/resolv.conf"
 #define RESOLV_BEHIND_STUB "/run/systemd/resolve/resolv.conf"

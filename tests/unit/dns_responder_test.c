@@ -28,6 +28,9 @@
 
 static int network_fd, endpoints_fd, cgroup_fd = -1;
 static pid_t responder_pid;
+
+enum { NO_WAIT_MS = 450 }; // on a busy machine, and less than the time after which the next server is asked
+
 static int responder_pidfd = -1;
 
 static struct address address_of(const char *text) {
@@ -366,7 +369,7 @@ CASE(unknown_ones_are_asked_of_others) {
     CHECK_STR(ask("single", DNS_TYPE_A), "NOERROR 11.11.11.11");
     CHECK_STR(ask("nx.example", DNS_TYPE_A), "NXDOMAIN");
     CHECK_STR(ask("servfail.example", DNS_TYPE_A), "SERVFAIL");
-    CHECK(answer.took_ms < 300);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     CHECK_STR(ask("spoof.example", DNS_TYPE_A), "NOERROR 11.11.11.11");
     CHECK(answer.took_ms >= 45);
     CHECK_STR(ask("big.example", DNS_TYPE_A),
@@ -403,7 +406,7 @@ CASE(dead_servers_cost_little_and_not_for_long) {
     servers("127.0.0.13", "127.0.0.12", NULL); // nobody there: told at once
     sleep_ms(1100);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "NOERROR 12.12.12.12");
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     servers("127.0.0.14", "127.0.0.12", NULL); // one that is silent
     sleep_ms(1100);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "NOERROR 12.12.12.12");
@@ -411,27 +414,27 @@ CASE(dead_servers_cost_little_and_not_for_long) {
     CHECK_STR(ask("nx.example", DNS_TYPE_A), "NXDOMAIN");
     CHECK(answer.took_ms >= 1400 && answer.took_ms < 2500);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "NOERROR 12.12.12.12"); // and is not waited for again
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     CHECK_STR(ask("nx.example", DNS_TYPE_A), "NXDOMAIN");
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     servers("127.0.0.11", "127.0.0.12", NULL); // one that cannot say
     sleep_ms(1100);
     CHECK_STR(ask("vpn.example", DNS_TYPE_A), "NOERROR 11.11.11.11");
     CHECK(answer.took_ms >= 850 && answer.took_ms < 1500);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "NOERROR 11.11.11.11"); // slow, not dead
     CHECK_STR(ask("servfail.example", DNS_TYPE_A), "SERVFAIL");
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     servers("127.0.0.14", NULL, NULL);
     sleep_ms(1100);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "SERVFAIL");
     CHECK(answer.took_ms >= 3500 && answer.took_ms < 4900);
     CHECK_STR(ask_tcp("ok.example", DNS_TYPE_A), "SERVFAIL");
     CHECK_STR(ask("web", DNS_TYPE_A), "NOERROR 10.99.0.2");
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
     servers("10.99.0.1", NULL, NULL); // itself
     sleep_ms(1100);
     CHECK_STR(ask("ok.example", DNS_TYPE_A), "SERVFAIL");
-    CHECK(answer.took_ms < 200);
+    CHECK(answer.took_ms < NO_WAIT_MS);
 }
 
 CASE(the_hosts_own_resolver_is_asked_first_and_those_behind_it_then) {
@@ -632,6 +635,52 @@ CASE(what_cannot_be_is_told) {
     CHECK(ended(2000));
 }
 
+// As containers do it: from another namespace, over a bridge, which may go and come again.
+CASE(containers_ask_across_a_bridge) {
+    AUTO_FD int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int ready[2];
+    CHECK(pipe(ready) == 0);
+    pid_t container = fork();
+    if (container == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        _exit(unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1 || pause());
+    }
+    CHECK(read(ready[0], &(char){0}, 1) == 1);
+    AUTO_FD int there = open(arena_format(&arena, "/proc/%d/ns/net", container), O_RDONLY | O_CLOEXEC);
+    const struct subnet subnet = subnet_of("10.98.0.0/24");
+    const struct address gateway = address_of("10.98.0.1");
+    struct dns_request request = request_of(true);
+    struct err err = {0};
+    request.subnets = &subnet;
+    request.gateways = &gateway;
+    request.count = 1;
+    CHECK(mkdir(path("endpoints"), 0755) == 0);
+    endpoints_fd = open(path("endpoints"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    publish(one, (const char *[]){"web"}, 1, "10.98.0.2", NULL);
+    fd_close(&responder_pidfd);
+    CHECK(dns_start(&request, &responder_pidfd, &err) > 0); // before there is a bridge
+    for (int i = 0; i < 2; i++) {
+        CHECK(system(
+                  arena_format(&arena,
+                               "ip link add br98 type bridge && ip addr add 10.98.0.1/24 dev br98 && ip link set br98 up && "
+                               "ip link add v98 type veth peer name eth0 netns %d && ip link set v98 master br98 up && "
+                               "nsenter -t %d -n sh -c 'ip link set lo up; ip addr add 10.98.0.2/24 dev eth0; ip link set eth0 up'",
+                               container, container)) == 0);
+        CHECK(setns(there, CLONE_NEWNET) == 0);
+        CHECK_STR(ask_from("10.98.0.2", "10.98.0.1", "web", DNS_TYPE_A, false, 3000), "NOERROR 10.98.0.2");
+        CHECK_STR(ask_from("10.98.0.2", "10.98.0.1", "web", DNS_TYPE_A, true, 3000), "NOERROR 10.98.0.2");
+        CHECK_STR(ask_from("10.98.0.2", "10.98.0.1", "ok.example", DNS_TYPE_A, false, 3000), "NOERROR 11.11.11.11");
+        CHECK(setns(here, CLONE_NEWNET) == 0);
+        CHECK(system("ip link del v98 && ip link del br98") == 0);
+    }
+    dns_names_withdraw(endpoints_fd, one);
+    CHECK(ended(2000) && rmdir(path("endpoints")) == 0);
+    kill(container, SIGKILL);
+    waitpid(container, NULL, 0);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 static int prepare(void) {
     static const uint8_t eleven[] = {11, 11, 11, 11}, twelve[] = {12, 12, 12, 12};
     char resolv[PATH_MAX];
@@ -681,6 +730,7 @@ int main(void) {
     RUN(no_endpoint_is_left_without_it);
     RUN(an_internal_network_asks_nobody);
     RUN(what_cannot_be_is_told);
+    RUN(containers_ask_across_a_bridge);
     if (cgroup_fd >= 0) {
         rmdir("/sys/fs/cgroup/coffer-dns-test");
     }

@@ -313,6 +313,26 @@ CASE(resolv_conf_is_read) {
     CHECK_STR(resolv.search, "");
 }
 
+CASE(resolv_conf_is_made) {
+    static const char text[] = "nameserver 127.0.0.53\nnameserver fe80::1%eth0\nnameserver ::1\nnameserver 9.9.9.9\nsearch a "
+                               "b\noptions ndots:5 edns0 rotate\n";
+    struct resolv host, empty = {0};
+    const struct address gateways[] = {address_of("10.201.0.1"), address_of("fd00::1")};
+    AUTO_BUF struct buf made = {0};
+    resolv_parse(text, sizeof(text) - 1, &host);
+    resolv_for_container(&host, gateways, 2, &made);
+    CHECK_STR(buf_string(&made), "nameserver 10.201.0.1\nnameserver fd00::1\nsearch a b\noptions ndots:0 edns0 rotate\n");
+    buf_clear(&made);
+    resolv_for_container(&host, NULL, 0, &made);
+    CHECK_STR(buf_string(&made), "nameserver 9.9.9.9\nsearch a b\noptions ndots:5 edns0 rotate\n");
+    buf_clear(&made);
+    resolv_for_container(&empty, gateways, 1, &made);
+    CHECK_STR(buf_string(&made), "nameserver 10.201.0.1\noptions ndots:0\n");
+    buf_clear(&made);
+    resolv_for_container(&empty, NULL, 0, &made);
+    CHECK_STR(buf_string(&made), "");
+}
+
 int main(void) {
     if (!mkdtemp(folder)) {
         return 1;
@@ -325,6 +345,7 @@ int main(void) {
     RUN(tables_of_names);
     RUN(endpoints_are_published_and_withdrawn);
     RUN(resolv_conf_is_read);
+    RUN(resolv_conf_is_made);
     rmdir(folder);
     arena_finish(&arena);
     return check_done();
