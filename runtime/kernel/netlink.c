@@ -175,8 +175,11 @@ struct exchange {
 };
 
 static void note_failure(struct exchange *exchange, int errnum, uint32_t number) {
-    if (errnum > 0 && exchange->failure.errnum == 0) {
-        exchange->failure = (struct netlink_failure){errnum, number};
+    struct netlink_failure *failure = &exchange->failure;
+    bool forgiven = errnum == failure->forgiven_errnum && number == failure->forgiven_number;
+    if (errnum > 0 && failure->errnum == 0 && !forgiven) {
+        failure->errnum = errnum;
+        failure->number = number;
     }
 }
 
@@ -203,7 +206,8 @@ static void drain(int fd) {
 
 int netlink_exchange(int fd, const struct buf *batch, uint32_t last, netlink_take *take, void *context,
                      struct netlink_failure *ret_failure, struct err *err) {
-    struct exchange exchange = {.take = take, .context = context, .last = last};
+    struct exchange exchange = {.take = take, .context = context, .last = last, .failure = *ret_failure};
+    exchange.failure.errnum = 0;
     int result = netlink_send(fd, batch, err);
     while (result == 0 && !exchange.done) {
         result = netlink_receive(fd, take_exchange, &exchange, err);

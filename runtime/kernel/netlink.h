@@ -54,10 +54,13 @@ int netlink_send(int fd, const struct buf *batch, struct err *err) MUST_CHECK;
 typedef int netlink_take(void *context, const struct nlmsghdr *message, struct err *err);
 int netlink_receive(int fd, netlink_take *take, void *context, struct err *err) MUST_CHECK;
 
-// What went wrong first in a batch: the error number, 0 if nothing did, and the number of the message.
+// What went wrong first in a batch: the error number, 0 if nothing did, and the number of the message. What the caller puts into
+// the other two is no failure: that error of that message.
 struct netlink_failure {
     int errnum;
     uint32_t number;
+    int forgiven_errnum;
+    uint32_t forgiven_number;
 };
 
 // Sends the batch, whose last message is a dump or bears NLM_F_ACK, and receives until that one, numbered `last`, has been

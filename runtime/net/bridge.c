@@ -65,13 +65,12 @@ static int complain(const struct bridge_request *request, const struct netlink_f
 }
 
 static int send_batch(int fd, const struct bridge_request *request, const struct buf *batch, uint32_t last, struct err *err) {
-    struct netlink_failure failure = {0};
+    // An interface without IPv6 (a host's, or one with packets too small for it) is quiet as it is.
+    struct netlink_failure failure = {.forgiven_errnum = EAFNOSUPPORT, .forgiven_number = QUIET};
     if (netlink_exchange(fd, batch, last, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
-    // A host without IPv6 is quiet as it is.
-    bool without_ipv6 = failure.number == QUIET && failure.errnum == EAFNOSUPPORT;
-    return failure.errnum && !without_ipv6 ? complain(request, &failure, err) : 0;
+    return failure.errnum ? complain(request, &failure, err) : 0;
 }
 
 static int find_bridge(int fd, const char *name, int *ret_index, struct err *err) {

@@ -1,5 +1,6 @@
 #include "runtime/net/elements.h"
 
+#include <assert.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
 #include <string.h>
@@ -103,6 +104,7 @@ void elements_add_port(struct elements *elements, const struct firewall_port *po
     bool any = port->host.family == 0, old = port->target.family == AF_INET;
     enum ruleset_set set = any ? (old ? SET_PUBLISH4_ANY : SET_PUBLISH6_ANY) : old ? SET_PUBLISH4 : SET_PUBLISH6;
     size_t host_size = any ? 0 : address_size(&port->host), target_size = address_size(&port->target);
+    assert(any || port->host.family == port->target.family);
     for (unsigned i = 0; i < (port->count ? port->count : 1u); i++) {
         struct element element = {.key = {port->protocol}};
         memcpy(element.key + 4, port->host.bytes, host_size);

@@ -103,12 +103,12 @@ static int complain(const struct endpoint_request *request, int errnum, struct e
 }
 
 static int try_link(int fd, const struct buf *batch, uint32_t last, int *ret_errnum, struct err *err) {
-    struct netlink_failure failure = {0};
+    // An interface without IPv6 (a host's, or one with packets too small for it) is quiet as it is.
+    struct netlink_failure failure = {.forgiven_errnum = EAFNOSUPPORT, .forgiven_number = HOST_QUIET};
     if (netlink_exchange(fd, batch, last, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
-    bool without_ipv6 = failure.number == HOST_QUIET && failure.errnum == EAFNOSUPPORT;
-    *ret_errnum = without_ipv6 ? 0 : failure.errnum;
+    *ret_errnum = failure.errnum;
     return 0;
 }
 
@@ -240,13 +240,11 @@ static int configure(int netns_fd, const struct endpoint_request *request, struc
         return -1;
     }
     add_configuration(&batch, request, endpoint);
-    struct netlink_failure failure = {0};
+    struct netlink_failure failure = {.forgiven_errnum = EAFNOSUPPORT, .forgiven_number = QUIET};
     if (netlink_exchange(there, &batch, LOOPBACK, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
-    // A host without IPv6 is quiet as it is.
-    bool without_ipv6 = failure.number == QUIET && failure.errnum == EAFNOSUPPORT && !has_ipv6(request);
-    return failure.errnum && !without_ipv6 ? complain_within(request, &failure, err) : 0;
+    return failure.errnum ? complain_within(request, &failure, err) : 0;
 }
 
 static void choose_mac(const struct endpoint_request *request, uint8_t ret_mac[MAC_SIZE]) {

@@ -82,9 +82,14 @@ int sysctl_route_localnet(const char *interface, struct err *err) {
     return set(path, '1', err) < 0 ? -1 : 0;
 }
 
+// Written without a look: the kernel walks along the settings of that name in all network namespaces to find it, each time.
 int sysctl_ignore_advertisements(const char *interface, struct err *err) {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", interface);
-    char now = look(path);
-    return now && now != '0' && put(path, '0', err) < 0 ? -1 : 0;
+    struct err refused;
+    if (put(path, '0', &refused) < 0 && refused.errnum != ENOENT && look(path) != '0') {
+        *err = refused;
+        return -1;
+    }
+    return 0;
 }
