@@ -1,6 +1,7 @@
 #include "runtime/net/foreign_filter.h"
 
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 #include "runtime/net/nft.h"
 
 #include <assert.h>
@@ -162,7 +163,15 @@ static int change_chain(int fd, struct look *look, bool wanted, struct err *err)
     if (nft_commit(fd, &batch, &failure, err) < 0) {
         return -1;
     }
-    if (failure.errnum && failure.errnum != ENOENT) {
+    // firewalld 2.1 and later owns its table: the kernel lets nobody else change it.
+    if (failure.errnum == EPERM && wanted) {
+        log_warn(
+            "table %s refuses what containers' networks forward, and only its owner can change that; \"firewall-cmd --permanent "
+            "--zone=trusted --add-interface=%s+\" and \"firewall-cmd --reload\" let it pass",
+            look->chain->table, look->prefix);
+        return 0;
+    }
+    if (failure.errnum && failure.errnum != ENOENT && failure.errnum != EPERM) {
         return err_num(err, failure.errnum, "change chain %s of table %s, which would drop containers' packets", look->chain->name,
                        look->chain->table);
     }

@@ -21,7 +21,8 @@
 struct err;
 
 // For interfaces whose names begin with `prefix`, at most 12 characters; the socket is firewall_open()'s. A chain that goes away
-// meanwhile is no error.
+// meanwhile is no error. Where a table may be changed by its owner alone (firewalld 2.1) a warning says what its administrator can
+// do.
 int foreign_filter_pass(int fd, const char *prefix, struct err *err) MUST_CHECK;
 
 // Takes the rules back.

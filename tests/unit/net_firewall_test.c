@@ -3,6 +3,7 @@
 #include "tests/unit/net_lab.h"
 
 #include "runtime/base/arena.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/net/conntrack.h"
 #include "runtime/net/firewall.h"
@@ -610,6 +611,43 @@ CASE(dockers_and_ufws_and_firewalls_chains_are_passed) {
     }
 }
 
+static char logged[1024];
+
+static void keep_log(enum log_level level, const char *line) {
+    snprintf(logged, sizeof(logged), "%d %s", level, line);
+}
+
+// As firewalld's is from 2.1 on, for as long as it runs.
+CASE(a_table_that_has_an_owner_is_told) {
+    if (no_lab) {
+        SKIP(no_lab);
+    }
+    if (!has_nft) {
+        SKIP("needs nft(8)");
+    }
+    struct err err = {0};
+    FILE *owner = popen("nft -i > /dev/null 2>&1", "w");
+    fputs("add table inet firewalld { flags owner; }\n"
+          "add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }\n",
+          owner);
+    fflush(owner);
+    for (int i = 0; i < 200 && !run("nft list chain inet firewalld filter_FORWARD > /dev/null 2>&1"); i++) {
+        usleep(20000);
+    }
+    if (!strstr(output_of("nft list table inet firewalld"), "flags owner")) {
+        pclose(owner);
+        run("nft delete table inet firewalld 2> /dev/null");
+        SKIP("this kernel's tables have no owners");
+    }
+    log_set_sink(keep_log, LOG_LEVEL_WARNING);
+    CHECK_INT(foreign_filter_pass(filter, "cf-", &err), 0);
+    CHECK_STR(logged, "1 table firewalld refuses what containers' networks forward, and only its owner can change that; \"firewall-cmd "
+                      "--permanent --zone=trusted --add-interface=cf-+\" and \"firewall-cmd --reload\" let it pass");
+    CHECK_INT(foreign_filter_stop(filter, "cf-", &err), 0);
+    log_set_sink(NULL, LOG_LEVEL_ERROR);
+    pclose(owner);
+}
+
 CASE(two_hundred_cost_the_same_each) {
     if (no_lab) {
         SKIP(no_lab);
@@ -704,6 +742,7 @@ int main(void) {
     RUN(what_others_do_to_their_tables_is_theirs);
     RUN(who_sends_to_one_that_is_gone_is_turned_to_the_next);
     RUN(dockers_and_ufws_and_firewalls_chains_are_passed);
+    RUN(a_table_that_has_an_owner_is_told);
     RUN(two_hundred_cost_the_same_each);
     RUN(nothing_is_left);
     RUN(who_may_not_is_told);

@@ -86,24 +86,41 @@ static pid_t make_target(void) {
     return pid;
 }
 
-enum { SERVED = 0, NO_USER = 2, NO_NAMESPACES = 3, NO_PASTA = 4, NOT_SERVED = 5 };
+enum { NO_USER = 2, NO_NAMESPACES = 3, NO_PASTA = 4, NOT_SERVED = 5 };
 
-// As the user: pasta for a namespace, and a server in it, which answers whoever asks first with what it was asked.
+struct processes {
+    pid_t pasta, target;
+};
+
+// What the server answers with is what it was asked. It is ended from outside.
+static int answer_all(void) {
+    AUTO_FD int server = lab_serve(-1, SOCK_STREAM, "0.0.0.0", 80);
+    char byte;
+    while (lab_ready(server, POLLIN, 20000)) {
+        AUTO_FD int client = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+        if (client < 0 || read(client, &byte, 1) != 1 || write(client, &byte, 1) != 1) {
+            continue;
+        }
+    }
+    return NOT_SERVED;
+}
+
+// As the user: pasta for a namespace, and a server in it. Who they are is told before it serves.
 static int serve(int report) {
     struct err err = {0};
     const struct firewall_port port = {.protocol = IPPROTO_TCP, .host_port = 8080, .target_port = 80};
     struct rootless_request request = {.program = program, .name = "eth0", .ports = &port, .port_count = 1};
-    char path[64], byte;
-    pid_t pid;
-    int pidfd = -1, result = NOT_SERVED;
+    struct processes made;
+    char path[64];
+    int pidfd = -1;
     if (!become_user()) {
         return NO_USER;
     }
-    request.target = make_target();
+    request.target = made.target = make_target();
     if (request.target < 0) {
         return NO_NAMESPACES;
     }
-    if (rootless_start(&request, &pid, &pidfd, &err) < 0) {
+    if (rootless_start(&request, &made.pasta, &pidfd, &err) < 0) {
         fprintf(stderr, "# %s\n", err.text);
         kill(request.target, SIGKILL);
         return NO_PASTA;
@@ -112,17 +129,50 @@ static int serve(int report) {
     AUTO_FD int user = open(path, O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof(path), "/proc/%d/ns/net", request.target);
     AUTO_FD int net = open(path, O_RDONLY | O_CLOEXEC);
-    if (setns(user, CLONE_NEWUSER) == 0 && setns(net, CLONE_NEWNET) == 0) {
-        AUTO_FD int server = lab_serve(-1, SOCK_STREAM, "0.0.0.0", 80);
-        bool told = write(report, "x", 1) == 1;
-        AUTO_FD int client = told && lab_ready(server, POLLIN, 5000) ? accept4(server, NULL, NULL, SOCK_CLOEXEC) : -1;
-        bool answered = client >= 0 && read(client, &byte, 1) == 1 && write(client, &byte, 1) == 1 && read(client, &byte, 1) == 0;
-        result = answered ? SERVED : NOT_SERVED;
-    }
-    kill(pid, SIGKILL);
-    kill(request.target, SIGKILL);
-    return result;
+    bool inside = setns(user, CLONE_NEWUSER) == 0 && setns(net, CLONE_NEWNET) == 0;
+    return write(report, &made, sizeof(made)) == (ssize_t)sizeof(made) && inside ? answer_all() : NOT_SERVED;
 }
+
+static bool ask(void) {
+    for (int i = 0; i < 2; i++) {
+        char byte = 'x';
+        AUTO_FD int client = lab_connect(-1, SOCK_STREAM, "192.0.2.2", 8080, LAB_WAIT_MS);
+        if (client >= 0 && write(client, &byte, 1) == 1 && lab_ready(client, POLLIN, LAB_WAIT_MS) && read(client, &byte, 1) == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Returns whether it was answered; *ret_status is how the server ended.
+static bool serve_and_ask(int host, int *ret_status) {
+    int report[2];
+    struct processes made;
+    bool answered = false;
+    CHECK_INT(pipe2(report, O_CLOEXEC), 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(setns(host, CLONE_NEWNET) == 0 ? serve(report[1]) : NO_USER);
+    }
+    close(report[1]);
+    if (read(report[0], &made, sizeof(made)) == (ssize_t)sizeof(made)) {
+        answered = ask();
+        kill(made.pasta, SIGKILL);
+        kill(made.target, SIGKILL);
+        kill(child, SIGKILL);
+        // Its ports are free when it is gone, who is no child of ours.
+        for (int i = 0; i < 500 && kill(made.pasta, 0) == 0; i++) {
+            usleep(10000);
+        }
+    }
+    waitpid(child, ret_status, 0);
+    close(report[0]);
+    return answered;
+}
+
+// On a busy machine Debian 12's pasta (2023-03-09) takes connections and carries nothing after one start in thirty; another start helps.
+enum { ATTEMPTS = 4 };
 
 CASE(an_ordinary_user_has_a_network) {
     const char *reason = NULL;
@@ -132,30 +182,18 @@ CASE(an_ordinary_user_has_a_network) {
     if (access(program, X_OK) < 0 || access("/dev/net/tun", F_OK) < 0) {
         SKIP("needs pasta(1) and /dev/net/tun");
     }
-    int report[2], status = -1;
-    CHECK_INT(pipe2(report, O_CLOEXEC), 0);
+    int status = -1;
+    bool answered = false;
     CHECK(lab_bridge("lan", "192.0.2.1", "2001:db8::1") > 0);
     // The user's host: it has a default route, which pasta wants to see.
     AUTO_FD int host = lab_host(&(struct lab_host){"lan", "lan0", "192.0.2.2", "2001:db8::2", "192.0.2.1", "2001:db8::1"});
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        _exit(setns(host, CLONE_NEWNET) == 0 ? serve(report[1]) : NO_USER);
+    for (int i = 0; i < ATTEMPTS && !answered; i++) {
+        answered = serve_and_ask(host, &status);
+        if (WIFEXITED(status) && (WEXITSTATUS(status) == NO_USER || WEXITSTATUS(status) == NO_NAMESPACES)) {
+            SKIP("this machine gives an ordinary user no namespaces");
+        }
     }
-    close(report[1]);
-    char byte = 0;
-    bool ready = read(report[0], &byte, 1) == 1, echoed = false;
-    if (ready) {
-        AUTO_FD int client = lab_connect(-1, SOCK_STREAM, "192.0.2.2", 8080, 5000);
-        echoed = client >= 0 && write(client, "x", 1) == 1 && lab_ready(client, POLLIN, 5000) && read(client, &byte, 1) == 1;
-    }
-    waitpid(child, &status, 0);
-    close(report[0]);
-    if (WIFEXITED(status) && (WEXITSTATUS(status) == NO_USER || WEXITSTATUS(status) == NO_NAMESPACES)) {
-        SKIP("this machine gives an ordinary user no namespaces");
-    }
-    CHECK_INT(status, SERVED);
-    CHECK(ready && echoed);
+    CHECK(answered && WIFSIGNALED(status));
 }
 
 int main(void) {
