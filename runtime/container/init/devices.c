@@ -20,8 +20,22 @@ static const struct {
     {"stderr", "/proc/self/fd/2"},   {"ptmx", "pts/ptmx"},         {"core", "/proc/kcore"},
 };
 
-static int make_links(int dev_fd, struct err *err) {
+// Whether there is something for links into /proc to lead to: a mount of that name, of whatever type.
+static bool has_proc(const struct init_plan *plan) {
+    for (size_t i = 0; i < plan->mount_count; i++) {
+        if (strcmp(plan->mounts[i].target, "/proc") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int make_links(const struct init_plan *plan, int dev_fd, struct err *err) {
+    bool proc = has_proc(plan);
     for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+        if (!proc && strncmp(links[i].target, "/proc/", strlen("/proc/")) == 0) {
+            continue;
+        }
         if (symlinkat(links[i].target, dev_fd, links[i].name) == 0) {
             continue;
         }
@@ -134,5 +148,5 @@ int init_make_devices(struct init *init, struct err *err) {
     for (size_t i = 0; i < plan->device_count && result == 0; i++) {
         result = make_device(init, dev_fd, &plan->devices[i], err) < 0 ? in_device(&plan->devices[i], err) : 0;
     }
-    return result < 0 ? -1 : make_links(dev_fd, err);
+    return result < 0 ? -1 : make_links(plan, dev_fd, err);
 }
