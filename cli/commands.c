@@ -25,6 +25,7 @@ static const struct command *const commands[] = {
     &command_unpause,
     &command_rename,
     &command_network,
+    &command_volume,
     &command_images,
     &command_pull,
     &command_login,
@@ -93,6 +94,15 @@ static const struct command *const network_commands[] = {
     &command_network_inspect,
     &command_network_rm,
     &command_network_prune,
+    NULL,
+};
+
+static const struct command *const volume_commands[] = {
+    &command_volume_create,
+    &command_volume_ls,
+    &command_volume_inspect,
+    &command_volume_rm,
+    &command_volume_prune,
     NULL,
 };
 
@@ -184,6 +194,14 @@ const struct command command_network = {
     .group = COMMAND_GROUP_CONTAINERS,
     .options = no_options,
     .commands = network_commands,
+};
+
+const struct command command_volume = {
+    .name = "volume",
+    .summary = "Make, list and remove volumes: files that outlive containers",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = no_options,
+    .commands = volume_commands,
 };
 
 const struct command command_system = {

@@ -30,6 +30,7 @@ extern const struct command command_tag;
 extern const struct command command_tags;
 extern const struct command command_unmount;
 extern const struct command command_unshare;
+extern const struct command command_volume;
 
 extern const struct command command_image_ls;
 extern const struct command command_image_prune;
@@ -67,6 +68,11 @@ extern const struct command command_wait;
 extern const struct command command_run;
 extern const struct command command_manual;
 extern const struct command command_version;
+extern const struct command command_volume_create;
+extern const struct command command_volume_inspect;
+extern const struct command command_volume_ls;
+extern const struct command command_volume_prune;
+extern const struct command command_volume_rm;
 
 extern const struct command command_oci_checkpoint;
 extern const struct command command_oci_create;

@@ -117,7 +117,7 @@ static int prune_containers(struct context *context, const struct catalog_prune 
             (prune->has_until && record.created_s >= prune->until_s)) {
             continue;
         }
-        if (engine_remove(&engine, ids[i], false, &gone) == 0) {
+        if (engine_remove(&engine, ids[i], false, false, &gone) == 0) {
             buf_add_format(buf, "Deleted container: %s\n", ids[i]);
         } else if (gone.kind != ERR_NOT_FOUND && gone.kind != ERR_STATE) { // removed or started meanwhile
             *err = gone;

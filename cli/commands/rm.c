@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct rm_request {
-    bool force;
+    bool force, volumes;
 };
 
 static int run(struct context *context, struct err *err) {
@@ -15,7 +15,7 @@ static int run(struct context *context, struct err *err) {
     const struct engine engine = engine_of(context);
     for (int i = 0; i < context->operand_count; i++) {
         AUTO_BUF struct buf line = {0};
-        if (engine_remove(&engine, context->operands[i], request->force, err) < 0) {
+        if (engine_remove(&engine, context->operands[i], request->force, request->volumes, err) < 0) {
             return -1;
         }
         buf_add_format(&line, "%s\n", context->operands[i]);
@@ -28,6 +28,7 @@ static int run(struct context *context, struct err *err) {
 
 static const struct option_row options[] = {
     OPTION_FLAG("force", 'f', struct rm_request, force, "Kill a running container first"),
+    OPTION_FLAG("volumes", 'v', struct rm_request, volumes, "Remove its volumes that have no name, too"),
     {0},
 };
 

@@ -117,6 +117,7 @@ static int run(struct context *context, struct err *err) {
         return err_sys(err, "find the current directory");
     }
     request.cwd = cwd;
+    request.home = getenv("HOME");
     if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
         return -1;
     }
@@ -144,6 +145,7 @@ static int create(struct context *context, struct err *err) {
     }
     fill_operands(context, &request);
     request.cwd = cwd;
+    request.home = getenv("HOME");
     if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
         return -1;
     }
@@ -188,9 +190,12 @@ static const struct option_row options[] = {
     OPTION_FLAG("init", 0, struct run_options, run.init, "Run an init that passes signals on and reaps"),
     OPTION_FLAG("sig-proxy", 0, struct run_options, run.pass_signals, "Pass signals to the command [default true]"),
     OPTION_GROUP("Files"),
-    OPTION_LIST("volume", 'v', "SOURCE:TARGET[:OPTIONS]", struct run_options, run.volumes,
-                "Show a path of the host in the container", .complete = COMPLETE_FILE),
-    OPTION_LIST("mount", 0, "type=TYPE,...", struct run_options, run.mounts, "The same in docker's long form: bind or tmpfs"),
+    OPTION_LIST("volume", 'v', "[SOURCE:]TARGET[:OPTIONS]", struct run_options, run.volumes,
+                "Show a path of the host, a volume by its name, or a volume of the container's own", .complete = COMPLETE_FILE),
+    OPTION_LIST("volumes-from", 0, "CONTAINER[:ro]", struct run_options, run.volumes_from,
+                "Show what another container has of volumes and paths of the host"),
+    OPTION_LIST("mount", 0, "type=TYPE,...", struct run_options, run.mounts,
+                "The same in docker's long form: bind, volume or tmpfs"),
     OPTION_LIST("tmpfs", 0, "TARGET[:OPTIONS]", struct run_options, run.tmpfs, "Mount a file system in memory"),
     OPTION_FLAG("read-only", 0, struct run_options, run.read_only, "Make the root file system read-only"),
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),

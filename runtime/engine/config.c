@@ -3,9 +3,9 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/mount_list.h"
 #include "runtime/engine/policy.h"
 #include "runtime/engine/request.h"
-#include "runtime/engine/volume.h"
 #include "specs/image_config.h"
 #include "specs/oci_config.h"
 
@@ -154,44 +154,22 @@ static void add_etc(struct making *making, const char *name, const char *target)
 }
 
 static void add_volume(struct making *making, const struct volume *volume) {
+    bool is_new = volume->kind == VOLUME_TMPFS;
     struct oci_mount *mount = &making->config->mounts[making->config->mounts_count++];
     *mount = (struct oci_mount){
         .destination = volume->target,
-        .type = volume->kind == VOLUME_BIND ? "bind" : "tmpfs",
-        .source = volume->kind == VOLUME_BIND ? volume->source : "tmpfs",
+        .type = is_new ? "tmpfs" : "bind",
+        .source = is_new ? "tmpfs" : volume->kind == VOLUME_NAMED ? volume->path : volume->source,
         .options = volume->options,
-        .options_count = volume->option_count,
+        .options_count = volume->options_count,
     };
-    // With ids of the container's own, files of the host would all be nobody's: they keep the owners they have outside.
-    if (volume->kind == VOLUME_BIND && making->request->user_namespace && !making->request->rootless) {
-        mount->options = arena_array(making->arena, volume->option_count + 2, sizeof(*mount->options));
-        memcpy(mount->options, volume->options, volume->option_count * sizeof(*mount->options));
+    // With ids of the container's own, files of the host would all be nobody's: they keep the owners they have outside. Those of a
+    // volume have the owners that containers see, whatever their ids are.
+    if (!is_new && making->request->user_namespace && !making->request->rootless) {
+        mount->options = arena_array(making->arena, volume->options_count + 2, sizeof(*mount->options));
+        memcpy(mount->options, volume->options, volume->options_count * sizeof(*mount->options));
         mount->options[mount->options_count++] = "ridmap";
     }
-}
-
-static int add_volumes(struct making *making, struct err *err) {
-    const struct run_request *run = making->request->run;
-    struct volume volume;
-    for (size_t i = 0; i < run->volumes.count; i++) {
-        if (volume_parse_short(making->arena, run->volumes.items[i], making->request->cwd, &volume, err) < 0) {
-            return err_in(err, "--volume");
-        }
-        add_volume(making, &volume);
-    }
-    for (size_t i = 0; i < run->mounts.count; i++) {
-        if (volume_parse_long(making->arena, run->mounts.items[i], making->request->cwd, &volume, err) < 0) {
-            return err_in(err, "--mount");
-        }
-        add_volume(making, &volume);
-    }
-    for (size_t i = 0; i < run->tmpfs.count; i++) {
-        if (volume_parse_tmpfs(making->arena, run->tmpfs.items[i], &volume, err) < 0) {
-            return err_in(err, "--tmpfs");
-        }
-        add_volume(making, &volume);
-    }
-    return 0;
 }
 
 // A mount of the user's over one of ours replaces it; what lies below others comes after them.
@@ -209,20 +187,19 @@ static void drop_replaced(struct oci_config *config, size_t ours) {
     config->mounts_count = kept;
 }
 
-static int merge_mounts(struct making *making, struct err *err) {
-    const struct run_request *run = making->request->run;
-    size_t room = ENGINE_MOUNTS_MAX + run->volumes.count + run->mounts.count + run->tmpfs.count;
+static void merge_mounts(struct making *making) {
+    const struct mount_list *mounts = making->request->mounts;
+    size_t room = ENGINE_MOUNTS_MAX + mounts->items_count;
     making->config->mounts = arena_array(making->arena, room, sizeof(*making->config->mounts));
     add_system_mounts(making);
     add_etc(making, "resolv.conf", "/etc/resolv.conf");
     add_etc(making, "hostname", "/etc/hostname");
     add_etc(making, "hosts", "/etc/hosts");
     size_t ours = making->config->mounts_count;
-    if (add_volumes(making, err) < 0) {
-        return -1;
+    for (size_t i = 0; i < mounts->items_count; i++) {
+        add_volume(making, &mounts->items[i]);
     }
     drop_replaced(making->config, ours);
-    return 0;
 }
 
 // --- namespaces, limits ---
@@ -309,7 +286,8 @@ int engine_config(const struct config_request *request, struct arena *arena, str
     config->root.readonly = request->run->read_only;
     config->hostname = engine_hostname(request->run, request->id, arena);
     merge_namespaces(&making);
-    if (merge_process(&making, err) < 0 || merge_mounts(&making, err) < 0 || merge_limits(&making, err) < 0 ||
+    merge_mounts(&making);
+    if (merge_process(&making, err) < 0 || merge_limits(&making, err) < 0 ||
         policy_hiding(request->run, arena, config, err) < 0) {
         return -1;
     }

@@ -11,6 +11,7 @@
 struct arena;
 struct err;
 struct image_settings;
+struct mount_list;
 struct oci_config;
 struct run_request;
 
@@ -18,7 +19,7 @@ struct config_request {
     const struct run_request *run;
     const struct image_settings *image;
     const char *id;
-    const char *cwd;      // what relative sources of volumes begin at
+    const struct mount_list *mounts;
     const char *etc;      // folder with hosts, hostname and resolv.conf for the container
     bool user_namespace;  // with these maps
     struct idmap uids, gids;

@@ -83,7 +83,7 @@ int engine_wait(const struct engine *engine, const char *name, int *ret_status, 
 
 int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) MUST_CHECK;
 
-// Removes a container by name or id; with force one that runs is killed first.
-int engine_remove(const struct engine *engine, const char *name, bool force, struct err *err) MUST_CHECK;
+// Removes a container by name or id, with the volumes of its own when told; with force one that runs is killed first.
+int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) MUST_CHECK;
 
 #endif

@@ -5,12 +5,17 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/engine.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void home_finish(struct home *home) {
@@ -88,4 +93,50 @@ int home_open(const struct engine *engine, struct home *ret_home, struct err *er
 
 int home_user_namespace(const struct home *home, struct err *err) {
     return userns_create(&home->own.uids, &home->own.gids, err);
+}
+
+// The child's last words come back in memory that both have.
+int home_do_inside(const struct home *home, int (*work)(void *context, struct err *err), void *context, struct err *err) {
+    if (!home->rootless) {
+        return work(context, err);
+    }
+    AUTO_FD int userns = home_user_namespace(home, err);
+    if (userns < 0) {
+        return -1;
+    }
+    struct err *told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED) {
+        return err_sys(err, "get memory");
+    }
+    pid_t child = process_clone(0, -1, NULL);
+    if (child == 0) {
+        bool entered = setns(userns, CLONE_NEWUSER) == 0 && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0;
+        int result = entered ? work(context, told) : err_sys(told, "enter the user namespace");
+        _exit(result < 0 ? 1 : 0);
+    }
+    int status = 1, result = child < 0 ? err_sys(err, "start a process") : 0;
+    while (result == 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (result == 0 && status != 0) {
+        *err = *told;
+        result = *told->text ? -1 : err_set(err, ERR_SYSTEM, "a process of ours was killed");
+    }
+    munmap(told, sizeof(*told));
+    return result;
+}
+
+struct removal {
+    int dir_fd;
+    const char *name;
+};
+
+static int remove_tree(void *context, struct err *err) {
+    const struct removal *removal = context;
+    return tree_remove(removal->dir_fd, removal->name, err);
+}
+
+// Files of a rootless container belong to subordinate ids.
+int home_remove_tree(const struct home *home, int dir_fd, const char *name, struct err *err) {
+    struct removal removal = {dir_fd, name};
+    return home->rootless && home->own.single_id ? remove_tree(&removal, err) : home_do_inside(home, remove_tree, &removal, err);
 }

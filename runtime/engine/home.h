@@ -3,6 +3,7 @@
 //   STORE/containers/ID/   the record and the writable layer of a container; its lock while a command holds it
 //   STORE/names/NAME       a symbolic link to the id (links.h): taking a name is one system call
 //   STORE/networks/        networks and their addresses (network.h, lease.h)
+//   STORE/volumes/NAME/    volumes (volume_store.h)
 //   STORE/ids/FIRST        ranges of user ids (idrange.h)
 //   ROOT/containers/STORE/ID/  what a container has only while it runs (live.h). STORE is the store's device and inode: two may
 //   share a root. ROOT/oci/ID/           the run-time state of the low level (runtime/container/state_dir.h)
@@ -40,5 +41,11 @@ void home_finish(struct home *home);
 
 // The user namespace of a rootless user, for what has to be done to files of his subordinate ids.
 int home_user_namespace(const struct home *home, struct err *err) MUST_CHECK;
+
+// Does it as root of that namespace, in a process aside; as root: right here. What it leaves in memory is lost.
+int home_do_inside(const struct home *home, int (*work)(void *context, struct err *err), void *context, struct err *err) MUST_CHECK;
+
+// tree_remove() of files that belong to containers.
+int home_remove_tree(const struct home *home, int dir_fd, const char *name, struct err *err) MUST_CHECK;
 
 #endif

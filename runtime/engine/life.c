@@ -248,7 +248,7 @@ int engine_rename(const struct engine *engine, const char *name, const char *new
                                                                : record_rename(&target.home, &dir, &target.record, new_name, err);
 }
 
-int engine_remove(const struct engine *engine, const char *name, bool force, struct err *err) {
+int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     int status;
@@ -268,5 +268,5 @@ int engine_remove(const struct engine *engine, const char *name, bool force, str
     if (record_lock(&target.home, target.id, &dir, err) < 0) {
         return err->errnum == ENOENT ? 0 : err_in(err, "remove %s", name);
     }
-    return record_remove(&target.home, &dir, err);
+    return record_remove(&target.home, &dir, volumes, err);
 }

@@ -170,6 +170,7 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_bool(&writer, "hasRange", record->has_range);
     json_write_i64(&writer, "firstId", record->first_id);
     json_write_literal(&writer, "request", record->request);
+    json_write_literal(&writer, "mounts", record->mounts);
     json_write_close(&writer, '}');
     return fd_replace_file(dir->fd, "record.json", text.data, text.size, 0600, err);
 }
@@ -224,6 +225,7 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .image_id = copy_member(arena, object, "imageId"),
         .command = copy_member(arena, object, "command"),
         .request = copy_text(arena, object, "request"),
+        .mounts = copy_text(arena, object, "mounts"),
         .created_s = number(object, "created"),
         .started_s = number(object, "started"),
         .finished_s = number(object, "finished"),

@@ -27,6 +27,7 @@ struct record {
     const char *image_id; // sha256:...
     const char *command;  // for people
     const char *request;  // what was wished for, as JSON (request_json.h)
+    const char *mounts;   // what of it is mounted, as JSON (mount_list.h)
     int64_t created_s;    // since 1970
     int64_t started_s;
     int64_t finished_s; // 0: not yet
@@ -80,8 +81,9 @@ bool record_is_running(const struct home *home, const char *id);
 // Opens and locks the folder of a container that does not run; ERR_STATE when it does.
 int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
 
-// Removes run-time state, writable layer, range of ids, name and folder. The caller holds the lock.
-int record_remove(const struct home *home, struct record_dir *dir, struct err *err) MUST_CHECK;
+// Removes run-time state, writable layer, range of ids, name and folder; volumes of its own when told, and with --rm. The caller
+// holds the lock.
+int record_remove(const struct home *home, struct record_dir *dir, bool volumes, struct err *err) MUST_CHECK;
 
 // Removes what only a running container needs: its run-time folder and overlay's work directory. The caller holds the lock.
 void record_settle(const struct home *home, const struct record_dir *dir);

@@ -7,41 +7,14 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
-#include "runtime/kernel/process.h"
 #include "runtime/kernel/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-// Files of a rootless container belong to subordinate ids: they are removed by a process that is root of a user namespace of those.
-static int remove_as_root_inside(const struct home *home, const char *id, struct err *err) {
-    AUTO_FD int userns = home_user_namespace(home, err);
-    if (userns < 0) {
-        return -1;
-    }
-    pid_t child = process_clone(0, -1, NULL);
-    if (child < 0) {
-        return err_sys(err, "start a process");
-    }
-    if (child == 0) {
-        struct err inner = {0};
-        bool removed = setns(userns, CLONE_NEWUSER) == 0 && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0 &&
-                       tree_remove(home->containers_fd, id, &inner) == 0;
-        _exit(removed ? 0 : 1);
-    }
-    int status;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return err_set(err, ERR_SYSTEM, "remove the files of container %.12s", id);
-    }
-    return 0;
-}
 
 // A run-time folder without a container is debris, or the first step of one that is being made: files are in it only when the
 // container's folder was there before. Who makes one makes the run-time folder again where it is missing.
@@ -58,7 +31,7 @@ static void sweep_lone_live(const struct home *home, const char *id) {
 
 // The order lets a sweep finish what is cut off anywhere. What was taken for the container is given back while the record still
 // says what that is; then the record goes, and a folder without one is debris to any command that comes by.
-int record_remove(const struct home *home, struct record_dir *dir, struct err *err) {
+int record_remove(const struct home *home, struct record_dir *dir, bool volumes, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     struct record record = {0};
     struct err unread;
@@ -67,6 +40,9 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
         return -1;
     }
     if (has_record) {
+        if ((volumes || record.remove) && mount_list_remove_own(home, dir->id, record.mounts, err) < 0) {
+            return err_in(err, "remove container %.12s", dir->id);
+        }
         if (record.name && *record.name) {
             links_release(home->names_fd, record.name, dir->id);
         }
@@ -79,8 +55,7 @@ int record_remove(const struct home *home, struct record_dir *dir, struct err *e
         links_remove(home->names_fd, dir->id);
         idrange_release_all(home->store_fd, dir->id);
     }
-    bool needs_namespace = home->rootless && !home->own.single_id;
-    if ((needs_namespace ? remove_as_root_inside(home, dir->id, err) : tree_remove(home->containers_fd, dir->id, err)) < 0) {
+    if (home_remove_tree(home, home->containers_fd, dir->id, err) < 0) {
         return err_in(err, "remove container %.12s", dir->id);
     }
     if (has_record) {
@@ -135,7 +110,7 @@ static void sweep_one(const struct home *home, const char *id) {
             log_warn("%s", err.text);
         }
         record_settle(home, &dir);
-    } else if (record_remove(home, &dir, &err) < 0) {
+    } else if (record_remove(home, &dir, false, &err) < 0) {
         log_warn("%s", err.text);
     }
 }

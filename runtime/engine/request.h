@@ -27,6 +27,7 @@ struct run_request {
     bool interactive, tty, remove, init;
     bool detach;
     const char *cwd;         // what relative sources of volumes begin at
+    const char *home;        // the user's, for ~; NULL: not known
     const char *detach_keys; // as docker writes them; NULL: ctrl-p,ctrl-q
     const char *stop_signal; // by name or number; NULL: the image's
     struct opt_i64 stop_timeout_s;
@@ -37,9 +38,10 @@ struct run_request {
 
     const char *network; // "none" or "host"
     const char *userns;  // "host", "auto" or NULL: the default
-    struct strv volumes; // source:target[:options]
+    struct strv volumes; // [source:]target[:options]
     struct strv mounts;  // type=...,source=...,target=...
     struct strv tmpfs;   // target[:options]
+    struct strv volumes_from; // container[:ro]
     bool read_only;
     struct opt_i64 shm_size_bytes;
 

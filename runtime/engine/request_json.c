@@ -29,7 +29,7 @@ struct field {
 static const struct field fields[] = {
     TEXT(image), TEXT(name), TEXT(hostname), TEXT(user), TEXT(workdir), TEXT(entrypoint), TEXT(cwd), TEXT(stop_signal), TEXT(restart),
     TEXT(network), TEXT(userns), TEXT(cpuset_cpus),
-    LIST(env), LIST(labels), LIST(volumes), LIST(mounts), LIST(tmpfs), LIST(cap_add), LIST(cap_drop), LIST(security),
+    LIST(env), LIST(labels), LIST(volumes), LIST(mounts), LIST(tmpfs), LIST(volumes_from), LIST(cap_add), LIST(cap_drop), LIST(security),
     LIST(log_opts), TEXT(log_driver),
     FLAG(interactive), FLAG(tty), FLAG(remove), FLAG(init), FLAG(read_only), FLAG(privileged),
     NUMBER(stop_timeout_s), NUMBER(shm_size_bytes), NUMBER(memory_bytes), NUMBER(memory_swap_bytes), NUMBER(nano_cpus),

@@ -4,6 +4,7 @@
 #include "images/store.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/engine.h"
@@ -11,7 +12,8 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/request_json.h"
-#include "runtime/engine/volume.h"
+#include "runtime/engine/volume_store.h"
+#include "runtime/engine/volume_use.h"
 #include "runtime/kernel/names.h"
 #include "specs/oci_config.h"
 
@@ -82,10 +84,59 @@ static void set_ids(struct start *start) {
     start->range = (struct id_range){.inside = 0, .outside = start->record.first_id, .count = IDRANGE_SIZE};
 }
 
+// With the volumes that it names, so that nobody removes one between: see volume_store.h.
+static int write_record(struct start *start, struct err *err) {
+    const struct image_settings *image = &start->image->config.settings;
+    AUTO_FD int volumes_fd = -1;
+    if (!mount_list_has_volumes(&start->mounts, start->request, image)) {
+        start->record.mounts = mount_list_write(&start->mounts, &start->arena);
+        return record_write(&start->dir, &start->record, err);
+    }
+    volumes_fd = volumes_open(&start->home, err);
+    if (volumes_fd < 0 || volumes_lock(&start->home, volumes_fd, err) < 0 ||
+        mount_list_complete(&start->home, start->request, image, &start->arena, &start->mounts, err) < 0) {
+        return -1;
+    }
+    start->record.mounts = mount_list_write(&start->mounts, &start->arena);
+    return record_write(&start->dir, &start->record, err) < 0
+               ? -1
+               : volume_use_take(&start->home, volumes_fd, &start->arena, &start->mounts, err);
+}
+
+static int fill_volumes(const struct start *start, struct err *err) {
+    const struct volume_filling filling = {
+        .home = &start->home,
+        .store = start->store,
+        .image = start->image,
+        .first = !start->record.started,
+    };
+    return volume_use_fill(&filling, &start->mounts, err);
+}
+
+// Of a container that is there: what was removed behind its back is made anew.
+static int take_volumes(struct start *start, struct err *err) {
+    static const struct run_request no_more = {0};
+    static const struct image_settings nothing = {0};
+    if (mount_list_read(start->record.mounts, &start->arena, &start->mounts, err) < 0) {
+        return err_in(err, "container %.12s", start->dir.id);
+    }
+    if (!mount_list_has_volumes(&start->mounts, &no_more, &nothing)) {
+        return 0;
+    }
+    AUTO_FD int volumes_fd = volumes_open(&start->home, err);
+    if (volumes_fd < 0 || volumes_lock(&start->home, volumes_fd, err) < 0 ||
+        volume_use_take(&start->home, volumes_fd, &start->arena, &start->mounts, err) < 0) {
+        return -1;
+    }
+    fd_close(&volumes_fd);
+    return fill_volumes(start, err);
+}
+
 // The record is written when all it names has been taken, and before anything runs.
 static int make_record(struct start *start, struct err *err) {
     const char *name;
     if (check_request(start->request, err) < 0 || read_log_options(start, err) < 0 ||
+        mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
     }
@@ -108,7 +159,7 @@ static int make_record(struct start *start, struct err *err) {
         record->has_range = true;
         set_ids(start);
     }
-    return record_write(&start->dir, record, err);
+    return write_record(start, err);
 }
 
 static struct idmap uid_map(const struct start *start) {
@@ -155,7 +206,7 @@ static int make_config(struct start *start, struct oci_config **ret, struct err 
         .run = start->request,
         .image = &start->image->config.settings,
         .id = start->dir.id,
-        .cwd = start->request->cwd,
+        .mounts = &start->mounts,
         .etc = arena_format(&start->turn_arena, "%s/%s", start->home.live_path, start->dir.id),
         .user_namespace = start->user_namespace,
         .uids = uid_map(start),
@@ -164,22 +215,6 @@ static int make_config(struct start *start, struct oci_config **ret, struct err 
         .single_id = start->home.rootless && start->home.own.single_id,
     };
     return engine_config(&start->config_request, &start->turn_arena, ret, err);
-}
-
-// What -v names and is not there is made, as docker does.
-static int make_sources(struct start *start, struct err *err) {
-    const struct strv *volumes = &start->request->volumes;
-    for (size_t i = 0; i < volumes->count; i++) {
-        struct volume volume;
-        struct stat status;
-        if (volume_parse_short(&start->turn_arena, volumes->items[i], start->config_request.cwd, &volume, err) < 0) {
-            return -1;
-        }
-        if (stat(volume.source, &status) < 0 && errno == ENOENT && mkdir(volume.source, 0755) < 0) {
-            return err_sys(err, "make the missing source %s", volume.source);
-        }
-    }
-    return 0;
 }
 
 // Sweeps that looked before the container's lock was taken may remove the run-time folder, each of them once.
@@ -201,7 +236,7 @@ static int write_files(struct start *start, struct err *err) {
         .owner = base,
         .group = base,
     };
-    return make_sources(start, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
+    return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
 }
 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
@@ -239,9 +274,9 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
     return container_supervise(&start->options, ret, err);
 }
 
-static void remove_all(struct start *start) {
+static void remove_all(struct start *start, bool volumes) {
     struct err err;
-    if (record_remove(&start->home, &start->dir, &err) < 0) {
+    if (record_remove(&start->home, &start->dir, volumes, &err) < 0) {
         log_warn("%s", err.text);
     }
 }
@@ -251,7 +286,7 @@ void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
     if (has_run ? for_good && start->record.remove : start->is_new) {
-        remove_all(start);
+        remove_all(start, !has_run);
         return;
     }
     if (has_run && record_write(&start->dir, &start->record, &err) < 0) {
@@ -278,11 +313,11 @@ int start_new(struct start *start, const struct engine *engine, const struct run
     if (begin(start, engine, err) < 0 || open_image(start, request->image, err) < 0) {
         return -1;
     }
-    if (make_record(start, err) == 0 && make_upper(start, err) == 0) {
+    if (make_record(start, err) == 0 && make_upper(start, err) == 0 && fill_volumes(start, err) == 0) {
         return 0;
     }
     if (start->dir.fd >= 0) {
-        remove_all(start);
+        remove_all(start, true);
     }
     return err_in(err, "%s %s", verb, request->image);
 }
@@ -296,7 +331,7 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
         return -1;
     }
     set_ids(start);
-    return live_make(&start->home, id, err);
+    return take_volumes(start, err) < 0 ? -1 : live_make(&start->home, id, err);
 }
 
 int start_stop_signal(const struct start *start) {

@@ -9,6 +9,7 @@
 #include "runtime/engine/config.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
+#include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
 
@@ -29,6 +30,7 @@ struct start {
     struct record_dir dir;
     struct record record;
     struct log_options log_options;
+    struct mount_list mounts;
     bool is_new; // what does not come to run is removed
     bool user_namespace;
     struct id_range range;

@@ -200,9 +200,6 @@ run_tiny() {
     [ "$status" -eq 125 ]
     run_tiny -v "$BATS_TEST_TMPDIR/made:/v" tiny true
     [ -d "$BATS_TEST_TMPDIR/made" ]
-    run run_tiny -v "data:/v" tiny true
-    [ "$status" -eq 125 ]
-    [[ $output == *"named volumes are not supported by this version"* ]]
 }
 
 @test "tmpfs, read-only root, shm" {

@@ -47,6 +47,7 @@ refuses() {
     refuses ': run tiny: --volume: "/etc:relative": expected an absolute path in the container' -v /etc:relative tiny true
     refuses ': run tiny: --volume: "/etc:/x:qq": unknown option "qq"' -v /etc:/x:qq tiny true
     refuses ": run tiny: --volume: \"/etc:/\": nothing can be mounted on the container's root" -v /etc:/ tiny true
+    refuses ': run tiny: --volume: "x/y:/z": the name of a volume has no slash; write the path as ./x/y' -v x/y:/z tiny true
     refuses ': run tiny: mount /proc: only a proc file system can be mounted there' -v /etc:/proc tiny true
     refuses ': run tiny: mount /etc: /etc in the root file system is not a file' -v /etc/passwd:/etc tiny true
     refuses ': run tiny: --mount: "type=nope,target=/x": type "nope" is not supported' --mount type=nope,target=/x tiny true

@@ -241,7 +241,7 @@ static int container(struct record_dir *dir, const char *name) {
         printf("# %s\n", err.text);
         return -1;
     }
-    struct record record = {.name = given, .image = "i", .image_id = "sha256:0", .command = "c"};
+    struct record record = {.name = given, .image = "i", .image_id = "sha256:0", .command = "c", .request = "{}", .mounts = "{}"};
     snprintf(record.id, sizeof(record.id), "%s", dir->id);
     return record_write(dir, &record, &err);
 }

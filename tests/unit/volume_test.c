@@ -2,72 +2,214 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
+#include "runtime/base/strv.h"
+#include "runtime/engine/mount_list.h"
+#include "runtime/engine/request.h"
 #include "runtime/engine/volume.h"
 
-static const char *joined(struct arena *arena, const struct volume *volume) {
+static struct arena arena;
+static struct err err;
+static struct volume volume;
+static const struct volume_place place = {.cwd = "/cwd", .home = "/home/u"};
+
+static const char *joined(void) {
     const char *text = "";
-    for (size_t i = 0; i < volume->option_count; i++) {
-        text = arena_format(arena, "%s%s%s", text, i ? "," : "", volume->options[i]);
+    for (size_t i = 0; i < volume.options_count; i++) {
+        text = arena_format(&arena, "%s%s%s", text, i ? "," : "", volume.options[i]);
     }
     return text;
 }
 
+static int parse_short(const char *text) {
+    return volume_parse_short(&arena, text, &place, &volume, &err);
+}
+
+static int parse_long(const char *text) {
+    return volume_parse_long(&arena, text, &place, &volume, &err);
+}
+
+#define SHORT_FAILS(words, message)                                                                                                \
+    do {                                                                                                                           \
+        CHECK_INT(parse_short(words), -1);                                                                                         \
+        CHECK_STR(err.text, message);                                                                                              \
+    } while (0)
+
+#define LONG_FAILS(words, message)                                                                                                 \
+    do {                                                                                                                           \
+        CHECK_INT(parse_long(words), -1);                                                                                          \
+        CHECK_STR(err.text, message);                                                                                              \
+    } while (0)
+
 CASE(short_form_is_dockers) {
-    AUTO_ARENA struct arena arena = {0};
-    struct err err = {0};
-    struct volume volume;
-    CHECK_INT(volume_parse_short(&arena, "/a:/b", "/cwd", &volume, &err), 0);
+    CHECK_INT(parse_short("/a:/b"), 0);
+    CHECK_INT(volume.kind, VOLUME_BIND);
     CHECK_STR(volume.source, "/a");
     CHECK_STR(volume.target, "/b");
-    CHECK_STR(joined(&arena, &volume), "rbind,rprivate");
+    CHECK_STR(joined(), "rbind,rprivate");
     CHECK(volume.make_source);
-    CHECK_INT(volume_parse_short(&arena, "./d:/b:ro,rslave,z", "/cwd", &volume, &err), 0);
+    CHECK_INT(parse_short("./d:/b:ro,rslave,z"), 0);
     CHECK_STR(volume.source, "/cwd/./d");
-    CHECK_STR(joined(&arena, &volume), "rslave,rbind,rro");
+    CHECK_STR(joined(), "rslave,rbind,rro");
+    CHECK_INT(parse_short("~:/b"), 0);
+    CHECK_STR(volume.source, "/home/u");
+    CHECK_INT(parse_short("~/x:/b"), 0);
+    CHECK_STR(volume.source, "/home/u/x");
+    CHECK_INT(parse_short("..:/b"), 0);
+    CHECK_STR(volume.source, "/cwd/..");
+}
+
+CASE(a_source_without_a_slash_is_a_volume) {
+    CHECK_INT(parse_short("data:/b:ro,nocopy"), 0);
+    CHECK_INT(volume.kind, VOLUME_NAMED);
+    CHECK_STR(volume.source, "data");
+    CHECK_STR(joined(), "rbind,rprivate,rro");
+    CHECK(volume.no_copy && volume.read_only && !volume.anonymous && !volume.make_source);
+    CHECK_INT(parse_short("/b"), 0);
+    CHECK_INT(volume.kind, VOLUME_NAMED);
+    CHECK(volume.anonymous && !volume.source);
+    CHECK_STR(volume.target, "/b");
+    CHECK_INT(volume_parse_image(&arena, "/data/", &volume, &err), 0);
+    CHECK(volume.anonymous && !volume.source);
+    CHECK_STR(volume.target, "/data");
+}
+
+CASE(targets_are_cleaned) {
+    static const char *const pairs[][2] = {
+        {"/a:/b/", "/b"}, {"/a://b//c", "/b/c"}, {"/a:/b/./c", "/b/c"}, {"/a:/b/../c", "/c"}, {"/a:/../../c", "/c"}, {"/a:/..b/.c", "/..b/.c"},
+    };
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+        CHECK_INT(parse_short(pairs[i][0]), 0);
+        CHECK_STR(volume.target, pairs[i][1]);
+    }
 }
 
 CASE(short_form_says_what_is_wrong) {
-    AUTO_ARENA struct arena arena = {0};
-    struct err err = {0};
-    struct volume volume;
-    CHECK_INT(volume_parse_short(&arena, "/a:b", "/", &volume, &err), -1);
-    CHECK_STR(err.text, "\"/a:b\": expected an absolute path in the container, found \"b\"");
-    CHECK_INT(volume_parse_short(&arena, "/a:/", "/", &volume, &err), -1);
-    CHECK_STR(err.text, "\"/a:/\": nothing can be mounted on the container's root");
-    CHECK_INT(volume_parse_short(&arena, "/a:/b:rx", "/", &volume, &err), -1);
-    CHECK(strstr(err.text, "unknown option \"rx\"") != NULL);
-    CHECK_INT(volume_parse_short(&arena, "data:/b", "/", &volume, &err), -1);
-    CHECK(strstr(err.text, "named volumes are not supported") != NULL);
+    SHORT_FAILS("/a:b", "\"/a:b\": expected an absolute path in the container, found \"b\"");
+    SHORT_FAILS("/a:/", "\"/a:/\": nothing can be mounted on the container's root");
+    SHORT_FAILS("/a:/b/..", "\"/a:/b/..\": nothing can be mounted on the container's root");
+    SHORT_FAILS("/", "\"/\": nothing can be mounted on the container's root");
+    SHORT_FAILS(":/b", "\":/b\": expected [SOURCE:]TARGET[:OPTIONS]");
+    SHORT_FAILS("", "\"\": expected [SOURCE:]TARGET[:OPTIONS]");
+    SHORT_FAILS("data", "\"data\": expected an absolute path in the container, found \"data\"");
+    SHORT_FAILS("/a:/b:rx", "\"/a:/b:rx\": unknown option \"rx\"; expected ro, rw, nocopy, nosuid, nodev, noexec, [r]private, [r]shared or "
+                            "[r]slave");
+    SHORT_FAILS("a/b:/c", "\"a/b:/c\": the name of a volume has no slash; write the path as ./a/b");
+    SHORT_FAILS("x:/c", "\"x:/c\": volume name \"x\": expected 2 to 128 letters, digits, _ . or -, a letter or digit in front");
+    SHORT_FAILS("~who:/c", "\"~who:/c\": the shell has left ~ as it is; write the path of that user's home");
+    const struct volume_place homeless = {.cwd = "/cwd"};
+    CHECK_INT(volume_parse_short(&arena, "~/x:/c", &homeless, &volume, &err), -1);
+    CHECK_STR(err.text, "\"~/x:/c\": HOME is not set, so ~ is no place; write the path");
 }
 
 CASE(long_form_is_dockers) {
-    AUTO_ARENA struct arena arena = {0};
-    struct err err = {0};
-    struct volume volume;
-    CHECK_INT(volume_parse_long(&arena, "type=bind,src=/a,dst=/b,readonly", "/", &volume, &err), 0);
-    CHECK_STR(joined(&arena, &volume), "rbind,rprivate,rro");
+    CHECK_INT(parse_long("type=bind,src=/a,dst=/b,readonly"), 0);
+    CHECK_STR(joined(), "rbind,rprivate,rro");
     CHECK(!volume.make_source);
-    CHECK_INT(volume_parse_long(&arena, "type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770", "/", &volume, &err), 0);
-    CHECK_STR(joined(&arena, &volume), "nosuid,nodev,noexec,size=1m,mode=1770");
-    CHECK_INT(volume_parse_long(&arena, "type=bind,target=/b", "/", &volume, &err), -1);
-    CHECK_STR(err.text, "\"type=bind,target=/b\": a bind mount needs a source");
-    CHECK_INT(volume_parse_long(&arena, "type=bind,sorce=/b", "/", &volume, &err), -1);
-    CHECK(strstr(err.text, "unknown field \"sorce\"") != NULL);
+    CHECK_INT(parse_long("type=bind,source=./x,destination=/b,ro=false,bind-propagation=rshared"), 0);
+    CHECK_STR(volume.source, "/cwd/./x");
+    CHECK_STR(joined(), "rshared,rbind");
+    CHECK_INT(parse_long("type=bind,src=/a,dst=/b,bind-nonrecursive,readonly"), 0);
+    CHECK_STR(joined(), "bind,rprivate,ro");
+    CHECK_INT(parse_long("type=bind,src=/a,dst=/b,bind-recursive=writable,readonly"), 0);
+    CHECK_STR(joined(), "rbind,rprivate,ro");
+    CHECK_INT(parse_long("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770"), 0);
+    CHECK_STR(joined(), "nosuid,nodev,noexec,size=1048576,mode=1770");
+    CHECK_INT(parse_long("source=data,target=/t,volume-nocopy"), 0);
+    CHECK_INT(volume.kind, VOLUME_NAMED);
+    CHECK_STR(volume.source, "data");
+    CHECK(volume.no_copy && !volume.anonymous);
+    CHECK_INT(parse_long("type=volume,target=/t"), 0);
+    CHECK(volume.anonymous && !volume.source);
+    CHECK_INT(parse_long("type=volume,source=,target=/t"), 0);
+    CHECK(volume.anonymous && !volume.source);
+}
+
+CASE(long_form_has_quotes) {
+    CHECK_INT(parse_long("type=bind,\"source=/a,b\",target=/c"), 0);
+    CHECK_STR(volume.source, "/a,b");
+    CHECK_INT(parse_long("\"type=bind\",\"source=/a\"\"b\",\"target=/c,d\""), 0);
+    CHECK_STR(volume.source, "/a\"b");
+    CHECK_STR(volume.target, "/c,d");
+    LONG_FAILS("type=bind,\"source=/a", "\"type=bind,\"source=/a\": expected a quote at the end of the field, and a comma or nothing behind it");
+    LONG_FAILS("\"type=bind\"x,source=/a", "\"\"type=bind\"x,source=/a\": expected a quote at the end of the field, and a comma or nothing behind it");
+}
+
+CASE(long_form_says_what_is_wrong) {
+    LONG_FAILS("type=bind,target=/b", "\"type=bind,target=/b\": a bind mount needs a source");
+    LONG_FAILS("type=bind,target=/b,src=data", "\"type=bind,target=/b,src=data\": expected a path as source, such as ./data");
+    LONG_FAILS("type=bind,sorce=/b", "\"type=bind,sorce=/b\": unknown field \"sorce\"; expected type, source, target, readonly, "
+                                     "bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, tmpfs-size or "
+                                     "tmpfs-mode");
+    LONG_FAILS("type=bind,target=/a,target=/b", "\"type=bind,target=/a,target=/b\": field \"target\" is there twice");
+    LONG_FAILS("type=bind,source=/a,target", "\"type=bind,source=/a,target\": field \"target\" needs a value");
+    LONG_FAILS("type=bind,source=/a,target=/b,tmpfs-size=1m",
+               "\"type=bind,source=/a,target=/b,tmpfs-size=1m\": field \"tmpfs-size\" is of type tmpfs, and this is type bind");
+    LONG_FAILS("source=data,target=/b,bind-propagation=slave",
+               "\"source=data,target=/b,bind-propagation=slave\": field \"bind-propagation\" is of type bind, and this is type volume");
+    LONG_FAILS("type=bind,source=/a,target=/b,readonly=maybe",
+               "\"type=bind,source=/a,target=/b,readonly=maybe\": field \"readonly\": expected true or false, found \"maybe\"");
+    LONG_FAILS("type=bind,source=/a,target=/b,bind-propagation=nosuid",
+               "\"type=bind,source=/a,target=/b,bind-propagation=nosuid\": bind-propagation: expected [r]private, [r]shared or [r]slave, "
+               "found \"nosuid\"");
+    LONG_FAILS("type=bind,source=/a,target=/b,bind-recursive=readonly",
+               "\"type=bind,source=/a,target=/b,bind-recursive=readonly\": bind-recursive=readonly needs the field readonly");
+    LONG_FAILS("type=tmpfs,target=/b,tmpfs-size=big",
+               "\"type=tmpfs,target=/b,tmpfs-size=big\": tmpfs-size: expected a number of bytes such as 64m, found \"big\"");
+    LONG_FAILS("type=tmpfs,target=/b,tmpfs-mode=89",
+               "\"type=tmpfs,target=/b,tmpfs-mode=89\": tmpfs-mode: expected octal digits such as 1770, found \"89\"");
+    LONG_FAILS("type=tmpfs,target=/b,source=x", "\"type=tmpfs,target=/b,source=x\": a tmpfs has no source");
+    LONG_FAILS("source=data,target=/b,volume-driver=nfs",
+               "\"source=data,target=/b,volume-driver=nfs\": volume-driver nfs: there are no drivers of volumes but local");
+    LONG_FAILS("source=data,target=/b,volume-opt=o=bind",
+               "\"source=data,target=/b,volume-opt=o=bind\": field \"volume-opt\": make the volume before, with coffer volume create --opt");
 }
 
 CASE(tmpfs_form) {
-    AUTO_ARENA struct arena arena = {0};
-    struct err err = {0};
-    struct volume volume;
     CHECK_INT(volume_parse_tmpfs(&arena, "/run:size=8m,exec", &volume, &err), 0);
-    CHECK_STR(joined(&arena, &volume), "nosuid,nodev,noexec,size=8m,exec");
+    CHECK_STR(joined(), "nosuid,nodev,noexec,size=8m,exec");
     CHECK_INT(volume_parse_tmpfs(&arena, "run", &volume, &err), -1);
+}
+
+CASE(a_list_is_sorted_by_depth_and_survives_its_document) {
+    AUTO_STRV struct strv volumes = {0};
+    AUTO_STRV struct strv tmpfs = {0};
+    struct run_request request = {.cwd = "/cwd"};
+    struct mount_list list = {0}, again = {0};
+    strv_add(&volumes, "data:/a/b/c:ro");
+    strv_add(&volumes, "/host:/x/y");
+    strv_add(&volumes, "/a");
+    strv_add(&tmpfs, "/a/b");
+    request.volumes = volumes;
+    request.tmpfs = tmpfs;
+    CHECK_INT(mount_list_parse(&request, &arena, &list, &err), 0);
+    CHECK_INT(list.items_count, 4);
+    list.items[0].source = "name";
+    CHECK_INT(mount_list_read(mount_list_write(&list, &arena), &arena, &again, &err), 0);
+    CHECK_INT(again.items_count, 4);
+    static const char *const targets[] = {"/a", "/x/y", "/a/b", "/a/b/c"};
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_STR(again.items[i].target, targets[i]);
+    }
+    CHECK(again.items[0].anonymous && again.items[3].read_only && again.items[1].make_source);
+    CHECK_INT(again.items[2].kind, VOLUME_TMPFS);
+    volume = again.items[3];
+    CHECK_STR(joined(), "rbind,rprivate,rro");
+    strv_add(&volumes, "/other:/a/");
+    request.volumes = volumes;
+    CHECK_INT(mount_list_parse(&request, &arena, &list, &err), -1);
+    CHECK_STR(err.text, "--volume: \"/other:/a/\": something is mounted at /a already; leave out one of them");
 }
 
 int main(void) {
     RUN(short_form_is_dockers);
+    RUN(a_source_without_a_slash_is_a_volume);
+    RUN(targets_are_cleaned);
     RUN(short_form_says_what_is_wrong);
     RUN(long_form_is_dockers);
+    RUN(long_form_has_quotes);
+    RUN(long_form_says_what_is_wrong);
     RUN(tmpfs_form);
+    RUN(a_list_is_sorted_by_depth_and_survives_its_document);
+    arena_finish(&arena);
     return check_done();
 }

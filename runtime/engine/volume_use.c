@@ -1,0 +1,217 @@
+#include "runtime/engine/volume_use.h"
+
+#include "images/copytree.h"
+#include "images/image.h"
+#include "images/store.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/dir.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/mount_list.h"
+#include "runtime/engine/volume_store.h"
+#include "runtime/kernel/overlay.h"
+#include "runtime/kernel/root.h"
+#include "runtime/kernel/sys.h"
+#include "runtime/kernel/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+int volume_use_take(const struct home *home, int volumes_fd, struct arena *arena, struct mount_list *list, struct err *err) {
+    for (size_t i = 0; i < list->items_count; i++) {
+        struct volume *volume = &list->items[i];
+        struct stored_volume stored;
+        if (volume->kind != VOLUME_NAMED) {
+            continue;
+        }
+        if (volume_read(volumes_fd, arena, volume->source, &stored, err) < 0) {
+            if (err->kind != ERR_NOT_FOUND) {
+                return -1;
+            }
+            stored = (struct stored_volume){.name = volume->source, .created_s = time(NULL), .anonymous = volume->anonymous};
+            if (volume_add(volumes_fd, &stored, err) < 0) {
+                return -1;
+            }
+        }
+        volume_apply_options(home, arena, &stored, volume);
+    }
+    return 0;
+}
+
+int volume_use_sources(const struct mount_list *list, struct err *err) {
+    for (size_t i = 0; i < list->items_count; i++) {
+        const struct volume *volume = &list->items[i];
+        struct stat status;
+        if (volume->kind != VOLUME_BIND || stat(volume->source, &status) == 0 || errno != ENOENT) {
+            continue; // whatever else is wrong is told when it is mounted
+        }
+        if (!volume->make_source) {
+            return err_set(err, ERR_NOT_FOUND, "--mount: source %s does not exist; make it, or use --volume, which does",
+                           volume->source);
+        }
+        if (dir_make(volume->source, 0755, 0755, err) < 0) {
+            return err_in(err, "make the missing source %s", volume->source);
+        }
+    }
+    return 0;
+}
+
+// --- filling one ---
+
+struct work {
+    const struct volume_filling *filling;
+    const struct volume *volume;
+    int folder; // STORE/volumes/NAME, locked
+};
+
+static bool is_there(int folder, const char *name) {
+    struct stat status;
+    return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// One that may not be read is not fresh.
+static bool is_empty(int folder) {
+    AUTO_FD int data = openat(folder, "_data", folder_flags);
+    AUTO_DIR DIR *stream = data < 0 ? NULL : dir_stream(data);
+    return stream && !dir_next(stream);
+}
+
+// All layers as one tree, detached. A single layer is a tree by itself.
+static int open_image_root(const struct work *work, struct err *err) {
+    const struct volume_filling *filling = work->filling;
+    const struct image *image = filling->image;
+    AUTO_FREE char *path = mem_format("%s/layers", filling->home->store);
+    AUTO_FREE char *place = mem_format("%s/volumes/%s", filling->home->store, work->volume->source);
+    if (filling->home->rootless && unshare(CLONE_NEWNS) < 0) {
+        return err_sys(err, "make a mount namespace");
+    }
+    // By its path: what was opened in another mount namespace cannot be mounted here.
+    AUTO_FD int layers = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (layers < 0) {
+        return err_sys(err, "open %s", path);
+    }
+    if (image->lower_count == 1) {
+        int layer = openat(layers, image->lower[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return layer < 0 ? err_sys(err, "open the image's layer %s", image->lower[0]) : layer;
+    }
+    const struct overlay overlay = {
+        .base_fd = layers,
+        .lower = image->lower,
+        .lower_count = image->lower_count,
+        .user_xattr = filling->store->user_xattr,
+        .directory = place,
+        .own_namespace = filling->home->rootless,
+    };
+    return overlay_mount(&overlay, err);
+}
+
+// Returns 1 with a whole copy in _full, 0 where the image has no directory at that place.
+static int make_copy(const struct work *work, struct err *err) {
+    const bool single_id = work->filling->home->rootless && work->filling->home->own.single_id;
+    const struct copytree_options options = {
+        .devices = work->filling->home->rootless ? UNPACK_DEVICES_SKIP : UNPACK_DEVICES_MAKE,
+        .single_id = single_id,
+    };
+    struct copytree_result ignored;
+    AUTO_FD int root = open_image_root(work, err);
+    if (root < 0) {
+        return -1;
+    }
+    AUTO_FD int from = root_try_open(root, work->volume->target, O_RDONLY | O_DIRECTORY);
+    if (from < 0) {
+        return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(err, "open the image's %s", work->volume->target);
+    }
+    if (tree_remove(work->folder, "_fill", err) < 0) {
+        return -1;
+    }
+    AUTO_FD int to = mkdirat(work->folder, "_fill", 0700) < 0 ? -1 : openat(work->folder, "_fill", folder_flags);
+    if (to < 0) {
+        return err_sys(err, "make the folder of the copy");
+    }
+    if (copytree(from, to, &options, &ignored, err) < 0) {
+        return -1;
+    }
+    return syncfs(to) < 0 || renameat(work->folder, "_fill", work->folder, "_full") < 0 ? err_sys(err, "keep the copy") : 1;
+}
+
+// What a container has made under the same name meanwhile stays.
+static int move_copy(const struct work *work, struct err *err) {
+    const bool single_id = work->filling->home->rootless && work->filling->home->own.single_id;
+    AUTO_FD int full = openat(work->folder, "_full", folder_flags);
+    AUTO_FD int data = openat(work->folder, "_data", folder_flags);
+    AUTO_DIR DIR *stream = full < 0 || data < 0 ? NULL : dir_stream(full);
+    if (!stream) {
+        return err_sys(err, "open the copy");
+    }
+    for (const struct dirent *entry = dir_next(stream); entry; entry = dir_next(stream)) {
+        if (sys_renameat2(full, entry->d_name, data, entry->d_name, RENAME_NOREPLACE) < 0 && errno != EEXIST) {
+            return err_sys(err, "move the copy");
+        }
+    }
+    return copytree_directory_attributes(full, data, single_id, err) < 0 ? -1 : tree_remove(work->folder, "_full", err);
+}
+
+static int fill(void *context, struct err *err) {
+    const struct work *work = context;
+    if (!is_there(work->folder, "_full")) {
+        if (!is_empty(work->folder)) {
+            return 0;
+        }
+        int made = make_copy(work, err);
+        if (made <= 0) {
+            return made;
+        }
+    }
+    return move_copy(work, err);
+}
+
+static int fill_one(const struct volume_filling *filling, const struct volume *volume, struct err *err) {
+    AUTO_FREE char *path = mem_format("%s/volumes/%s", filling->home->store, volume->source);
+    AUTO_FD int folder = open(path, folder_flags);
+    struct work work = {.filling = filling, .volume = volume, .folder = folder};
+    while (folder >= 0 && flock(folder, LOCK_EX) < 0) {
+        if (errno != EINTR) {
+            return err_sys(err, "lock volume %s", volume->source);
+        }
+    }
+    if (folder < 0) {
+        return err_sys(err, "open volume %s", volume->source);
+    }
+    bool wanted = filling->first && !volume->no_copy && filling->image->lower_count > 0;
+    if (!wanted && !is_there(folder, "_full")) {
+        return 0;
+    }
+    return home_do_inside(filling->home, fill, &work, err) < 0 ? err_in(err, "fill volume %s from the image", volume->source) : 0;
+}
+
+int volume_use_fill(const struct volume_filling *filling, const struct mount_list *list, struct err *err) {
+    for (size_t i = 0; i < list->items_count; i++) {
+        const struct volume *volume = &list->items[i];
+        struct stat status;
+        if (volume->kind != VOLUME_NAMED) {
+            continue;
+        }
+        // A directory of the host's is the host's affair.
+        AUTO_FREE char *own = mem_format("%s/volumes/%s/_data", filling->home->store, volume->source);
+        if (strcmp(own, volume->path) == 0) {
+            if (fill_one(filling, volume, err) < 0) {
+                return -1;
+            }
+        } else if (stat(volume->path, &status) < 0) {
+            return err_sys(err, "volume %s: device %s", volume->source, volume->path);
+        }
+    }
+    return 0;
+}
