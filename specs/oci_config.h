@@ -107,6 +107,7 @@ struct oci_mount {
     const char *destination; // in the container; relative ones are relative to /
     const char *type;        // NULL for bind mounts, often
     const char *source;      // relative: to the bundle, for bind mounts
+    const char *source_below; // not of documents: the path below source, a directory, that is meant; its links stay in there
     const char **options;
     size_t options_count;
     struct oci_id_mapping *uid_mappings; // both or none

@@ -32,6 +32,7 @@ struct plan_tree {
     bool is_device; // for devices[index], else for mounts[index]
     size_t index;
     const char *source;
+    const char *below; // source, that is meant; NULL: itself
     bool recursive;
     bool nofollow;
     bool idmap;        // through the container's user namespace, or the maps below

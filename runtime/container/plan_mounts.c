@@ -156,6 +156,7 @@ static int plan_bind(const struct container_options *options, const struct wish 
     }
     struct plan_mount *mount = add_mount(plan, wish);
     mount->source = from->source[0] == '/' ? from->source : arena_format(&plan->arena, "%s/%s", options->bundle, from->source);
+    mount->below = from->source_below;
     mount->recursive = read->recursive_bind;
     mount->kind = PLAN_MOUNT_BIND;
     // "ro" is of the top alone, and a user's own cgroup of the host, below /sys, would stay writable from inside (CVE-2023-25809).
@@ -171,6 +172,7 @@ static int plan_bind(const struct container_options *options, const struct wish 
     *tree = (struct plan_tree){
         .index = plan->init.mount_count - 1,
         .source = mount->source,
+        .below = mount->below,
         .recursive = read->recursive_bind,
         .nofollow = read->nofollow_source || read->copy_symlink,
         .idmap = idmap,

@@ -4,9 +4,11 @@
 #include "runtime/container/options.h"
 #include "runtime/container/plan.h"
 #include "runtime/kernel/overlay.h"
+#include "runtime/kernel/root.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static int map_ids(const struct plan_tree *tree, int fd, int userns_fd, struct err *err) {
     AUTO_FD int own = -1;
@@ -33,9 +35,13 @@ static int map_ids(const struct plan_tree *tree, int fd, int userns_fd, struct e
 static int open_tree(const struct plan_tree *tree, int userns_fd, struct err *err) {
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (tree->recursive ? AT_RECURSIVE : 0) |
                      (tree->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
-    AUTO_FD int opened = sys_open_tree(AT_FDCWD, tree->source, flags);
+    AUTO_FD int root = tree->below ? open(tree->source, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    AUTO_FD int below = root < 0 ? -1 : root_try_open(root, tree->below, O_PATH);
+    AUTO_FD int opened = !tree->below ? sys_open_tree(AT_FDCWD, tree->source, flags)
+                         : below < 0  ? -1
+                                      : sys_open_tree(below, "", flags | AT_EMPTY_PATH);
     if (opened < 0) {
-        return err_sys(err, "open %s", tree->source);
+        return err_sys(err, "open %s%s%s", tree->source, tree->below ? "/" : "", tree->below ? tree->below : "");
     }
     if (tree->idmap && map_ids(tree, opened, userns_fd, err) < 0) {
         return -1;

@@ -160,6 +160,7 @@ static void add_volume(struct making *making, const struct volume *volume) {
         .destination = volume->target,
         .type = is_new ? "tmpfs" : "bind",
         .source = is_new ? "tmpfs" : volume->kind == VOLUME_NAMED ? volume->path : volume->source,
+        .source_below = volume->sub_path,
         .options = volume->options,
         .options_count = volume->options_count,
     };

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+enum { IMAGE_VOLUMES_MAX = 256 };
+
 // --- as JSON ---
 
 static const struct json_name kind_names[] = {
@@ -187,6 +189,7 @@ static int add_from(const struct home *home, const char *word, struct arena *are
             volume.options = options;
             volume.read_only = true;
         }
+        volume.no_copy = true; // it is for the other one to say what is in there at first
         insert(list, &volume);
     }
     return 0;
@@ -198,6 +201,9 @@ int mount_list_complete(const struct home *home, const struct run_request *reque
         if (add_from(home, request->volumes_from.items[i], arena, list, err) < 0) {
             return err_in(err, "--volumes-from");
         }
+    }
+    if (image->volumes_count > IMAGE_VOLUMES_MAX) {
+        return err_set(err, ERR_INPUT, "the image wants %zu volumes, which is more than %d", image->volumes_count, IMAGE_VOLUMES_MAX);
     }
     reserve(list, arena, image->volumes_count);
     for (size_t i = 0; i < image->volumes_count; i++) {
@@ -222,7 +228,7 @@ int mount_list_complete(const struct home *home, const struct run_request *reque
 
 static bool has_volume(const struct mount_list *list, const char *volume) {
     for (size_t i = 0; i < list->items_count; i++) {
-        if (list->items[i].kind == VOLUME_NAMED && strcmp(list->items[i].source, volume) == 0) {
+        if (list->items[i].kind == VOLUME_NAMED && list->items[i].source && strcmp(list->items[i].source, volume) == 0) {
             return true;
         }
     }
@@ -264,7 +270,7 @@ int mount_list_remove_own(const struct home *home, const char *id, const char *m
     for (size_t i = 0; i < list.items_count; i++) {
         const struct volume *volume = &list.items[i];
         struct err kept;
-        if (volume->kind == VOLUME_NAMED && volume->anonymous && volume_remove(home, volume->source, id, &kept) < 0 &&
+        if (volume->kind == VOLUME_NAMED && volume->anonymous && volume->source && volume_remove(home, volume->source, id, &kept) < 0 &&
             kept.kind != ERR_STATE && kept.kind != ERR_NOT_FOUND) { // others may have it, by --volumes-from
             *err = kept;
             return -1;

@@ -100,7 +100,7 @@ static int write_record(struct start *start, struct err *err) {
     start->record.mounts = mount_list_write(&start->mounts, &start->arena);
     return record_write(&start->dir, &start->record, err) < 0
                ? -1
-               : volume_use_take(&start->home, volumes_fd, &start->arena, &start->mounts, err);
+               : volume_use_take(&start->home, volumes_fd, start->record.remove, &start->arena, &start->mounts, err);
 }
 
 static int fill_volumes(const struct start *start, struct err *err) {
@@ -109,6 +109,7 @@ static int fill_volumes(const struct start *start, struct err *err) {
         .store = start->store,
         .image = start->image,
         .first = !start->record.started,
+        .passing = start->record.remove,
     };
     return volume_use_fill(&filling, &start->mounts, err);
 }
@@ -125,7 +126,7 @@ static int take_volumes(struct start *start, struct err *err) {
     }
     AUTO_FD int volumes_fd = volumes_open(&start->home, err);
     if (volumes_fd < 0 || volumes_lock(&start->home, volumes_fd, err) < 0 ||
-        volume_use_take(&start->home, volumes_fd, &start->arena, &start->mounts, err) < 0) {
+        volume_use_take(&start->home, volumes_fd, start->record.remove, &start->arena, &start->mounts, err) < 0) {
         return -1;
     }
     fd_close(&volumes_fd);

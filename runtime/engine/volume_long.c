@@ -4,7 +4,6 @@
 #include "runtime/base/quantity.h"
 #include "runtime/engine/volume.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct long_form {
@@ -141,8 +140,6 @@ struct making {
 static int make_tmpfs(const struct making *making, struct volume *volume, struct err *err) {
     const struct long_form *form = making->form;
     int64_t bytes = 0;
-    unsigned mode = 0;
-    int used = 0;
     if (form->source && *form->source) {
         return err_set(err, ERR_INPUT, "\"%s\": a tmpfs has no source", making->text);
     }
@@ -150,13 +147,13 @@ static int make_tmpfs(const struct making *making, struct volume *volume, struct
         return err_set(err, ERR_INPUT, "\"%s\": tmpfs-size: expected a number of bytes such as 64m, found \"%s\"", making->text,
                        form->size);
     }
-    if (form->mode && (sscanf(form->mode, "%4o%n", &mode, &used) != 1 || form->mode[used])) {
+    if (form->mode && (strspn(form->mode, "01234567") != strlen(form->mode) || strlen(form->mode) > 5)) {
         return err_set(err, ERR_INPUT, "\"%s\": tmpfs-mode: expected octal digits such as 1770, found \"%s\"", making->text,
                        form->mode);
     }
     const char *options[] = {"nosuid", "nodev", "noexec", form->read_only ? "ro" : NULL,
                              form->size ? arena_format(making->arena, "size=%lld", (long long)bytes) : NULL,
-                             form->mode ? arena_format(making->arena, "mode=%o", mode) : NULL};
+                             form->mode ? arena_format(making->arena, "mode=%s", form->mode) : NULL};
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
         if (options[i] && volume_add_option(volume, options[i], making->text, err) < 0) {
             return -1;
@@ -229,8 +226,10 @@ static int make_named(const struct making *making, struct volume *volume, struct
     if (volume->source && volume_check_name(volume->source, err) < 0) {
         return err_in(err, "\"%s\"", making->text);
     }
-    if (form->sub_path) {
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\": volume-subpath is not supported by this version", making->text);
+    volume->sub_path = form->sub_path;
+    if (form->sub_path && form->sub_path[0] == '/') {
+        return err_set(err, ERR_INPUT, "\"%s\": volume-subpath: expected a path without / in front, found \"%s\"", making->text,
+                       form->sub_path);
     }
     return volume_finish(volume, VOLUME_ALL, making->text, err);
 }

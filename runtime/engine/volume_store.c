@@ -147,7 +147,7 @@ const char *volumes_make_name(struct arena *arena, struct err *err) {
     return name;
 }
 
-static int write_folder(int folder, const struct stored_volume *volume, struct err *err) {
+static int write_folder(int folder, const struct stored_volume *volume, bool synced, struct err *err) {
     AUTO_BUF struct buf text = {0};
     struct json_writer writer = {.buf = &text};
     json_write_open(&writer, NULL, '{');
@@ -161,10 +161,11 @@ static int write_folder(int folder, const struct stored_volume *volume, struct e
     if (mkdirat(folder, "_data", 0755) < 0 || fchmodat(folder, "_data", 0755, 0) < 0) {
         return err_sys(err, "make the folder of volume %s", volume->name);
     }
-    return fd_replace_file_synced(folder, "volume.json", text.data, text.size, 0600, err);
+    return synced ? fd_replace_file_synced(folder, "volume.json", text.data, text.size, 0600, err)
+                  : fd_replace_file(folder, "volume.json", text.data, text.size, 0600, err);
 }
 
-int volume_add(int volumes_fd, const struct stored_volume *volume, struct err *err) {
+int volume_add(int volumes_fd, const struct stored_volume *volume, bool synced, struct err *err) {
     if (mkdirat(volumes_fd, ".new", 0700) < 0) {
         return err_sys(err, "make the folder of volume %s", volume->name);
     }
@@ -172,10 +173,10 @@ int volume_add(int volumes_fd, const struct stored_volume *volume, struct err *e
     if (folder < 0) {
         return err_sys(err, "make the folder of volume %s", volume->name);
     }
-    if (write_folder(folder, volume, err) < 0) {
+    if (write_folder(folder, volume, synced, err) < 0) {
         return -1;
     }
-    if (renameat(volumes_fd, ".new", volumes_fd, volume->name) < 0 || fsync(volumes_fd) < 0) {
+    if (renameat(volumes_fd, ".new", volumes_fd, volume->name) < 0 || (synced && fsync(volumes_fd) < 0)) {
         return err_sys(err, "make volume %s", volume->name);
     }
     return 0;
@@ -226,7 +227,7 @@ static int add_wished(const struct home *home, struct arena *arena, const struct
             *err = missing;
             return -1;
         }
-        return volume_add(volumes_fd, volume, err);
+        return volume_add(volumes_fd, volume, true, err);
     }
     if (!has_same_options(volume, &there)) {
         return err_set(err, ERR_EXISTS,

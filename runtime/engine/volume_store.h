@@ -50,8 +50,8 @@ int volume_read(int volumes_fd, struct arena *arena, const char *name, struct st
 // All of them, sorted by name; damaged ones are warned of.
 int volumes_read(int volumes_fd, struct arena *arena, struct stored_volume **ret, size_t *ret_count, struct err *err) MUST_CHECK;
 
-// A new one, on the disk when it returns. The caller holds the lock, and has seen that there is none of that name.
-int volume_add(int volumes_fd, const struct stored_volume *volume, struct err *err) MUST_CHECK;
+// A new one, on the disk when it returns, if `synced`. The caller holds the lock, and has seen that there is none of that name.
+int volume_add(int volumes_fd, const struct stored_volume *volume, bool synced, struct err *err) MUST_CHECK;
 
 // What a user wishes: one that is there with the same options is fine. name NULL: one is made up. *ret_name lives in the arena.
 struct volume_wish {

@@ -29,7 +29,8 @@
 
 static const int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-int volume_use_take(const struct home *home, int volumes_fd, struct arena *arena, struct mount_list *list, struct err *err) {
+int volume_use_take(const struct home *home, int volumes_fd, bool passing, struct arena *arena, struct mount_list *list,
+                    struct err *err) {
     for (size_t i = 0; i < list->items_count; i++) {
         struct volume *volume = &list->items[i];
         struct stored_volume stored;
@@ -41,7 +42,7 @@ int volume_use_take(const struct home *home, int volumes_fd, struct arena *arena
                 return -1;
             }
             stored = (struct stored_volume){.name = volume->source, .created_s = time(NULL), .anonymous = volume->anonymous};
-            if (volume_add(volumes_fd, &stored, err) < 0) {
+            if (volume_add(volumes_fd, &stored, !(passing && stored.anonymous), err) < 0) {
                 return -1;
             }
         }
@@ -143,7 +144,8 @@ static int make_copy(const struct work *work, struct err *err) {
     if (copytree(from, to, &options, &ignored, err) < 0) {
         return -1;
     }
-    return syncfs(to) < 0 || renameat(work->folder, "_fill", work->folder, "_full") < 0 ? err_sys(err, "keep the copy") : 1;
+    bool synced = !(work->filling->passing && work->volume->anonymous);
+    return (synced && syncfs(to) < 0) || renameat(work->folder, "_fill", work->folder, "_full") < 0 ? err_sys(err, "keep the copy") : 1;
 }
 
 // What a container has made under the same name meanwhile stays.
@@ -189,7 +191,7 @@ static int fill_one(const struct volume_filling *filling, const struct volume *v
     if (folder < 0) {
         return err_sys(err, "open volume %s", volume->source);
     }
-    bool wanted = filling->first && !volume->no_copy && filling->image->lower_count > 0;
+    bool wanted = filling->first && !volume->no_copy && !volume->sub_path && filling->image->lower_count > 0;
     if (!wanted && !is_there(folder, "_full")) {
         return 0;
     }

@@ -21,14 +21,17 @@ struct image;
 struct mount_list;
 struct store;
 
-// Makes the volumes that are missing, and finds out where all are (volume.path). The caller holds the lock of the volumes.
-int volume_use_take(const struct home *home, int volumes_fd, struct arena *arena, struct mount_list *list, struct err *err) MUST_CHECK;
+// Makes the volumes that are missing, and finds out where all are (volume.path). The caller holds the lock of the volumes. `passing`:
+// of a container that goes when it ends (--rm), and the volumes of its own with it: what is lost with the power need not be written.
+int volume_use_take(const struct home *home, int volumes_fd, bool passing, struct arena *arena, struct mount_list *list,
+                    struct err *err) MUST_CHECK;
 
 struct volume_filling {
     const struct home *home;
     const struct store *store;
     const struct image *image;
-    bool first; // the container has never run: empty volumes are filled
+    bool first;   // the container has never run: empty volumes are filled
+    bool passing; // as above
 };
 
 // Fills volumes, or ends what was begun. Without the lock of the volumes, after volume_use_take(): the container's record keeps them.

@@ -301,6 +301,30 @@ data" ]
     [ "$(coffer run --rm -v vol:/a/b/c -v ./here:/a tiny sh -c 'ls /a; ls -d /a/b/c' | paste -sd ' ')" = "b file sub /a/b/c" ]
 }
 
+@test "a part of a volume, out of which its links do not lead" {
+    coffer run --rm -v vol:/v tiny sh -c 'mkdir -p /v/sub/deep; echo deep > /v/sub/deep/f; echo top > /v/f; ln -s /sub/deep /v/in; ln -s ../../../../../../etc /v/out; ln -s /etc/hostname /v/name; ln -s /proc/self/root/etc /v/magic'
+    for mode in auto host; do
+        [ "$(coffer run --rm --userns $mode --mount source=vol,target=/w,volume-subpath=sub/deep tiny cat /w/f)" = deep ]
+        [ "$(coffer run --rm --userns $mode --mount source=vol,target=/w,volume-subpath=in tiny cat /w/f)" = deep ]
+        [ "$(coffer run --rm --userns $mode --mount source=vol,target=/w,volume-subpath=f tiny cat /w)" = top ]
+        for way in out name magic none ../../..; do
+            run coffer run --rm --userns $mode --mount "source=vol,target=/w,volume-subpath=$way" tiny sh -c 'ls -A /w | tr "\n" " "'
+            if [ $way = ../../.. ]; then
+                [ "$output" = "f in magic name out sub " ] # the top of the volume
+            else
+                [ "$status" -eq 125 ]
+                [[ $output == "coffer: run tiny: "*"open $(data_of vol)/$way: No such file or directory" ]]
+            fi
+        done
+    done
+    # Nothing is filled there, and it is shared as a part.
+    coffer run --rm --mount source=new,target=/v,volume-nocopy tiny mkdir /v/data
+    [ "$(coffer run --rm --mount source=new,target=/data,volume-subpath=data,readonly tiny sh -c 'ls -A /data; touch /data/x 2>&1' | cut -d: -f3)" = " Read-only file system" ]
+    coffer create --name one --mount source=vol,target=/w,volume-subpath=sub tiny true > /dev/null
+    [ "$(coffer run --rm --volumes-from one tiny cat /w/deep/f)" = deep ]
+    fails "volume vol is used by container one; remove that first (coffer rm one)" coffer volume rm vol
+}
+
 @test "two containers that fill one volume at once: one does, the other waits" {
     for round in 1 2 3; do
         pids=()
@@ -405,6 +429,34 @@ as_mine() {
     as_mine volume rm vol
     [ "$(as_mine volume ls -q)" = "" ]
     [ "$(ls -A "$HOME_DIR/store/volumes")" = "" ]
+}
+
+@test "rootless: a part of a volume, out of which its links do not lead" {
+    be_ordinary
+    as_mine run --rm -v vol:/v tiny sh -c 'mkdir -p /v/sub; echo part > /v/sub/f; ln -s ../../../../../../etc /v/out; ln -s /sub /v/in'
+    [ "$(as_mine run --rm --mount source=vol,target=/w,volume-subpath=sub tiny cat /w/f)" = part ]
+    [ "$(as_mine run --rm --mount source=vol,target=/w,volume-subpath=in tiny cat /w/f)" = part ]
+    run as_mine run --rm --mount source=vol,target=/w,volume-subpath=out tiny ls /w
+    [ "$status" -eq 125 ]
+    [[ $output == *"volumes/vol/_data/out: No such file or directory" ]]
+}
+
+@test "rootless: with one id only" {
+    be_ordinary
+    : > "$BATS_TEST_TMPDIR/nothing"
+    # shellcheck disable=SC2016 # the inner shell's
+    alone() {
+        NOTHING=$BATS_TEST_TMPDIR/nothing unshare -m --propagation private sh -c 'mount --bind "$NOTHING" /etc/subuid &&
+            mount --bind "$NOTHING" /etc/subgid && exec "$@"' sh setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- \
+            env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store.one" "$@"
+    }
+    alone load -q --name tiny "oci:$(make_filled):filled" > /dev/null
+    alone run --rm -v vol:/data -v /anon tiny touch /data/more /anon/x
+    [ "$(alone run --rm -v vol:/data tiny sh -c 'cat /data/a; ls /data' | paste -sd ' ')" = "lower a b hard link more sub" ]
+    [ "$(stat -c %u "$HOME_DIR/store.one/volumes/vol/_data/b")" = "$TEST_UID" ]
+    [ "$(alone volume ls -q)" = vol ]
+    alone volume rm vol
+    [ -z "$(ls -A "$HOME_DIR/store.one/volumes")" ]
 }
 
 @test "rootless: killed at any moment" {

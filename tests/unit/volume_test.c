@@ -160,6 +160,10 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=tmpfs,target=/b,source=x", "\"type=tmpfs,target=/b,source=x\": a tmpfs has no source");
     LONG_FAILS("source=data,target=/b,volume-driver=nfs",
                "\"source=data,target=/b,volume-driver=nfs\": volume-driver nfs: there are no drivers of volumes but local");
+    LONG_FAILS("source=data,target=/b,volume-subpath=/x",
+               "\"source=data,target=/b,volume-subpath=/x\": volume-subpath: expected a path without / in front, found \"/x\"");
+    LONG_FAILS("type=tmpfs,target=/b,tmpfs-mode=-1",
+               "\"type=tmpfs,target=/b,tmpfs-mode=-1\": tmpfs-mode: expected octal digits such as 1770, found \"-1\"");
     LONG_FAILS("source=data,target=/b,volume-opt=o=bind",
                "\"source=data,target=/b,volume-opt=o=bind\": field \"volume-opt\": make the volume before, with coffer volume create --opt");
 }

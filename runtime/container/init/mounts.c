@@ -11,6 +11,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <limits.h>
 #include <stdio.h>
@@ -24,13 +25,18 @@ enum { PROC_ROOT_INODE = 1 }; // proc_root of the kernel, the same since procfs 
 
 static int wrong_source(const struct plan_mount *mount, int errnum, struct err *err) {
     const char *why = errnum == EINVAL && !mount->recursive ? " (a user namespace may not leave out what is mounted below it: use rbind)" : "";
-    return err_num(err, errnum, "mounts[%u].source: open %s%s", mount->number, mount->source, why);
+    return err_num(err, errnum, "mounts[%u].source: open %s%s%s%s", mount->number, mount->source, mount->below ? "/" : "",
+                   mount->below ? mount->below : "", why);
 }
 
 static int make_bind(const struct plan_mount *mount, struct err *err) {
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (mount->recursive ? AT_RECURSIVE : 0) |
                      (mount->nofollow_source || mount->copy_symlink ? AT_SYMLINK_NOFOLLOW : 0);
-    int tree = sys_open_tree(AT_FDCWD, mount->source, flags);
+    AUTO_FD int root = mount->below ? sys_open_tree(AT_FDCWD, mount->source, OPEN_TREE_CLOEXEC) : -1;
+    AUTO_FD int below = root < 0 ? -1 : root_try_open(root, mount->below, O_PATH);
+    int tree = !mount->below ? sys_open_tree(AT_FDCWD, mount->source, flags)
+               : below < 0   ? -1
+                             : sys_open_tree(below, "", flags | AT_EMPTY_PATH);
     return tree < 0 ? wrong_source(mount, errno, err) : tree;
 }
 

@@ -12,6 +12,7 @@ static const struct wire_field mount_fields[] = {
     WIRE(struct plan_mount, BOOL, recursive),
     WIRE(struct plan_mount, BOOL, nofollow),
     WIRE(struct plan_mount, BOOL, nofollow_source),
+    WIRE(struct plan_mount, STRING, below),
     WIRE(struct plan_mount, BOOL, copy_symlink),
     WIRE(struct plan_mount, STRING, label),
     WIRE(struct plan_mount, BOOL, copy_up),

@@ -25,6 +25,7 @@ struct plan_mount {
     uint32_t number;    // mounts[number] of the configuration
     const char *target; // path in the container
     const char *source;
+    const char *below; // BIND: the path below source that is meant, as hostile as what is there; NULL: source itself
     const char *fstype;
     const char *instead;  // NEW: the host's tree that is bound where a user namespace may not make its own; NULL: that is an error
     const char **options; // NEW, CHANGE: "key" or "key=value", for the file system
