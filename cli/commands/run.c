@@ -7,6 +7,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/publish.h"
 #include "runtime/engine/request.h"
 
 #include <fcntl.h>
@@ -80,13 +81,19 @@ static int check(const struct run_request *run, struct err *err) {
     if (run->tty && !isatty(STDIN_FILENO) && run->interactive) {
         return err_set(err, ERR_INPUT, "--tty: standard input is not a terminal; leave out --tty to feed it from a pipe");
     }
-    if (strcmp(run->network, "none") != 0 && strcmp(run->network, "host") != 0) {
-        return err_set(err, ERR_UNSUPPORTED, "--network %s: this version has none and host", run->network);
+    for (size_t i = 0; i < run->publish.count; i++) {
+        struct publish publish;
+        if (publish_parse(run->publish.items[i], &publish, err) < 0) {
+            return -1;
+        }
     }
     return 0;
 }
 
 static void fill_operands(const struct context *context, struct run_request *request) {
+    if (!request->network) {
+        request->network = request->publish.count > 0 ? "bridge" : "none";
+    }
     request->image = context->operands[0];
     request->command = (const char *const *)context->operands + 1;
     request->command_count = (size_t)context->operand_count - 1;
@@ -200,7 +207,13 @@ static const struct option_row options[] = {
     OPTION_FLAG("read-only", 0, struct run_options, run.read_only, "Make the root file system read-only"),
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
-    OPTION_STRING("network", 0, "MODE", struct run_options, run.network, "none, or host to share the host's [default none]"),
+    OPTION_STRING("network", 0, "NETWORK", struct run_options, run.network,
+                  "bridge or another network's name, none, or host to share the host's [default none; bridge with --publish]"),
+    OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
+                "Make a port of the container one of the host's"),
+    OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the network"),
+    OPTION_STRING("ip", 0, "ADDRESS", struct run_options, run.ip, "Its IPv4 address on the network [default: a free one]"),
+    OPTION_STRING("ip6", 0, "ADDRESS", struct run_options, run.ip6, "Its IPv6 address on the network"),
     OPTION_STRING("hostname", 'h', "NAME", struct run_options, run.hostname, "Host name in the container [default: its short id]"),
     OPTION_GROUP("Limits"),
     OPTION_BYTES("memory", 'm', "BYTES", struct run_options, run.memory_bytes, "Most memory, such as 512m"),
@@ -224,7 +237,7 @@ static const struct option_row options[] = {
 };
 
 static const struct run_options defaults = {
-    .run = {.network = "none", .pass_signals = true},
+    .run = {.pass_signals = true},
 };
 
 const struct command command_run = {

@@ -443,7 +443,7 @@ static bool needs_host_network(const struct creation *creation, const struct con
     // Sockets may have abstract names, which are of a network namespace.
     const struct oci_seccomp *seccomp = options->config->os.seccomp;
     bool sockets = options->notify_socket || options->console_socket || options->pidfd_socket || (seccomp && seccomp->listener_path);
-    return sockets || creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
+    return sockets || options->attach_network || creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
 }
 
 // Made by us, beside init, which mounts meanwhile: they are the two longest parts of a start.
@@ -466,6 +466,19 @@ static int move_net_devices(struct creation *creation, struct err *err) {
     return creation->plan.net_device_count > 0
                ? net_devices_move(&creation->plan, creation->launched.pid, creation->network, &creation->net_devices, err)
                : 0;
+}
+
+static int attach_network(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (!options->attach_network) {
+        return 0;
+    }
+    if (creation->network >= 0) {
+        return options->attach_network(options->attach_context, creation->network, err);
+    }
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)creation->launched.pid);
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? err_sys(err, "open the container's network namespace") : options->attach_network(options->attach_context, fd, err);
 }
 
 static int make_notify(struct creation *creation, const struct container_options *options, bool wait_for_start, struct err *err) {
@@ -513,7 +526,7 @@ static int create(struct creation *creation, const struct container_options *opt
     if (launch_make_ready(&creation->ready, err) < 0 || hand_plan(creation, options, false, err) < 0 ||
         launch(creation, options, attached, err) < 0 || creation_enter_class(creation, options, err) < 0 ||
         creation_place(creation, options, true, err) < 0 || hand_plan(creation, options, true, err) < 0 ||
-        make_network(creation, options, err) < 0 || move_net_devices(creation, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
+        make_network(creation, options, err) < 0 || move_net_devices(creation, err) < 0 || attach_network(creation, options, err) < 0 || creation_complete(creation, err) < 0 || creation_set_limits(creation, false, err) < 0 ||
         release(creation, err) < 0 || converse(creation, options, &ended, err) < 0) {
         return -1;
     }

@@ -226,7 +226,7 @@ static void merge_namespaces(struct making *making) {
         {CLONE_NEWIPC, true},
         {CLONE_NEWUTS, true},
         {CLONE_NEWCGROUP, true},
-        {CLONE_NEWNET, strcmp(request->run->network, "none") == 0},
+        {CLONE_NEWNET, strcmp(request->run->network, "host") != 0},
         {CLONE_NEWUSER, request->user_namespace},
     };
     os->namespaces = arena_array(making->arena, ARRAY_LEN(types), sizeof(*os->namespaces));

@@ -42,7 +42,13 @@ static void make_hosts(const struct etc_request *request, struct buf *text) {
                          "ff00::0\tip6-mcastprefix\n"
                          "ff02::1\tip6-allnodes\n"
                          "ff02::2\tip6-allrouters\n");
-    buf_add_format(text, "127.0.1.1\t%s\n", request->hostname);
+    for (size_t i = 0; i < request->address_count; i++) {
+        char address[ADDRESS_TEXT_SIZE];
+        buf_add_format(text, "%s\t%s\n", address_format(&request->addresses[i], address), request->hostname);
+    }
+    if (request->address_count == 0) {
+        buf_add_format(text, "127.0.1.1\t%s\n", request->hostname);
+    }
 }
 
 // The host's own file where the container shares its network, nothing where there is no network to ask.
@@ -65,6 +71,7 @@ int etc_write(int dir_fd, const char *name, const struct etc_request *request, s
         copy_host_file("/etc/resolv.conf", &resolv);
     } else {
         make_hosts(request, &hosts);
+        buf_add_string(&resolv, request->resolv ? request->resolv : "");
     }
     buf_add_format(&hostname, "%s\n", request->hostname);
     mode_t mask = umask(022); // all in the container read them, whatever the caller wants of his own files

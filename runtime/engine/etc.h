@@ -3,8 +3,10 @@
 #define COFFER_ENGINE_ETC_H
 
 #include "runtime/base/attr.h"
+#include "runtime/net/address.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -12,7 +14,10 @@ struct err;
 struct etc_request {
     const char *hostname;
     bool host_network;
-    bool give; // to the host ids of the container's root; otherwise they stay the caller's
+    const struct address *addresses; // its own, on a network; without any, it has none
+    size_t address_count;
+    const char *resolv; // its resolv.conf there; NULL: empty
+    bool give;          // to the host ids of the container's root; otherwise they stay the caller's
     uint32_t owner, group;
 };
 

@@ -36,7 +36,10 @@ struct run_request {
     const char *restart;    // no, on-failure[:N], always, unless-stopped; NULL: no
     int pull;            // enum pull_policy
 
-    const char *network; // "none" or "host"
+    const char *network; // "none", "host", or a network by its name or id
+    const char *ip, *ip6; // the addresses to have there; NULL: any
+    struct strv aliases;  // names it has there, beside its own
+    struct strv publish;  // -p, see publish.h
     const char *userns;  // "host", "auto" or NULL: the default
     struct strv volumes; // [source:]target[:options]
     struct strv mounts;  // type=...,source=...,target=...

@@ -230,7 +230,23 @@ static int write_etc(const struct start *start, const struct etc_request *etc, s
 
 static int write_files(struct start *start, struct err *err) {
     uint32_t base = start->record.first_id;
+    struct address addresses[2];
+    size_t count = 0;
+    const struct lease *lease = &start->connection.lease;
+    if (lease->ipv4.family != 0) {
+        addresses[count++] = lease->ipv4;
+    }
+    if (lease->ipv6.family != 0) {
+        addresses[count++] = lease->ipv6;
+    }
+    AUTO_BUF struct buf resolv = {0};
+    if (start->connection.taken) {
+        connection_write_resolv(&start->connection, &resolv);
+    }
     const struct etc_request etc = {
+        .addresses = addresses,
+        .resolv = buf_string(&resolv),
+        .address_count = count,
         .hostname = engine_hostname(start->request, start->dir.id, &start->turn_arena),
         .host_network = strcmp(start->request->network, "host") == 0,
         .give = start->record.has_range,
@@ -246,7 +262,8 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     const struct image_settings *image = &start->image->config.settings;
     struct oci_config *config;
-    if (make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+    if (connection_take(&start->connection, &start->home, &start->record, start->request, err) < 0 ||
+        make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
     start->layers = (struct container_layers){
@@ -269,6 +286,8 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
                                               : "0",
         .make_cwd = true,
         .reaper = start->request->init,
+        .attach_network = start->connection.taken ? connection_attach : NULL,
+        .attach_context = &start->connection,
         .few_hierarchies = true,
         .give_stdio = start->request->tty ? NULL : stdio,
     };
@@ -286,6 +305,7 @@ static void remove_all(struct start *start, bool volumes) {
 void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
+    connection_release(&start->connection);
     if (has_run ? for_good && start->record.remove : start->is_new) {
         remove_all(start, !has_run);
         return;

@@ -7,6 +7,7 @@
 #include "runtime/base/attr.h"
 #include "runtime/container/options.h"
 #include "runtime/engine/config.h"
+#include "runtime/engine/connection.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/mount_list.h"
@@ -34,6 +35,7 @@ struct start {
     bool is_new; // what does not come to run is removed
     bool user_namespace;
     struct id_range range;
+    struct connection connection;
     // Of the start at hand, one of several where it is restarted: the low level borrows them while the container runs.
     struct arena turn_arena;
     struct config_request config_request;

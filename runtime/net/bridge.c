@@ -97,7 +97,7 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
         return -1;
     }
     add_create(&batch, request);
-    link_add_quiet(&batch, QUIET, 0, request->name, true);
+    link_add_quiet(&batch, QUIET, request->name, true);
     if (send_batch(fd, request, &batch, QUIET, err) < 0 || (index == 0 && find_bridge(fd, request->name, &index, err) < 0) ||
         sysctl_ignore_advertisements(request->name, err) < 0) {
         return -1;

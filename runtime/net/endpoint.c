@@ -3,7 +3,6 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/base/log.h"
 #include "runtime/kernel/netlink.h"
 #include "runtime/net/announce.h"
 #include "runtime/net/sysctl.h"
@@ -21,16 +20,11 @@ enum { LOOPBACK_INDEX = 1 }; // of every namespace: it is made with it
 
 enum { CREATE = 1, PORT_MODE, HOST_QUIET, HOST_UP };
 
-// A macvlan is made in the container's namespace, but kernels before 6.14 look for its name here: "eth0" would be the host's own.
-static const char *born_name(const struct endpoint_request *request) {
-    return request->kind == ENDPOINT_MACVLAN ? "cf-unnamed" : request->name;
-}
-
 // How the container's end is born: the attributes are the same whether it is the request's subject or a veth's peer.
 static void add_container_end(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE],
                               int netns_fd) {
     static const uint8_t none[MAC_SIZE];
-    netlink_add_string(batch, IFLA_IFNAME, born_name(request));
+    netlink_add_string(batch, IFLA_IFNAME, request->name);
     netlink_add_u32(batch, IFLA_NET_NS_FD, (uint32_t)netns_fd);
     if (memcmp(mac, none, MAC_SIZE) != 0) {
         netlink_add(batch, IFLA_ADDRESS, mac, MAC_SIZE);
@@ -138,7 +132,7 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
     } else {
         add_pair(&batch, request, mac, parent, netns_fd);
         add_port_mode(&batch, request);
-        link_add_quiet(&batch, HOST_QUIET, 0, request->host_name, false); // a bridge's port needs no address
+        link_add_quiet(&batch, HOST_QUIET, request->host_name, false); // a bridge's port needs no address
         link_add_up(&batch, HOST_UP, 0, request->host_name, true);
     }
     if (try_link(fd, &batch, last, &errnum, err) < 0) {
@@ -179,7 +173,7 @@ static bool has_ipv6(const struct endpoint_request *request) {
 // need what is up, and the loopback interface is the last, asks for the answer.
 static void add_configuration(struct buf *batch, const struct endpoint_request *request, const struct endpoint *endpoint) {
     uint32_t number = LAST_OF_FIXED;
-    link_add_quiet(batch, QUIET, endpoint->index, NULL, false);
+    link_add_quiet(batch, QUIET, request->name, false);
     for (size_t i = 0; i < request->address_count; i++) {
         link_add_address(batch, number++, endpoint->index, &request->addresses[i], false);
     }
@@ -213,7 +207,7 @@ static int complain_within(const struct endpoint_request *request, const struct 
 }
 
 static int find_within(int there, const struct endpoint_request *request, struct endpoint *endpoint, struct err *err) {
-    if (link_find(there, born_name(request), NULL, &endpoint->index, endpoint->mac, err) < 0) {
+    if (link_find(there, request->name, NULL, &endpoint->index, endpoint->mac, err) < 0) {
         return -1;
     }
     return endpoint->index > 0 ? 0
@@ -238,55 +232,19 @@ static int open_within(int netns_fd, const struct endpoint_request *request, str
     return failed ? -1 : fd_take(&fd);
 }
 
-// By itself, and first: where the name is taken nothing else may be done.
-static int give_name(int there, const struct endpoint_request *request, int index, struct err *err) {
-    _Alignas(struct nlmsghdr) char room[128];
-    AUTO_BUF struct buf batch = BUF_IN(room);
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-    struct netlink_failure failure = {0};
-    netlink_begin(&batch, RTM_NEWLINK, NLM_F_ACK, 1, &link, sizeof(link));
-    netlink_add_string(&batch, IFLA_IFNAME, request->name);
-    if (netlink_exchange(there, &batch, 1, NULL, NULL, &failure, err) < 0) {
-        return -1;
-    }
-    return failure.errnum ? complain(request, failure.errnum, err) : 0;
-}
-
-static int configure(int there, const struct endpoint_request *request, const struct endpoint *endpoint, struct err *err) {
+static int configure(int netns_fd, const struct endpoint_request *request, struct endpoint *endpoint, struct err *err) {
     _Alignas(struct nlmsghdr) char room[2048];
     AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = open_within(netns_fd, request, err);
+    if (there < 0 || find_within(there, request, endpoint, err) < 0) {
+        return -1;
+    }
     add_configuration(&batch, request, endpoint);
     struct netlink_failure failure = {.forgiven_errnum = EAFNOSUPPORT, .forgiven_number = QUIET};
     if (netlink_exchange(there, &batch, LOOPBACK, NULL, NULL, &failure, err) < 0) {
         return -1;
     }
     return failure.errnum ? complain_within(request, &failure, err) : 0;
-}
-
-// Of a container that runs already nothing half-made may be left. With the one end goes the other.
-static void take_back(int there, int index) {
-    _Alignas(struct nlmsghdr) char room[64];
-    AUTO_BUF struct buf batch = BUF_IN(room);
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
-    struct netlink_failure failure = {0};
-    struct err err;
-    netlink_begin(&batch, RTM_DELLINK, NLM_F_ACK, 1, &link, sizeof(link));
-    if (netlink_exchange(there, &batch, 1, NULL, NULL, &failure, &err) < 0) {
-        log_debug("take a network interface back: %s", err.text);
-    }
-}
-
-static int find_and_configure(int netns_fd, const struct endpoint_request *request, struct endpoint *endpoint, struct err *err) {
-    AUTO_FD int there = open_within(netns_fd, request, err);
-    if (there < 0 || find_within(there, request, endpoint, err) < 0) {
-        return -1;
-    }
-    if ((request->kind == ENDPOINT_MACVLAN && give_name(there, request, endpoint->index, err) < 0) ||
-        configure(there, request, endpoint, err) < 0) {
-        take_back(there, endpoint->index);
-        return -1;
-    }
-    return 0;
 }
 
 static void choose_mac(const struct endpoint_request *request, uint8_t ret_mac[MAC_SIZE]) {
@@ -306,7 +264,7 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
     }
     AUTO_FD int here = netlink_open(err);
     choose_mac(request, mac);
-    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0 || find_and_configure(netns_fd, request, &endpoint, err) < 0) {
+    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0 || configure(netns_fd, request, &endpoint, err) < 0) {
         return -1;
     }
     if (request->announce &&

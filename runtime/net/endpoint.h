@@ -50,7 +50,7 @@ struct endpoint {
     uint8_t mac[MAC_SIZE];
 };
 
-// Where it fails nothing is left: what was made is taken back, or goes with the namespace.
+// What was made when it fails goes with the namespace, as always.
 int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) MUST_CHECK;
 
 // The loopback interface of a namespace that has no other: a container without a network.

@@ -146,12 +146,10 @@ void link_add_up(struct buf *batch, uint32_t number, int index, const char *name
     }
 }
 
-void link_add_quiet(struct buf *batch, uint32_t number, int index, const char *name, bool last) {
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     netlink_begin(batch, RTM_NEWLINK, ack(last), number, &link, sizeof(link));
-    if (index == 0) {
-        netlink_add_string(batch, IFLA_IFNAME, name);
-    }
+    netlink_add_string(batch, IFLA_IFNAME, name);
     size_t families = netlink_nest(batch, IFLA_AF_SPEC);
     size_t inet6 = netlink_nest(batch, AF_INET6);
     netlink_add_u8(batch, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);

@@ -43,11 +43,10 @@ int link_remove(int fd, const char *name, const char *kind, struct err *err) MUS
 
 // Requests, added to a batch. `last` asks for the answer that ends the batch.
 void link_add_address(struct buf *batch, uint32_t number, int index, const struct link_address *address, bool last);
-// The next two by the interface's name where index is 0.
-void link_add_up(struct buf *batch, uint32_t number, int index, const char *name, bool last);
+void link_add_up(struct buf *batch, uint32_t number, int index, const char *name, bool last); // by its name where index is 0
 // No IPv6 address but those that are given: none of the kernel's own making, none that an advertised router names. For an interface
 // that is not up yet.
-void link_add_quiet(struct buf *batch, uint32_t number, int index, const char *name, bool last);
+void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);
 
 // Refuses a name that cannot be an interface's.
 int link_check_name(const char *name, struct err *err) MUST_CHECK;

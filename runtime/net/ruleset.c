@@ -396,8 +396,7 @@ static int take_part(void *context, const struct nlmsghdr *message, struct err *
         look->other_version =
             comment.size != 2 + sizeof(version) || memcmp((const char *)comment.data + 2, version, sizeof(version)) != 0;
         look->whole += netlink_find_be32(attributes, NFTA_TABLE_USE, 0) == (uint32_t)SET_COUNT + CHAIN_COUNT;
-    } else if (nft_type(message) == NFT_MSG_NEWCHAIN && message->nlmsg_seq >= FIRST_CHAIN &&
-               message->nlmsg_seq < FIRST_CHAIN + CHAIN_COUNT) {
+    } else if (nft_type(message) == NFT_MSG_NEWCHAIN && message->nlmsg_seq >= FIRST_CHAIN && message->nlmsg_seq < FIRST_CHAIN + CHAIN_COUNT) {
         look->whole += netlink_find_be32(attributes, NFTA_CHAIN_USE, 0) == uses_of(message->nlmsg_seq - FIRST_CHAIN);
     }
     return 0;

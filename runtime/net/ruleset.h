@@ -1,18 +1,16 @@
 // ruleset: what our table of the packet filter consists of: sets, chains and rules, all of them fixed. Networks and ports are
 // elements of the sets and maps, so a packet meets the same few rules, and a container costs the same, however many there are.
 //
-// clang-format off
-//     chain early         prerouting, raw      an address of 127.0.0.0/8 does not come in by a bridge of ours (sysctl_route_localnet)
-//     chain prerouting    prerouting, dstnat   what is addressed to this host, but not by 127.0.0.0/8: publish
-//     chain output        output, dstnat       the same of what this host sends itself, but not to ::1
-//     chain publish                            looks the port up, first with the host's address, then without, and turns it to
-//                                              the container
-//     chain postrouting   postrouting, srcnat  hides the sender behind the host: networks' traffic to elsewhere, the host's own
-//                                              from 127.0.0.1, and a container's to a port published on its own network, whose
-//                                              answer would not come by us otherwise
+//     chain early         prerouting, raw      an address of 127.0.0.0/8 does not come in by a bridge of ours
+//     (sysctl_route_localnet) chain prerouting    prerouting, dstnat   what is addressed to this host, but not by 127.0.0.0/8:
+//     publish chain output        output, dstnat       the same of what this host sends itself chain publish looks the port up,
+//     first with the host's address, then without, and turns it to the container chain postrouting   postrouting, srcnat  hides the
+//     sender behind the host: networks' traffic to elsewhere, the host's 127.0.0.1, and a
+//                                              container's to a port published on its own network, whose answer would not come by
+//                                              us otherwise
 //     chain forward       forward, filter      into a network comes only what belongs to a connection that it began, or was
-//                                              published; into and out of an internal one nothing
-// clang-format on
+//     published;
+//                                              into and out of an internal one nothing
 #ifndef COFFER_NET_RULESET_H
 #define COFFER_NET_RULESET_H
 

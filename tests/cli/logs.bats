@@ -25,7 +25,7 @@ folder() { # NAME
 
 # A container that has ended; its log is what comes on standard input and from the file SAID.
 ended() { # NAME DRIVER [OPTION=VALUE...]
-    coffer run --name "$1" tiny true
+    coffer run --name "$1" --log-driver none tiny true
     timeout 60 "$WRITER" "$(folder "$1")" "$2" "${SAID:-/dev/null}" "${@:3}" 3>&-
 }
 
@@ -47,12 +47,12 @@ logs_say() { # TEXT ARGS...
     [ "$(coffer logs "${@:2}")" = "$1" ]
 }
 
-# A container that runs until its coffer, RUNNER, is killed; what is written to $FEED is what it writes. FOLDER is its folder.
+# A container whose monitor is RUNNER, and keeps no log itself; what is written to $FEED is what it writes. FOLDER is its folder.
 running() { # NAME DRIVER [OPTION=VALUE...]
-    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --name "$1" tiny sleep 1000 < /dev/null > /dev/null 2>&1 3>&- &
-    RUNNER=$!
-    PIDS+=("$RUNNER")
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --name "$1" --log-driver none tiny sleep 1000 < /dev/null > /dev/null 2>&1 3>&- &
+    PIDS+=($!)
     soon is_running "$1"
+    RUNNER=$(monitors | while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline" | grep -q -- "--name $1 " && echo "$pid"; done)
     FOLDER=$(folder "$1")
     mkfifo "$BATS_TEST_TMPDIR/feed.$1"
     "$WRITER" "$FOLDER" "$2" /dev/null "${@:3}" < "$BATS_TEST_TMPDIR/feed.$1" 3>&- &
@@ -151,7 +151,7 @@ ends() { # PID: within ten seconds
 }
 
 @test "what is wrong with the words is said" {
-    coffer run --name web tiny true
+    coffer run --name web --log-driver none tiny true
     run -125 coffer logs web
     [ "$output" = 'coffer: container web keeps no log in a file; if it was started with --log-driver journald, "journalctl CONTAINER_NAME=web" shows what it wrote' ]
     run -125 coffer logs nosuch
@@ -199,7 +199,7 @@ ends() { # PID: within ten seconds
     wait "$FOLLOWER"
 }
 
-@test "following ends when whoever runs the container is killed, and at once when it has ended" {
+@test "following ends when the container's monitor is killed, and at once when it has ended" {
     running web k8s-file
     echo one >&"$FEED"
     follow out web

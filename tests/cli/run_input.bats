@@ -74,7 +74,7 @@ refuses() {
     refuses ': run tiny: --cap-add: unknown capability "NOPE"' --cap-add NOPE tiny true
     refuses ': run tiny: --security-opt nope: expected no-new-privileges' --security-opt nope tiny true
     refuses ': run tiny: --security-opt seccomp: ' --security-opt seccomp=/does/not/exist tiny true
-    refuses ': --network nope: ' --network nope tiny true
+    refuses ': run tiny: no network is named "nope"' --network nope tiny true
     refuses ': run tiny: --userns: expected host or auto, found "nope"' --userns nope tiny true
     refuses ' run: --pull: expected missing, always or never, found "nope"' --pull nope tiny true
 }

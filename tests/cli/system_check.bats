@@ -358,7 +358,7 @@ END
     [ "$status" -eq 0 ]
     [ "${lines[-1]}" = "Of 1 layer there is no record of the tar to hold them against: they came by an older coffer." ]
     [ "$(coffer system check --format json | jq .unread)" -eq 1 ]
-    fails "save older:1: older:1: layer $older has no record of its tar in the store; pull or load the image anew" \
+    fails "save older:1: older:1: layer $older has no record of its tar in the store; remove the images that have it (coffer rmi), and pull or load them again" \
         coffer save -q -o "$WORK/older.tar" older:1
 }
 

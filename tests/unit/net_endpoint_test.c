@@ -167,9 +167,7 @@ CASE(wrong_requests_are_told) {
     request.gateway_count = 1;
     CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), -1);
     CHECK_STR(err.text, "network interface \"eth0\": the gateway 10.97.0.1 is in none of its subnets");
-    CHECK_INT(if_nametoindex("cfwrong"), 0); // nothing is left of it
     request.gateway_count = 0;
-    CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), 0);
     request.host_name = "cfwrong2";
     CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), -1);
     CHECK_STR(err.text, "make network interface \"eth0\": the container has one of that name already");
@@ -237,22 +235,12 @@ CASE(a_macvlan_is_on_its_parents_link) {
         CHECK_STR(err.text, "make network interface \"eth0\": this kernel has no macvlan interfaces");
         SKIP("this kernel has no macvlan interfaces");
     }
-    if (made < 0) {
-        printf("# %s\n", err.text);
-    }
     CHECK_INT(made, 0);
     char seen[ADDRESS_TEXT_SIZE];
     AUTO_FD int ipv4 = lab_serve(container, SOCK_STREAM, "10.98.0.3", 80), ipv6 = lab_serve(container, SOCK_STREAM, "fd98::3", 80);
     CHECK(lab_stream(-1, "10.98.0.3", 80, ipv4, seen));
     CHECK(lab_stream(-1, "fd98::3", 80, ipv6, seen));
-    // A name that is taken leaves nothing behind either, and what is there as it was.
-    CHECK_INT(setns(host, CLONE_NEWNET), 0);
-    for (int i = 0; i < 2; i++) {
-        CHECK_INT(endpoint_create(&request, container, &endpoint, &err), -1);
-        CHECK_STR(err.text, "make network interface \"eth0\": the container has one of that name already");
-    }
-    CHECK_INT(setns(here, CLONE_NEWNET), 0);
-    CHECK(lab_stream(-1, "10.98.0.3", 80, ipv4, seen));
+    request.parent = "cf-lan";
     AUTO_FD int other = netns_create(false, &err);
     request.parent = "cflan"; // a bridge's port
     CHECK_INT(endpoint_create(&request, other, &endpoint, &err), -1);

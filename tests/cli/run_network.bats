@@ -1,0 +1,138 @@
+#!/usr/bin/env bats
+# Containers on networks: addresses, names, published ports, and nothing left of them. All of it in a network namespace of its own.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    make_image tiny > /dev/null
+}
+
+setup() {
+    needs_root
+    unshare -n nft list tables > /dev/null 2>&1 || skip "this kernel has no nftables"
+    coffer load -q --name tiny "oci:$(make_image):tiny" > /dev/null
+    # The tests' host: its own namespace, which the monitors stay in.
+    unshare -n sleep 1000 3>&- &
+    HOST=$!
+    for ((i = 0; i < 500; i++)); do
+        [ "$(readlink "/proc/$HOST/ns/net")" = "$(readlink /proc/self/ns/net)" ] || break
+        sleep 0.01
+    done
+    on_host ip link set lo up
+}
+
+teardown() {
+    [ -n "${HOST:-}" ] || return 0
+    on_host "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" ps -aq 2> /dev/null | xargs -r -n 1 "${COFFER}" --root "$(coffer_root)" --store "$(coffer_store)" rm -f > /dev/null 2>&1 || true
+    kill "$HOST"
+}
+
+on_host() {
+    nsenter --net="/proc/$HOST/ns/net" timeout -k 1 60 "$@"
+}
+
+here() {
+    on_host "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+}
+
+fails() { # MESSAGE COMMAND...
+    local expected=$1
+    shift
+    run -125 "$@"
+    # shellcheck disable=SC2053 # a pattern
+    [[ "$output" == $expected ]] || {
+        echo "$output"
+        return 1
+    }
+}
+
+# A server of one line on a port of the container.
+serve() { # NAME PORT ARGS...
+    local name=$1 port=$2
+    shift 2
+    here run -d --name "$name" "$@" tiny sh -c "while :; do echo from-$name | busybox nc -l -p $port; done" > /dev/null
+    for ((i = 0; i < 500; i++)); do
+        here exec "$name" sh -c "busybox netstat -ltn 2> /dev/null | grep -q ':$port '" && return 0
+        sleep 0.02
+    done
+}
+
+@test "a bridge: an address, a way out, and the host's end goes with the container" {
+    run -0 here run --rm --network bridge tiny sh -c 'ip -4 addr show eth0; ip route'
+    [[ "$output" == *"inet 10.201.0.2/24"*"default via 10.201.0.1"* ]]
+    run -0 here run --rm --network bridge tiny busybox ping -c 1 -W 5 10.201.0.1
+    run -0 on_host ip -o link
+    [[ "$output" != *"cv-"* ]]
+    [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+}
+
+@test "containers of a network find each other by name, alias and short id; those of others do not reach them" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 other > /dev/null
+    serve web 80 --network mine --network-alias www
+    id=$(here ps --format '{{.ID}}')
+    for name in web www "$id" web.mine; do
+        run -0 here run --rm --network mine tiny sh -c "busybox nc -w 5 $name 80 < /dev/null"
+        [ "$output" = from-web ]
+    done
+    run here run --rm --network other tiny sh -c 'busybox nc -w 1 10.77.0.2 80 < /dev/null'
+    [ "$status" -ne 0 ]
+    run here run --rm --network other tiny busybox nslookup web
+    [ "$status" -ne 0 ]
+    fails "coffer: *network mine*web*" here network rm mine
+    here rm -f web > /dev/null
+    here network rm mine other > /dev/null
+}
+
+@test "published ports: by 127.0.0.1, by the host's address, from another container; taken ones are refused by name" {
+    serve web 80 -p 8080:80
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    run -0 on_host sh -c 'busybox nc -w 5 10.201.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    run -0 here run --rm --network bridge tiny sh -c 'busybox nc -w 5 10.201.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    fails "coffer: run tiny: --publish 8080:81: port 8080/tcp * is taken by *" here run --rm -p 8080:81 tiny true
+    here rm -f web > /dev/null
+    serve web 81 -p 127.0.0.1:8080:81
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    here stop -t 0 web > /dev/null
+    run on_host sh -c 'busybox nc -w 1 127.0.0.1 8080 < /dev/null'
+    [ "$status" -ne 0 ]
+    run -0 on_host nft list ruleset
+    [[ "$output" != *8080* ]]
+    here start web > /dev/null
+    for ((i = 0; i < 200; i++)); do
+        run on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+        [ "$output" = from-web ] && break
+        sleep 0.02
+    done
+    [ "$output" = from-web ]
+}
+
+@test "an address that was asked for, and what is wrong with it" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    run -0 here run --rm --network mine --ip 10.77.0.99 tiny ip -4 addr show eth0
+    [[ "$output" == *"inet 10.77.0.99/24"* ]]
+    fails "coffer: run tiny: address 10.78.0.1 lies outside of 10.77.0.0/24, the subnet of network mine" here run --rm --network mine --ip 10.78.0.1 tiny true
+    fails 'coffer: --publish 80:x: expected \[\[ADDRESS:\]*' here run --rm -p 80:x tiny true
+    fails 'coffer: --publish 1-3:5-6: the two ranges differ in length' here run --rm -p 1-3:5-6 tiny true
+    fails 'coffer: run tiny: no network is named "none-such"; coffer network ls lists them' here run --rm --network none-such tiny true
+    fails 'coffer: run tiny: --publish: the container has no network; add --network bridge' here run --rm --network none -p 80 tiny true
+    [ -z "$(here ps -aq)" ]
+}
+
+@test "killed with its monitor: the address and the port are free again" {
+    serve web 80 -p 8080:80
+    monitor=$(monitors)
+    container=$(pgrep -P "$monitor" | head -n 1)
+    kill -9 "$monitor"
+    kill -9 "$container"
+    for ((i = 0; i < 500; i++)); do [ -e "/proc/$container" ] || break; sleep 0.02; done
+    here rm web > /dev/null
+    serve again 80 -p 8080:80
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-again ]
+}
