@@ -9,7 +9,9 @@
 #include "runtime/engine/publish.h"
 #include "runtime/engine/request.h"
 #include "runtime/net/bridge.h"
+#include "runtime/net/conntrack.h"
 #include "runtime/net/endpoint.h"
+#include "runtime/net/foreign_filter.h"
 #include "runtime/net/resolv.h"
 #include "runtime/net/sysctl.h"
 
@@ -34,6 +36,15 @@ static size_t list_subnets(const struct network *network, struct subnet subnets[
     return count;
 }
 
+// What other programs' chains would drop of it (docker's FORWARD, ufw, firewalld). The network works without, where nothing drops.
+static void pass_foreign_filters(int firewall_fd, const char *bridge) {
+    static const char ours[] = "cof-";
+    struct err err;
+    if (foreign_filter_pass(firewall_fd, strncmp(bridge, ours, sizeof(ours) - 1) == 0 ? ours : bridge, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
 // The network's own part: the bridge, and its rules.
 static int raise_bridge(const struct connection *connection, struct err *err) {
     const struct network *network = &connection->network;
@@ -53,6 +64,7 @@ static int raise_bridge(const struct connection *connection, struct err *err) {
         bridge_ensure(&bridge, &index, err) < 0) {
         return -1;
     }
+    pass_foreign_filters(firewall_fd, name);
     if (!network->internal && sysctl_forward(network->ipv4.set, network->ipv6.set, &changes, err) < 0) {
         return -1;
     }
@@ -66,6 +78,27 @@ static bool is_none(const struct run_request *request) {
 }
 
 // All of one wish, one port after the other: the kernel's choice, a range of which any will do, or each its own.
+// Which container a port is published for, by the packet filter's own books.
+static const char *owner_of(void *context, uint8_t protocol, const struct address *address, uint16_t port) {
+    struct connection *connection = context;
+    struct firewall_state state;
+    struct record record;
+    struct err err;
+    AUTO_FD int firewall_fd = firewall_open(&err);
+    (void)address;
+    if (firewall_fd < 0 || firewall_read(firewall_fd, &connection->arena, &state, &err) < 0) {
+        return NULL;
+    }
+    for (size_t i = 0; i < state.port_count; i++) {
+        const struct firewall_published *there = &state.ports[i];
+        if (there->port.protocol == protocol && there->port.host_port == port &&
+            record_read(connection->home, &connection->arena, there->owner, &record, &err) == 0) {
+            return arena_format(&connection->arena, "container %s", record.name);
+        }
+    }
+    return NULL;
+}
+
 static int reserve_one(struct connection *connection, const struct publish *publish, uint16_t offset, struct err *err) {
     bool any = publish->host_first == 0, choice = publish->first == publish->last;
     struct port_wish wish = {
@@ -84,7 +117,7 @@ static int reserve_one(struct connection *connection, const struct publish *publ
     }
     struct port_reservation *reservation = &connection->reservations[connection->reservation_count];
     *reservation = (struct port_reservation)PORT_RESERVATION_NONE;
-    if (port_reserve(&wish, NULL, NULL, reservation, err) < 0) {
+    if (port_reserve(&wish, owner_of, connection, reservation, err) < 0) {
         return -1;
     }
     connection->reservation_count++;
@@ -332,11 +365,34 @@ int connection_attach(void *context, int netns_fd, struct err *err) {
     return 0;
 }
 
+// What comes by UDP belongs to its old flow as long as it goes on, and would be sent to this container for ever.
+static int forget_flows(const struct connection *connection, int firewall_fd, struct err *err) {
+    const struct conntrack_match matches[FAMILIES] = {
+        {.container = connection->lease.ipv4, .protocol = IPPROTO_UDP},
+        {.container = connection->lease.ipv6, .protocol = IPPROTO_UDP},
+    };
+    int result = 0;
+    for (int i = 0; i < FAMILIES && result == 0; i++) {
+        result = matches[i].container.family ? conntrack_forget(firewall_fd, &matches[i], 1, err) : 0;
+    }
+    return result;
+}
+
+static bool has_udp(const struct connection *connection) {
+    for (size_t i = 0; i < connection->port_count; i++) {
+        if (connection->ports[i].protocol == IPPROTO_UDP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void connection_release(struct connection *connection) {
     struct err err;
     if (connection->published) {
         AUTO_FD int firewall_fd = firewall_open(&err);
-        if (firewall_fd < 0 || firewall_unpublish(firewall_fd, connection->ports, connection->port_count, &err) < 0) {
+        if (firewall_fd < 0 || firewall_unpublish(firewall_fd, connection->ports, connection->port_count, &err) < 0 ||
+            (has_udp(connection) && forget_flows(connection, firewall_fd, &err) < 0)) {
             log_warn("%s", err.text);
         }
     }

@@ -62,7 +62,12 @@ serve() { # NAME PORT ARGS...
     run -0 here run --rm --network bridge tiny sh -c 'ip -4 addr show eth0; ip route'
     [[ "$output" == *"inet 10.201.0.2/24"*"default via 10.201.0.1"* ]]
     run -0 here run --rm --network bridge tiny busybox ping -c 1 -W 5 10.201.0.1
-    run -0 on_host ip -o link
+    # The kernel takes it away in its own time.
+    for ((i = 0; i < 1000; i++)); do
+        run -0 on_host ip -o link
+        [[ "$output" == *"cv-"* ]] || break
+        sleep 0.02
+    done
     [[ "$output" != *"cv-"* ]]
     [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
 }
@@ -93,7 +98,7 @@ serve() { # NAME PORT ARGS...
     [ "$output" = from-web ]
     run -0 here run --rm --network bridge tiny sh -c 'busybox nc -w 5 10.201.0.1 8080 < /dev/null'
     [ "$output" = from-web ]
-    fails "coffer: run tiny: --publish 8080:81: port 8080/tcp * is taken by *" here run --rm -p 8080:81 tiny true
+    fails "coffer: run tiny: --publish 8080:81: port 8080/tcp * is taken by *container web*" here run --rm -p 8080:81 tiny true
     here rm -f web > /dev/null
     serve web 81 -p 127.0.0.1:8080:81
     run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
@@ -109,6 +114,24 @@ serve() { # NAME PORT ARGS...
         [ "$output" = from-web ] && break
         sleep 0.02
     done
+    [ "$output" = from-web ]
+}
+
+@test "where docker has set FORWARD to drop, what is ours passes" {
+    on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    serve web 80 --network mine -p 8080:80
+    # From another host, which has its own namespace.
+    unshare -n sleep 1000 3>&- &
+    other=$!
+    for ((i = 0; i < 500; i++)); do [ "$(readlink "/proc/$other/ns/net")" = "$(readlink /proc/self/ns/net)" ] || break; sleep 0.01; done
+    on_host ip link add up0 type veth peer name eth0 netns "$other"
+    on_host ip addr add 192.0.2.1/24 dev up0
+    on_host ip link set up0 up
+    nsenter --net="/proc/$other/ns/net" ip addr add 192.0.2.2/24 dev eth0
+    nsenter --net="/proc/$other/ns/net" ip link set eth0 up
+    run nsenter --net="/proc/$other/ns/net" timeout 10 busybox nc -w 5 192.0.2.1 8080 < /dev/null
+    kill "$other"
     [ "$output" = from-web ]
 }
 
