@@ -13,13 +13,25 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+enum {
+    TYPED_BYTES = 4096,  // read at once of a terminal; detach keys that turn out to be none may double it
+    PIPED_BYTES = 16384, // of what is none
+    WRITE_BYTES = 4096,  // what poll(2) promises of a pipe that can be written to; more could block us, and signals with us
+};
+
 struct attach {
     const struct attach_request *request;
     int signals_fd;
-    int input;      // -1: no more
-    size_t matched; // of the detach keys
+    int input;        // -1: no more
+    size_t in_flight; // bytes of input that the monitor has not passed on yet
+    size_t matched;   // of the detach keys
     struct attach_end end;
     bool ended;
+    struct { // what is to be shown before the monitor is heard again
+        int fd;
+        size_t start, end;
+        char data[CONTROL_MAX_BYTES];
+    } shown;
 };
 
 static int say(const struct attach *attach, const struct control_message *message, struct err *err) {
@@ -54,11 +66,16 @@ static int gone(struct err *err) {
 static int take_message(struct attach *attach, const struct control_message *message, struct err *err) {
     switch (message->kind) {
     case CONTROL_OUTPUT:
-        // Who reads us may be gone; the container goes on.
-        (void)!fd_write_all(message->value == STDERR_FILENO ? STDERR_FILENO : STDOUT_FILENO, message->bytes, message->size);
+        attach->shown.fd = message->value == STDERR_FILENO ? STDERR_FILENO : STDOUT_FILENO;
+        attach->shown.start = 0;
+        attach->shown.end = message->size;
+        return 0;
+    case CONTROL_TAKEN:
+        attach->in_flight -= (size_t)message->value < attach->in_flight ? (size_t)message->value : attach->in_flight;
         return 0;
     case CONTROL_ENDED:
         attach->end.status = (int)message->value;
+        attach->end.is_restarted = message->extra != 0;
         attach->ended = true;
         return 0;
     case CONTROL_FAILED:
@@ -68,18 +85,33 @@ static int take_message(struct attach *attach, const struct control_message *mes
     }
 }
 
+// What is to be shown is received where it waits to be.
 static int hear(struct attach *attach, struct err *err) {
-    char room[CONTROL_MAX_BYTES];
     struct control_message message;
-    int got = control_receive(attach->request->socket, room, &message);
+    int got = control_receive(attach->request->socket, attach->shown.data, &message);
     return got < 0 ? err_sys(err, "hear the container's monitor") : got == 0 ? gone(err) : take_message(attach, &message, err);
+}
+
+static void show(struct attach *attach) {
+    size_t size = attach->shown.end - attach->shown.start;
+    ssize_t written = write(attach->shown.fd, attach->shown.data + attach->shown.start, size < WRITE_BYTES ? size : WRITE_BYTES);
+    if (written >= 0) {
+        attach->shown.start += (size_t)written;
+    } else if (errno != EAGAIN && errno != EINTR) {
+        attach->shown.start = attach->shown.end; // who reads us is gone; the container goes on
+    }
+}
+
+static int pass_input(struct attach *attach, const void *bytes, size_t size, struct err *err) {
+    attach->in_flight += size;
+    return say(attach, &(struct control_message){.kind = CONTROL_INPUT, .size = (uint32_t)size, .bytes = bytes}, err);
 }
 
 // Whether the keys are complete with these bytes. What belongs to them is held back, and given when it turns out to be something
 // else.
 static int pass_typed(struct attach *attach, const char *bytes, size_t size, struct err *err) {
     const char *keys = attach->request->detach_keys;
-    char out[2 * 4096];
+    char out[2 * TYPED_BYTES];
     size_t filled = 0, length = strlen(keys);
     for (size_t i = 0; i < size && !attach->end.detached; i++) {
         if (length > 0 && bytes[i] == keys[attach->matched]) {
@@ -95,20 +127,18 @@ static int pass_typed(struct attach *attach, const char *bytes, size_t size, str
         attach->end.detached = attach->matched > 0 && attach->matched == length;
     }
     attach->ended = attach->end.detached;
-    return filled == 0 ? 0
-                       : say(attach, &(struct control_message){.kind = CONTROL_INPUT, .size = (uint32_t)filled, .bytes = out}, err);
+    return filled == 0 ? 0 : pass_input(attach, out, filled, err);
 }
 
 static int read_input(struct attach *attach, struct err *err) {
-    char room[4096 - 64];
-    ssize_t got = read(attach->input, room, sizeof(room));
+    char room[PIPED_BYTES];
+    bool typed = attach->request->tty;
+    ssize_t got = read(attach->input, room, typed ? TYPED_BYTES - ATTACH_MAX_KEYS : sizeof(room));
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;
     }
     if (got > 0) {
-        return attach->request->tty
-                   ? pass_typed(attach, room, (size_t)got, err)
-                   : say(attach, &(struct control_message){.kind = CONTROL_INPUT, .size = (uint32_t)got, .bytes = room}, err);
+        return typed ? pass_typed(attach, room, (size_t)got, err) : pass_input(attach, room, (size_t)got, err);
     }
     attach->input = -1;
     return say(attach, &(struct control_message){.kind = CONTROL_INPUT_END}, err);
@@ -146,19 +176,29 @@ static int read_signals(struct attach *attach, struct err *err) {
     return 0;
 }
 
+// The monitor is not heard while something waits to be shown, and input is not read while it has enough of it: neither side ever waits
+// in a call for the other.
 static int serve(struct attach *attach, struct err *err) {
     while (!attach->ended) {
+        bool shows = attach->shown.start < attach->shown.end;
+        bool reads = attach->in_flight + PIPED_BYTES <= CONTROL_MAX_INPUT;
         struct pollfd polls[] = {
-            {.fd = attach->request->socket, .events = POLLIN},
+            {.fd = shows ? attach->shown.fd : attach->request->socket, .events = shows ? POLLOUT : POLLIN},
             {.fd = attach->signals_fd, .events = POLLIN},
-            {.fd = attach->input, .events = POLLIN},
+            {.fd = reads ? attach->input : -1, .events = POLLIN},
         };
         if (poll(polls, ARRAY_LEN(polls), -1) < 0 && errno != EINTR) {
             return err_sys(err, "wait for the container");
         }
-        if ((polls[1].revents && read_signals(attach, err) < 0) || (polls[2].revents && read_input(attach, err) < 0) ||
-            (!attach->ended && polls[0].revents && hear(attach, err) < 0)) {
+        if ((polls[1].revents && read_signals(attach, err) < 0) || (polls[2].revents && read_input(attach, err) < 0)) {
             return -1;
+        }
+        if (polls[0].revents && !attach->ended) {
+            if (shows) {
+                show(attach);
+            } else if (hear(attach, err) < 0) {
+                return -1;
+            }
         }
     }
     return 0;

@@ -9,6 +9,8 @@
 
 struct err;
 
+enum { ATTACH_MAX_KEYS = 16 };
+
 struct attach_request {
     int socket; // to the monitor, borrowed
     bool tty;   // the container has a terminal: ours becomes raw, and its size is passed on
@@ -23,6 +25,7 @@ struct attach_request {
 struct attach_end {
     bool detached; // by the keys
     int status;    // otherwise: the container's exit code
+    bool is_restarted; // it will be started again
 };
 
 // Returns when the container has ended, or the keys were typed. What the monitor says went wrong is the error.

@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,21 @@ int control_connect(const struct home *home, const char *id, struct err *err) {
     return fd_take(&fd);
 }
 
+int control_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) {
+    enum { NAP_US = 2000 };
+    for (int waited_us = 0;; waited_us += NAP_US) {
+        struct err gone;
+        if (record_lock(home, id, ret_dir, err) == 0) {
+            return 0;
+        }
+        AUTO_FD int monitor = err->kind == ERR_STATE ? control_connect(home, id, &gone) : -1;
+        if (err->kind != ERR_STATE || monitor >= 0 || waited_us >= CONTROL_PATIENCE_MS * 1000) {
+            return -1;
+        }
+        usleep(NAP_US);
+    }
+}
+
 int control_send(int fd, const struct control_message *message) {
     struct head head = {.kind = message->kind, .size = message->size, .value = message->value, .extra = message->extra};
     struct iovec parts[2] = {{&head, sizeof(head)}, {(void *)(uintptr_t)message->bytes, message->size}};
@@ -91,11 +107,4 @@ int control_receive(int fd, void *room, struct control_message *ret) {
     }
     *ret = (struct control_message){.kind = head.kind, .size = head.size, .value = head.value, .extra = head.extra, .bytes = room};
     return 1;
-}
-
-void control_wait_closed(int fd) {
-    char room[CONTROL_MAX_BYTES];
-    struct control_message message;
-    while (control_receive(fd, room, &message) > 0) {
-    }
 }

@@ -15,6 +15,7 @@
 struct buf;
 struct err;
 struct home;
+struct record_dir;
 
 enum control_kind {
     // from a command
@@ -26,11 +27,13 @@ enum control_kind {
     CONTROL_KILL,   // the same, by the user's wish: what ends by it is not restarted
     CONTROL_STOP,   // value: ms until it is killed, extra: the signal, 0: the container's own. Answered by ENDED
     CONTROL_WAIT,   // answered by ENDED
+    CONTROL_LOOK,   // answered by DONE when the container runs, is about to, or waits to be restarted
     CONTROL_RENAME, // bytes: the new name
     // from the monitor
     CONTROL_STARTED, // value: its process
     CONTROL_OUTPUT,  // value: 1 or 2; bytes
-    CONTROL_ENDED,   // value: exit code
+    CONTROL_TAKEN,   // value: how many bytes of INPUT, of those sent, make room for others
+    CONTROL_ENDED,   // value: exit code, extra: whether it will be started again
     CONTROL_DONE,
     CONTROL_FAILED, // bytes: a struct err
 };
@@ -42,7 +45,12 @@ enum control_attach {
     CONTROL_ATTACH_ENDS = 8,  // the end of its input is the end of the container's
 };
 
-enum { CONTROL_MAX_BYTES = 32 << 10 }; // behind the head
+enum {
+    CONTROL_MAX_BYTES = 32 << 10, // behind the head
+    // Of input that the monitor has not said to have TAKEN. It is less than what a socket holds, so that no other message has to wait.
+    CONTROL_MAX_INPUT = 64 << 10,
+    CONTROL_PATIENCE_MS = 10000, // with who has a container's lock and is no monitor
+};
 
 struct control_message {
     uint32_t kind;
@@ -57,11 +65,12 @@ int control_listen(const struct home *home, const char *id, struct err *err) MUS
 // Connects. ERR_NOT_FOUND: there is no monitor.
 int control_connect(const struct home *home, const char *id, struct err *err) MUST_CHECK;
 
+// Takes the lock of a container's folder, waiting for commands that have it for a moment. ERR_STATE: a monitor has it. ENOENT as
+// errnum: there is no such folder any more.
+int control_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
+
 // Sends one message; -1 and errno, EAGAIN where the other side does not read and the socket does not wait.
 int control_send(int fd, const struct control_message *message) MUST_CHECK;
-
-// Waits until the other side has closed its end; what it still says is dropped.
-void control_wait_closed(int fd);
 
 // Receives one; bytes are in `room`, of CONTROL_MAX_BYTES. 1; 0 when the other side is gone; -1 and errno.
 int control_receive(int fd, void *room, struct control_message *ret) MUST_CHECK;

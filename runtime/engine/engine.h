@@ -24,6 +24,7 @@ struct engine_end {
     char id[ENGINE_ID_SIZE];
     bool goes_on; // detached: from the beginning, or by keys
     int status;   // otherwise: its exit code, or 128 + signal
+    bool is_restarted; // it has ended so, and will be started again
 };
 
 // A new container, up to where it could be started.

@@ -23,8 +23,17 @@ int live_make(const struct home *home, const char *id, struct err *err) {
     return mkdirat(home->live_fd, id, 0711) < 0 && errno != EEXIST ? err_sys(err, "make the container's run-time folder") : 0;
 }
 
+static const char *const files[] = {"hosts", "hostname", "resolv.conf"}; // in the order they are written
+
+void live_empty(const struct home *home, const char *id) {
+    for (size_t i = ARRAY_LEN(files); i-- > 0;) {
+        char path[RECORD_ID_SIZE + 16];
+        snprintf(path, sizeof(path), "%.64s/%s", id, files[i]);
+        unlinkat(home->live_fd, path, 0);
+    }
+}
+
 void live_remove(const struct home *home, const char *id) {
-    static const char *const files[] = {"hosts", "hostname", "resolv.conf"}; // in the order they are written
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         char path[RECORD_ID_SIZE + 16];

@@ -20,6 +20,9 @@ int live_make(const struct home *home, const char *id, struct err *err) MUST_CHE
 // Removes it with all that is in it; one that is not there is fine. What cannot be removed is told as a warning.
 void live_remove(const struct home *home, const char *id);
 
+// Removes the files that each start writes; the folder, and the monitor's socket in it, stay.
+void live_empty(const struct home *home, const char *id);
+
 // Calls `look` for all that have a folder. Returns whether the whole store has been looked at since the reboot.
 bool live_each(const struct home *home, void (*look)(const struct home *home, const char *id));
 

@@ -6,6 +6,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/container/container.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
@@ -94,6 +95,22 @@ static void write_down_or_warn(struct monitor *monitor) {
 
 // --- the container's life ---
 
+static void reap(struct monitor *monitor) {
+    struct record *record = monitor->request->record;
+    struct supervised_end end;
+    struct err err;
+    if (supervised_collect(monitor->container, &end, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+    supervised_destroy(monitor->container);
+    monitor->container = NULL;
+    record->pid = 0;
+    record->exit_code = end.status;
+    record->out_of_memory = end.out_of_memory;
+    record->finished_s = time(NULL);
+    monitor->kill_at_ms = 0;
+}
+
 static int start(struct monitor *monitor, struct err *err) {
     const struct monitor_container *container = &monitor->request->container;
     struct record *record = monitor->request->record;
@@ -104,32 +121,32 @@ static int start(struct monitor *monitor, struct err *err) {
         fd_close(&stdio[i]);
     }
     if (result < 0) {
+        monitor_close_streams(monitor);
         return -1;
     }
     monitor_take_console(monitor);
+    monitor->started_ms = clock_now_ms();
     record->pid = supervised_pid(monitor->container);
     record->started = true;
+    record->restarting = false;
     record->started_s = time(NULL);
     record->finished_s = 0;
-    return write_down(monitor, err);
+    if (write_down(monitor, err) < 0) {
+        // Nobody would know what it is.
+        monitor_signal(monitor, SIGKILL);
+        reap(monitor);
+        monitor_close_streams(monitor);
+        return -1;
+    }
+    return 0;
 }
 
+// Its processes are dead first, so that its pipes have an end.
 static void collect(struct monitor *monitor) {
-    struct record *record = monitor->request->record;
-    struct supervised_end end;
-    struct err err;
+    reap(monitor);
     monitor_drain(monitor);
-    if (supervised_collect(monitor->container, &end, &err) < 0) {
-        log_warn("%s", err.text);
-    }
-    supervised_destroy(monitor->container);
-    monitor->container = NULL;
     monitor_close_streams(monitor);
-    record->pid = 0;
-    record->exit_code = end.status;
-    record->out_of_memory = end.out_of_memory;
-    record->finished_s = time(NULL);
-    monitor->kill_at_ms = 0;
+    log_file_settle(monitor->log);
 }
 
 void monitor_signal(struct monitor *monitor, int signal) {
@@ -138,15 +155,45 @@ void monitor_signal(struct monitor *monitor, int signal) {
     }
 }
 
-void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal) {
-    monitor->request->record->stopped = true;
-    write_down_or_warn(monitor);
+// What shall end must not be held where it stands.
+static void thaw(struct monitor *monitor) {
+    struct err not_paused;
+    if (monitor->container) {
+        (void)!container_resume(monitor->request->home->oci_root, monitor->request->dir->id, &not_paused);
+    }
+}
+
+static void end_container(struct monitor *monitor, int64_t timeout_ms, int signal) {
     monitor_signal(monitor, signal ? signal : monitor->request->stop_signal);
+    thaw(monitor);
     int64_t kill_at_ms = clock_now_ms() + (timeout_ms < 0 ? 0 : timeout_ms);
     // The soonest of several wishes counts.
     if (timeout_ms >= 0 && (monitor->kill_at_ms == 0 || kill_at_ms < monitor->kill_at_ms)) {
         monitor->kill_at_ms = kill_at_ms;
     }
+}
+
+void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal) {
+    monitor->request->record->stopped = true;
+    write_down_or_warn(monitor);
+    end_container(monitor, timeout_ms, signal);
+}
+
+int monitor_kill(struct monitor *monitor, int signal, struct err *err) {
+    struct record *record = monitor->request->record;
+    bool ends = signal == SIGKILL || signal == monitor->request->stop_signal;
+    if (!monitor->container && !(record->restarting && ends)) {
+        return err_set(err, ERR_STATE, record->restarting ? "it waits to be restarted, and has no process now" : "it is not running");
+    }
+    if (ends) {
+        record->stopped = true;
+        write_down_or_warn(monitor);
+    }
+    monitor_signal(monitor, signal);
+    if (ends) {
+        thaw(monitor);
+    }
+    return 0;
 }
 
 int monitor_rename(struct monitor *monitor, const char *name, struct err *err) {
@@ -156,13 +203,11 @@ int monitor_rename(struct monitor *monitor, const char *name, struct err *err) {
 
 // --- the loop ---
 
+// The host goes down, or somebody ends us by hand: the container goes first, and that it was so is not the user's wish.
 static void take_signals(struct monitor *monitor) {
     struct signalfd_siginfo info;
     while (read(monitor->signals_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        // The host goes down, or somebody ends us by hand: the container goes first, and that it was so is not the user's wish.
-        bool stopped = monitor->request->record->stopped;
-        monitor_stop(monitor, SHUTDOWN_TIMEOUT_MS, 0);
-        monitor->request->record->stopped = stopped;
+        end_container(monitor, SHUTDOWN_TIMEOUT_MS, 0);
         monitor->ending = true;
     }
 }
@@ -175,10 +220,12 @@ static void accept_clients(struct monitor *monitor) {
 }
 
 static int wait_ms(const struct monitor *monitor) {
-    int64_t least_ms = log_file_is_pending(monitor->log) ? LOG_SETTLE_MS : INT32_MAX;
-    if (monitor->kill_at_ms != 0) {
-        int64_t left_ms = monitor->kill_at_ms - clock_now_ms();
-        least_ms = left_ms < least_ms ? left_ms : least_ms;
+    const int64_t due_ms[] = {monitor->kill_at_ms, monitor->restart_at_ms};
+    int64_t least_ms = log_file_is_pending(monitor->log) ? LOG_SETTLE_MS : INT32_MAX, now_ms = clock_now_ms();
+    for (size_t i = 0; i < ARRAY_LEN(due_ms); i++) {
+        if (due_ms[i] != 0 && due_ms[i] - now_ms < least_ms) {
+            least_ms = due_ms[i] - now_ms;
+        }
     }
     return least_ms == INT32_MAX ? -1 : least_ms < 0 ? 0 : (int)least_ms;
 }
@@ -187,14 +234,15 @@ static void kill_when_due(struct monitor *monitor) {
     if (monitor->kill_at_ms != 0 && clock_now_ms() >= monitor->kill_at_ms) {
         monitor->kill_at_ms = 0;
         monitor_signal(monitor, SIGKILL);
+        thaw(monitor);
     }
 }
 
-// One turn. True once the container has ended.
+// One turn. True once the container has ended; there may be none.
 static bool turn(struct monitor *monitor) {
     enum { FIXED = 3 };
     struct pollfd polls[MONITOR_MAX_POLLS];
-    polls[0] = (struct pollfd){.fd = supervised_pidfd(monitor->container), .events = POLLIN};
+    polls[0] = (struct pollfd){.fd = monitor->container ? supervised_pidfd(monitor->container) : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = monitor->signals_fd, .events = POLLIN};
     polls[2] = (struct pollfd){.fd = monitor->listen_fd, .events = POLLIN};
     size_t streams = monitor_poll_streams(monitor, polls + FIXED);
@@ -215,6 +263,7 @@ static bool turn(struct monitor *monitor) {
     if (polls[2].revents) {
         accept_clients(monitor);
     }
+    monitor_acknowledge_input(monitor);
     kill_when_due(monitor);
     return polls[0].revents != 0;
 }
@@ -246,11 +295,58 @@ static int begin(struct monitor *monitor, int starter, struct err *err) {
     return start(monitor, err);
 }
 
-static void live(struct monitor *monitor) {
-    while (!turn(monitor)) {
+// --- being started again ---
+
+static bool shall_end(const struct monitor *monitor) {
+    return monitor->ending || monitor->request->record->stopped;
+}
+
+// Tells whoever waits, and waits itself. False: somebody wants it to end now.
+static bool wait_to_restart(struct monitor *monitor) {
+    const struct monitor_container *container = &monitor->request->container;
+    struct record *record = monitor->request->record;
+    record->restarting = true;
+    container->ended(container->context, false, true);
+    monitor_tell_ended(monitor, record->exit_code, true);
+    monitor->delay_ms = restart_policy_delay_ms(monitor->delay_ms, clock_now_ms() - monitor->started_ms);
+    monitor->restart_at_ms = clock_now_ms() + monitor->delay_ms;
+    while (!shall_end(monitor) && clock_now_ms() < monitor->restart_at_ms) {
+        turn(monitor);
     }
-    collect(monitor);
-    log_file_settle(monitor->log);
+    monitor->restart_at_ms = 0;
+    return !shall_end(monitor);
+}
+
+// Who reads the log learns why it does not come up again; that it does not is an end like others.
+static void note_failure(struct monitor *monitor, const struct err *err) {
+    AUTO_BUF struct buf line = {0};
+    struct record *record = monitor->request->record;
+    record->exit_code = err->kind == ERR_NO_COMMAND ? 127 : err->kind == ERR_NOT_EXECUTABLE ? 126 : 125;
+    record->finished_s = time(NULL);
+    buf_add_format(&line, "coffer: restart: %s\n", err->text);
+    log_file_write(monitor->log, LOG_STDERR, line.data, line.size);
+    monitor->started_ms = clock_now_ms();
+}
+
+static void live(struct monitor *monitor) {
+    struct record *record = monitor->request->record;
+    while (true) {
+        while (monitor->container && !turn(monitor)) {
+        }
+        if (monitor->container) {
+            collect(monitor);
+        }
+        if (shall_end(monitor) || !restart_policy_wants(&monitor->request->restart, record->exit_code, record->restarts) ||
+            !wait_to_restart(monitor)) {
+            record->restarting = false;
+            return;
+        }
+        struct err err = {0};
+        record->restarts++;
+        if (start(monitor, &err) < 0) {
+            note_failure(monitor, &err);
+        }
+    }
 }
 
 static void monitor_finish(struct monitor *monitor) {
@@ -262,10 +358,11 @@ static void monitor_finish(struct monitor *monitor) {
     fd_close(&monitor->signals_fd);
 }
 
-// The lock goes first: who hears that the line is closed finds it free.
+// Who asks from here on finds nobody, and a lock that is free. All is written down; that is told then, to those that read it however
+// slowly.
 static void let_go(struct monitor *monitor) {
+    fd_close(&monitor->listen_fd);
     record_dir_finish(monitor->request->dir);
-    monitor_finish(monitor);
 }
 
 void monitor_run(const struct monitor_request *request, int starter) {
@@ -276,14 +373,18 @@ void monitor_run(const struct monitor_request *request, int starter) {
     monitor.clients[0].attached = request->starter_attached;
     if (begin(&monitor, starter, &err) < 0) {
         container->ended(container->context, true, false);
-        tell_starter(&monitor, &(struct control_message){.kind = CONTROL_FAILED, .size = sizeof(err), .bytes = &err});
         let_go(&monitor);
+        tell_starter(&monitor, &(struct control_message){.kind = CONTROL_FAILED, .size = sizeof(err), .bytes = &err});
+        monitor_finish(&monitor);
         return;
     }
     tell_starter(&monitor, &(struct control_message){.kind = CONTROL_STARTED, .value = request->record->pid});
     live(&monitor);
+    accept_clients(&monitor);
+    monitor_hear_clients(&monitor);
     container->ended(container->context, true, true);
-    monitor_tell_ended(&monitor, request->record->exit_code);
-    monitor_flush_clients(&monitor);
     let_go(&monitor);
+    monitor_tell_ended(&monitor, request->record->exit_code, false);
+    monitor_flush_clients(&monitor);
+    monitor_finish(&monitor);
 }

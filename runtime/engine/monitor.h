@@ -14,6 +14,7 @@
 
 #include "runtime/base/attr.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/restart_policy.h"
 
 #include <stdbool.h>
 
@@ -41,6 +42,7 @@ struct monitor_request {
     bool tty, interactive;
     unsigned starter_attached; // enum control_attach: who has started it
     int stop_signal;
+    struct restart_policy restart;
 };
 
 // Becomes the monitor: the calling process is a clone made for it, and has no threads. starter: a control socket to the command

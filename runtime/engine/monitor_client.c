@@ -95,21 +95,22 @@ void monitor_tell_output(struct monitor *monitor, int stream, const void *data, 
     }
 }
 
-void monitor_tell_ended(struct monitor *monitor, int status) {
-    const struct control_message message = {.kind = CONTROL_ENDED, .value = status};
+void monitor_tell_ended(struct monitor *monitor, int status, bool is_restarted) {
+    const struct control_message message = {.kind = CONTROL_ENDED, .value = status, .extra = is_restarted};
     for (size_t i = monitor->client_count; i-- > 0;) {
         struct monitor_client *client = &monitor->clients[i];
         if (client->waits || (client->attached & CONTROL_ATTACH_OUTPUT)) {
             client->waits = false;
-            client->attached = 0;
+            client->attached &= CONTROL_ATTACH_HOLDS; // it gets what is kept for it, however slowly
             monitor_tell(monitor, client, &message);
         }
     }
 }
 
 bool monitor_is_held(const struct monitor *monitor) {
+    static const unsigned holding = CONTROL_ATTACH_HOLDS | CONTROL_ATTACH_OUTPUT;
     for (size_t i = 0; i < monitor->client_count; i++) {
-        if (monitor->clients[i].kept.size > 0 && (monitor->clients[i].attached & CONTROL_ATTACH_HOLDS)) {
+        if (monitor->clients[i].kept.size > 0 && (monitor->clients[i].attached & holding) == holding) {
             return true;
         }
     }
@@ -150,9 +151,24 @@ static void take_size(const struct monitor *monitor, const struct control_messag
     }
 }
 
-static void take_input(struct monitor *monitor, const struct monitor_client *client, const struct control_message *message) {
-    if (client->attached & CONTROL_ATTACH_INPUT) {
+// False: it sends more than it may.
+static bool take_input(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
+    bool taken = (client->attached & CONTROL_ATTACH_INPUT) && monitor->ours[monitor->request->tty ? 1 : 0] >= 0;
+    client->owed += message->size;
+    if (taken) {
         buf_add(&monitor->input, message->bytes, message->size);
+    }
+    return client->owed <= CONTROL_MAX_INPUT;
+}
+
+void monitor_acknowledge_input(struct monitor *monitor) {
+    for (size_t i = monitor->client_count; i-- > 0 && monitor->input.size <= CONTROL_MAX_BYTES;) {
+        struct monitor_client *client = &monitor->clients[i];
+        const struct control_message message = {.kind = CONTROL_TAKEN, .value = (int64_t)client->owed};
+        if (client->owed > 0) {
+            client->owed = 0;
+            monitor_tell(monitor, client, &message);
+        }
     }
 }
 
@@ -160,6 +176,12 @@ static void answer(struct monitor *monitor, struct monitor_client *client, int r
     const struct control_message done = {.kind = CONTROL_DONE};
     const struct control_message failed = {.kind = CONTROL_FAILED, .size = sizeof(*err), .bytes = err};
     monitor_tell(monitor, client, result < 0 ? &failed : &done);
+}
+
+static void take_kill(struct monitor *monitor, struct monitor_client *client, int signal) {
+    struct err err = {0};
+    int result = monitor_kill(monitor, signal, &err);
+    answer(monitor, client, result, &err);
 }
 
 static void take_rename(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
@@ -179,8 +201,7 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         take_attach(monitor, client, (unsigned)message->value);
         break;
     case CONTROL_INPUT:
-        take_input(monitor, client, message);
-        break;
+        return take_input(monitor, client, message);
     case CONTROL_INPUT_END:
         monitor->input_ends = monitor->input_ends || (client->attached & CONTROL_ATTACH_ENDS);
         break;
@@ -191,8 +212,12 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         monitor_signal(monitor, (int)message->value);
         break;
     case CONTROL_KILL:
-        monitor->request->record->stopped = true;
-        monitor_signal(monitor, (int)message->value);
+        take_kill(monitor, client, (int)message->value);
+        break;
+    case CONTROL_LOOK:
+        if (!monitor->container && !monitor->request->record->restarting) {
+            return false;
+        }
         answer(monitor, client, 0, &none);
         break;
     case CONTROL_STOP:
@@ -211,28 +236,33 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
     return true;
 }
 
-// Its place may be another one's, or nobody's, when this returns.
-static void hear(struct monitor *monitor, size_t index) {
+// Whether there may be more. Its place may be another one's, or nobody's, when this returns false.
+static bool hear(struct monitor *monitor, size_t index) {
     char room[CONTROL_MAX_BYTES];
     struct control_message message;
-    struct monitor_client *client = &monitor->clients[index];
-    int got = control_receive(client->fd, room, &message);
+    int fd = monitor->clients[index].fd;
+    int got = control_receive(fd, room, &message);
     if (got < 0 && errno == EAGAIN) {
-        return;
+        return false;
     }
-    if (got <= 0 || !take_message(monitor, client, &message)) {
+    if (got <= 0 || !take_message(monitor, &monitor->clients[index], &message)) {
         drop(monitor, index);
+        return false;
+    }
+    return index < monitor->client_count && monitor->clients[index].fd == fd; // an answer may have found it gone
+}
+
+void monitor_hear_clients(struct monitor *monitor) {
+    for (size_t i = monitor->client_count; i-- > 0;) {
+        while (hear(monitor, i)) {
+        }
     }
 }
 
 size_t monitor_poll_clients(struct monitor *monitor, struct pollfd *polls) {
-    // Who types is not listened to while the container does not take what was typed.
-    bool full = monitor->input.size > CONTROL_MAX_BYTES;
     for (size_t i = 0; i < monitor->client_count; i++) {
-        struct monitor_client *client = &monitor->clients[i];
-        bool deaf = full && (client->attached & CONTROL_ATTACH_INPUT);
-        polls[i] =
-            (struct pollfd){.fd = client->fd, .events = (short)((deaf ? 0 : POLLIN) | (client->kept.size > 0 ? POLLOUT : 0))};
+        const struct monitor_client *client = &monitor->clients[i];
+        polls[i] = (struct pollfd){.fd = client->fd, .events = (short)(POLLIN | (client->kept.size > 0 ? POLLOUT : 0))};
     }
     return monitor->client_count;
 }
@@ -247,7 +277,7 @@ void monitor_step_clients(struct monitor *monitor, const struct pollfd *polls, s
         if ((events & POLLOUT) && !send_kept(&monitor->clients[i])) {
             drop(monitor, i);
         } else if (events & (POLLIN | POLLHUP | POLLERR)) {
-            hear(monitor, i);
+            (void)hear(monitor, i);
         }
     }
 }

@@ -21,6 +21,7 @@ struct monitor_client {
     int fd;
     unsigned attached; // enum control_attach
     bool waits;        // for the end
+    size_t owed;       // bytes of input that it has not been told to be TAKEN
     struct buf kept;   // messages not sent yet, each with its head
 };
 
@@ -35,7 +36,9 @@ struct monitor {
     struct monitor_client clients[MONITOR_MAX_CLIENTS];
     size_t client_count;
     int64_t kill_at_ms; // 0: never
-    bool ending;
+    int64_t started_ms;
+    int64_t delay_ms, restart_at_ms; // 0: none yet; it is not waited for
+    bool ending;                     // and not restarted
 };
 
 // --- monitor_stream.c: the container's standard descriptors ---
@@ -47,7 +50,7 @@ void monitor_close_streams(struct monitor *monitor);
 size_t monitor_poll_streams(struct monitor *monitor, struct pollfd *polls);
 void monitor_step_streams(struct monitor *monitor, const struct pollfd *polls, size_t count);
 
-// What the container has left in its pipes when it has ended.
+// What the container has left in its pipes when it has ended: all is taken, and kept for who is attached.
 void monitor_drain(struct monitor *monitor);
 
 // --- monitor_client.c: the commands ---
@@ -56,10 +59,16 @@ void monitor_add_client(struct monitor *monitor, int fd);
 size_t monitor_poll_clients(struct monitor *monitor, struct pollfd *polls);
 void monitor_step_clients(struct monitor *monitor, const struct pollfd *polls, size_t count);
 
+// What they have said so far and nobody has heard yet.
+void monitor_hear_clients(struct monitor *monitor);
+
+// Lets them send more input where there is room for it.
+void monitor_acknowledge_input(struct monitor *monitor);
+
 // To one that is there, and to all that are attached with output or wait.
 void monitor_tell(struct monitor *monitor, struct monitor_client *client, const struct control_message *message);
 void monitor_tell_output(struct monitor *monitor, int stream, const void *data, size_t size);
-void monitor_tell_ended(struct monitor *monitor, int status);
+void monitor_tell_ended(struct monitor *monitor, int status, bool is_restarted);
 
 // Whether an attached command holds the container's output up.
 bool monitor_is_held(const struct monitor *monitor);
@@ -72,6 +81,7 @@ void monitor_close_clients(struct monitor *monitor);
 
 void monitor_signal(struct monitor *monitor, int signal);
 void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal);
+int monitor_kill(struct monitor *monitor, int signal, struct err *err) MUST_CHECK;
 int monitor_rename(struct monitor *monitor, const char *name, struct err *err) MUST_CHECK;
 
 #endif

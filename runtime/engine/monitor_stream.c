@@ -1,3 +1,4 @@
+#include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/supervise.h"
@@ -9,7 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 2000 }; // for pipes that a process outside the container keeps open
+enum {
+    DRAIN_MS = 2000, // for pipes that a process outside the container keeps open
+    DRAIN_BYTES = 512 * MONITOR_READ_BYTES,
+};
 
 // The container's end of a pipe that it writes to can be read from, too: where we are gone it has a reader in itself, so that it is
 // not killed by SIGPIPE, and who comes after us finds what it wrote.
@@ -142,12 +146,16 @@ void monitor_step_streams(struct monitor *monitor, const struct pollfd *polls, s
 }
 
 void monitor_drain(struct monitor *monitor) {
+    int64_t until_ms = clock_now_ms() + DRAIN_MS;
+    size_t left = DRAIN_BYTES;
     for (int i = 1; i < 3; i++) {
-        // The container's processes are dead: what is there now is all there will be, but for a stranger's.
-        while (monitor->ours[i] >= 0) {
-            monitor_flush_clients(monitor);
+        // What is there now is all there will be, but for a stranger's that has the pipe.
+        while (monitor->ours[i] >= 0 && left > 0) {
+            int64_t left_ms = until_ms - clock_now_ms();
             struct pollfd poll_fd = {.fd = monitor->ours[i], .events = POLLIN};
-            if (!read_output(monitor, i) && (monitor->ours[i] < 0 || poll(&poll_fd, 1, DRAIN_MS) <= 0)) {
+            if (read_output(monitor, i)) {
+                left -= MONITOR_READ_BYTES;
+            } else if (monitor->ours[i] < 0 || poll(&poll_fd, 1, left_ms < 0 ? 0 : (int)left_ms) <= 0) {
                 break;
             }
         }

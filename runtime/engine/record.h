@@ -81,6 +81,9 @@ bool record_is_running(const struct home *home, const char *id);
 // Opens and locks the folder of a container that does not run; ERR_STATE when it does.
 int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
 
+// Whether its monitor was killed, and it goes on. The caller holds the lock.
+bool record_runs_alone(const struct home *home, const char *id);
+
 // Removes run-time state, writable layer, range of ids, name and folder; volumes of its own when told, and with --rm. The caller
 // holds the lock.
 int record_remove(const struct home *home, struct record_dir *dir, bool volumes, struct err *err) MUST_CHECK;

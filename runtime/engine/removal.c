@@ -77,8 +77,7 @@ void record_settle(const struct home *home, const struct record_dir *dir) {
     live_remove(home, dir->id);
 }
 
-// Its monitor was killed, and it goes on.
-static bool runs_alone(const struct home *home, const char *id) {
+bool record_runs_alone(const struct home *home, const char *id) {
     AUTO_ARENA struct arena arena = {0};
     struct oci_state state;
     struct err gone;
@@ -102,7 +101,7 @@ static void sweep_one(const struct home *home, const char *id) {
         }
         return;
     }
-    if (runs_alone(home, id)) {
+    if (record_runs_alone(home, id)) {
         return;
     }
     if (!is_debris(home, id)) {

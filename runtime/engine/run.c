@@ -1,11 +1,13 @@
 // Containers that are made and started: by a monitor, which is a clone of this process.
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/container/foreground.h"
 #include "runtime/engine/attach.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/monitor.h"
 #include "runtime/engine/start.h"
+#include "runtime/engine/target.h"
 #include "runtime/kernel/process.h"
 
 #include <errno.h>
@@ -15,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_KEYS = 16 };
+enum { MAX_ATTEMPTS = 16 };
 static const char default_keys[] = "ctrl-p,ctrl-q";
 
 // A monitor at work, as its starter has it.
@@ -40,6 +42,7 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .interactive = start->request->interactive,
         .starter_attached = attached,
         .stop_signal = start_stop_signal(start),
+        .restart = start_restart_policy(start),
     };
     monitor_run(&request, socket);
     _exit(0);
@@ -73,7 +76,7 @@ static unsigned attach_flags(const struct engine_attach *attach) {
 
 static int serve(const struct start *start, const struct engine_attach *attach, const struct started *started,
                  struct engine_end *ret, struct err *err) {
-    char keys[MAX_KEYS];
+    char keys[ATTACH_MAX_KEYS];
     struct attach_end end;
     if (attach_parse_keys(attach->detach_keys ? attach->detach_keys : default_keys, keys, sizeof(keys), err) < 0) {
         return -1;
@@ -90,6 +93,7 @@ static int serve(const struct start *start, const struct engine_attach *attach, 
         return -1;
     }
     ret->goes_on = end.detached;
+    ret->is_restarted = end.is_restarted;
     ret->status = end.status;
     return 0;
 }
@@ -100,31 +104,33 @@ static void wait_for_monitor(const struct started *started) {
     process_reap(started->pidfd, &ignored);
 }
 
+// Where we stay with it, a signal that comes while it is being started reaches it when it has been.
+static int start_and_serve(struct start *start, const struct engine_attach *attach, struct started *started, struct engine_end *ret,
+                           struct err *err) {
+    sigset_t before;
+    if (foreground_block(&before, err) < 0) {
+        return -1;
+    }
+    int result = start_monitor(start, attach_flags(attach), started, err);
+    result = result < 0 ? -1 : serve(start, attach, started, ret, err);
+    foreground_unblock(&before);
+    return result;
+}
+
 static int run_started(struct start *start, const struct engine_attach *attach, struct engine_end *ret, struct err *err) {
     AUTO(started_finish) struct started started = {.socket = -1, .pidfd = -1};
-    char keys[MAX_KEYS];
+    char keys[ATTACH_MAX_KEYS];
     snprintf(ret->id, sizeof(ret->id), "%s", start->record.id);
     if (attach->detach_keys && attach_parse_keys(attach->detach_keys, keys, sizeof(keys), err) < 0) {
         start_ended(start, true, false);
         return -1;
     }
-    if (start_monitor(start, attach_flags(attach), &started, err) < 0) {
-        if (started.pidfd >= 0) {
-            wait_for_monitor(&started);
-        }
-        return -1;
-    }
-    if (!attach->output) {
-        ret->goes_on = true;
-        return 0;
-    }
-    if (serve(start, attach, &started, ret, err) < 0) {
-        return -1;
-    }
-    if (!ret->goes_on) {
+    ret->goes_on = !attach->output;
+    int result = attach->output ? start_and_serve(start, attach, &started, ret, err) : start_monitor(start, 0, &started, err);
+    if (started.pidfd >= 0 && (result < 0 ? !record_is_running(&start->home, ret->id) : !ret->goes_on && !ret->is_restarted)) {
         wait_for_monitor(&started);
     }
-    return 0;
+    return result;
 }
 
 int engine_create(const struct engine *engine, const struct run_request *request, char ret_id[ENGINE_ID_SIZE], struct err *err) {
@@ -152,21 +158,44 @@ int engine_run(const struct engine *engine, const struct run_request *request, s
     return run_started(&start, &attach, ret, err) < 0 ? err_in(err, "run %s", request->image) : 0;
 }
 
+// What the lock was taken by: 1: it runs; 0: it has ended meanwhile.
+static int is_running(const struct engine *engine, const char *id, const struct engine_attach *attach, struct err *err) {
+    AUTO_TARGET struct target target = TARGET_NONE;
+    struct control_message answer;
+    if (target_open(&target, engine, id, err) < 0) {
+        return -1;
+    }
+    int result = target_ask(&target, &(struct control_message){.kind = CONTROL_LOOK}, &answer, err);
+    if (result > 0 && target_runs(&target) && attach->output) {
+        return err_set(err, ERR_STATE, "its monitor was killed, nobody carries its output; stop it first");
+    }
+    return result < 0 ? -1 : result == 0 || target_runs(&target);
+}
+
 int engine_start(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
                  struct err *err) {
     AUTO_START struct start start = START_NONE;
+    AUTO_HOME struct home home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1};
     char id[RECORD_ID_SIZE];
     *ret = (struct engine_end){.goes_on = true};
-    AUTO_HOME struct home home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1};
     if (home_open(engine, &home, err) < 0 || record_find(&home, name, id, err) < 0) {
         return -1;
     }
     snprintf(ret->id, sizeof(ret->id), "%s", id);
-    if (start_open(&start, engine, id, err) < 0) {
-        return err->kind == ERR_STATE && !attach->output ? 0 : err_in(err, "start %s", name);
+    // Each attempt but the last found one that ended just then.
+    for (int attempts = 0; start_open(&start, engine, id, err) < 0; attempts++) {
+        int result = err->kind == ERR_STATE && attempts < MAX_ATTEMPTS ? is_running(engine, id, attach, err) : -1;
+        if (result < 0) {
+            return err_in(err, "start %s", name);
+        }
+        if (result > 0) {
+            return attach->output ? engine_attach(engine, name, attach, ret, err) : 0;
+        }
+        start_finish(&start);
+        start = (struct start)START_NONE;
     }
-    start.record.stopped = false;
-    start.record.out_of_memory = false;
+    start.record.stopped = start.record.restarting = start.record.out_of_memory = false;
+    start.record.restarts = 0;
     struct engine_attach wanted = *attach;
     wanted.input = attach->input && start.request->interactive;
     return run_started(&start, &wanted, ret, err) < 0 ? err_in(err, "start %s", name) : 0;

@@ -7,11 +7,13 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/supervise.h"
+#include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/etc.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/request_json.h"
+#include "runtime/engine/restart_policy.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
 #include "runtime/kernel/names.h"
@@ -68,8 +70,18 @@ static const char *request_text(struct start *start) {
 
 static int check_request(const struct run_request *request, struct err *err) {
     const char *userns = request->userns;
+    struct restart_policy restart;
     if (userns && strcmp(userns, "host") != 0 && strcmp(userns, "auto") != 0) {
         return err_set(err, ERR_INPUT, "--userns: expected host or auto, found \"%s\"", userns);
+    }
+    if (request->stop_signal && name_signal(request->stop_signal) <= 0) {
+        return err_set(err, ERR_INPUT, "--stop-signal: expected a name such as TERM or a number, found \"%s\"", request->stop_signal);
+    }
+    if (restart_policy_parse(request->restart, &restart, err) < 0) {
+        return -1;
+    }
+    if (request->remove && restart.kind != RESTART_NO) {
+        return err_set(err, ERR_INPUT, "--rm and --restart exclude each other: what is removed when it has ended is not started again");
     }
     return 0;
 }
@@ -145,7 +157,7 @@ static int make_record(struct start *start, struct err *err) {
     *record = (struct record){
         .name = name,
         .image = start->request->image,
-        .image_id = start->image->id,
+        .image_id = arena_copy_string(&start->arena, start->image->id),
         .command = shown_command(start),
         .request = request_text(start),
         .created_s = time(NULL),
@@ -306,6 +318,10 @@ void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
     connection_release(&start->connection);
+    if (for_good) {
+        image_close(start->image); // and its lock, before anybody hears of the end
+        start->image = NULL;
+    }
     if (has_run ? for_good && start->record.remove : start->is_new) {
         remove_all(start, !has_run);
         return;
@@ -315,6 +331,8 @@ void start_ended(void *context, bool for_good, bool has_run) {
     }
     if (for_good) {
         record_settle(&start->home, &start->dir);
+    } else {
+        live_empty(&start->home, start->dir.id);
     }
 }
 
@@ -345,14 +363,26 @@ int start_new(struct start *start, const struct engine *engine, const struct run
 
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
     start->request = &start->stored;
-    if (begin(start, engine, err) < 0 || record_lock(&start->home, id, &start->dir, err) < 0 ||
-        record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
+    if (begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
+        return -1;
+    }
+    if (record_runs_alone(&start->home, id)) {
+        return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
+    }
+    if (record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
         request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || read_log_options(start, err) < 0 ||
         open_image(start, start->record.image_id, err) < 0) {
         return -1;
     }
     set_ids(start);
     return take_volumes(start, err) < 0 ? -1 : live_make(&start->home, id, err);
+}
+
+struct restart_policy start_restart_policy(const struct start *start) {
+    struct restart_policy policy;
+    struct err checked;
+    (void)!restart_policy_parse(start->request->restart, &policy, &checked);
+    return policy;
 }
 
 int start_stop_signal(const struct start *start) {

@@ -13,6 +13,7 @@
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
+#include "runtime/engine/restart_policy.h"
 
 struct engine;
 struct err;
@@ -65,5 +66,6 @@ void start_ended(void *context, bool for_good, bool has_run);
 
 // The signal that stops it.
 int start_stop_signal(const struct start *start);
+struct restart_policy start_restart_policy(const struct start *start);
 
 #endif

@@ -1,0 +1,102 @@
+#include "runtime/engine/target.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/request_json.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+void target_finish(struct target *target) {
+    fd_close(&target->socket);
+    home_finish(&target->home);
+    arena_finish(&target->arena);
+}
+
+static int read_record(struct target *target, struct err *err) {
+    return record_read(&target->home, &target->arena, target->id, &target->record, err) < 0 ||
+                   request_read_json(target->record.request, &target->arena, &target->request, err) < 0
+               ? -1
+               : 0;
+}
+
+// Who holds the lock and is no monitor yet is about to become one, or to let go.
+static int find_monitor(struct target *target, struct err *err) {
+    enum { NAP_US = 2000 };
+    for (int waited_us = 0;; waited_us += NAP_US) {
+        fd_close(&target->socket);
+        target->socket = control_connect(&target->home, target->id, err);
+        if (target->socket >= 0 || err->kind != ERR_NOT_FOUND) {
+            return target->socket < 0 ? -1 : 0;
+        }
+        if (!record_is_running(&target->home, target->id) || waited_us >= CONTROL_PATIENCE_MS * 1000) {
+            return 0;
+        }
+        usleep(NAP_US);
+    }
+}
+
+// The record is read behind the look for a monitor: one that has ended has left its last word there.
+static int look(struct target *target, struct err *err) {
+    return find_monitor(target, err) < 0 || read_record(target, err) < 0 ? -1 : 0;
+}
+
+int target_open(struct target *target, const struct engine *engine, const char *name, struct err *err) {
+    if (home_open(engine, &target->home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&target->home);
+    return record_find(&target->home, name, target->id, err) < 0 || look(target, err) < 0 ? -1 : 0;
+}
+
+// 1: nobody is there any more.
+static int ask_once(const struct target *target, const struct control_message *wish, struct control_message *ret_answer,
+                    struct err *err) {
+    char room[CONTROL_MAX_BYTES];
+    bool sent = control_send(target->socket, wish) == 0;
+    int got = sent ? control_receive(target->socket, room, ret_answer) : -1;
+    if (got < 0 && (sent || (errno != EPIPE && errno != ECONNRESET))) {
+        return err_sys(err, "talk to the monitor of container %.12s", target->id);
+    }
+    if (got > 0 && ret_answer->kind == CONTROL_FAILED && ret_answer->size == sizeof(*err)) {
+        memcpy(err, ret_answer->bytes, sizeof(*err));
+        return -1;
+    }
+    ret_answer->bytes = NULL;
+    return got > 0 ? 0 : 1;
+}
+
+int target_ask(struct target *target, const struct control_message *wish, struct control_message *ret_answer, struct err *err) {
+    while (target->socket >= 0) {
+        int result = ask_once(target, wish, ret_answer, err);
+        if (result <= 0) {
+            return result;
+        }
+        fd_close(&target->socket);
+        if (!record_exists(&target->home, target->id)) {
+            return 1;
+        }
+        if (look(target, err) < 0) {
+            return record_exists(&target->home, target->id) ? -1 : 1;
+        }
+    }
+    return 1;
+}
+
+enum record_state target_state(const struct target *target) {
+    return record_state(&target->home, &target->record);
+}
+
+bool target_runs(const struct target *target) {
+    enum record_state state = target_state(target);
+    return target->socket >= 0 || state == RECORD_RUNNING || state == RECORD_PAUSED;
+}
+
+int target_not_running(const struct target *target, const char *verb, const char *name, struct err *err) {
+    return err_set(err, ERR_STATE,
+                   target_state(target) == RECORD_RESTARTING ? "%s %s: it waits to be restarted; try again when it runs"
+                                                             : "%s %s: it is not running",
+                   verb, name);
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# Containers of an ordinary user that live on.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+    needs_root # to become the user
+    needs umoci busybox setpriv newuidmap
+    make_user
+    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
+    HOME_DIR=$BATS_TEST_TMPDIR/home
+    mkdir "$HOME_DIR"
+    chown "$TEST_UID" "$HOME_DIR"
+    layout=$(make_image tiny)
+    chmod -R a+rX "$layout"
+    mine load -q --name tiny "oci:$layout:tiny" > /dev/null
+}
+
+teardown() {
+    mine ps -aq | while read -r id; do
+        mine rm -f "$id" > /dev/null
+    done
+    nothing_left
+}
+
+mine() {
+    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" timeout -k 2 60 \
+        "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
+}
+
+nothing_left() {
+    local left
+    for _ in $(seq 100); do
+        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names,store/ids} -mindepth 1 -not -name .pending 2> /dev/null
+            pgrep -u "$TEST_UID" -f "$HOME_DIR" || true)
+        [ -n "$left" ] || return 0
+        sleep 0.1
+    done
+    echo "left behind: $left" | head -20
+    return 1
+}
+
+state() {
+    mine ps -a --format '{{.Names}} {{.State}}' | sed -n "s/^$1 //p"
+}
+
+until_true() {
+    for _ in $(seq 200); do
+        "$@" > /dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    echo "never true: $*"
+    return 1
+}
+
+is_state() {
+    [ "$(state "$1")" = "$2" ]
+}
+
+logs_have() {
+    mine logs "$1" 2>&1 | grep -q -- "$2"
+}
+
+@test "rootless: started, looked into, stopped by its own signal, started again" {
+    mine run -d --name box tiny sh -c 'trap "echo got TERM; exit 7" TERM; echo more >> /file; echo ready; while true; do sleep 0.05; done' > /dev/null
+    until_true logs_have box ready
+    [ "$(mine exec box id -u)" = 0 ]
+    [ "$(echo in | mine exec -i box cat)" = in ]
+    mine stop box
+    [[ $(mine ps -a --format '{{.Status}}') == "Exited (7) "* ]]
+    logs_have box 'got TERM'
+    mine start box
+    until_true mine exec box sh -c 'test $(grep -c more /file) = 2'
+    mine rename box other
+    mine kill other
+    [ "$(mine wait other)" = 137 ]
+    mine start other
+    mine rm -f other
+}
+
+@test "rootless: attached, and restarted" {
+    mine run -d -i --name box tiny sh -c 'read line; echo "read $line"; sleep 0.2; exit 6' > /dev/null
+    run mine attach box <<< word
+    [ "$status" -eq 6 ]
+    [ "$output" = "read word" ]
+    mine run -d --name other --restart on-failure:2 tiny sh -c 'echo run; exit 3' > /dev/null
+    until_true is_state other exited
+    [ "$(mine logs other | grep -c run)" = 3 ]
+}
+
+@test "rootless: kill -9 of the monitor, and of the client" {
+    mine run -d --name box tiny sleep 100 > /dev/null
+    pgrep -u "$TEST_UID" -x coffer-monitor | xargs kill -KILL
+    [[ $(mine ps --format '{{.Status}}') == "Up "*" (its monitor was killed)" ]]
+    mine stop -t 0 box
+    [ "$(state box)" = exited ]
+    mine run --rm --name other tiny sh -c 'sleep 0.5' &
+    local pid=$!
+    until_true is_state other running
+    pgrep -u "$TEST_UID" -f 'run --rm --name other' | xargs kill -KILL
+    wait "$pid" || true
+    until_true is_state other ""
+}
