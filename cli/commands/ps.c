@@ -71,6 +71,14 @@ static void add_row(struct table *table, const struct record *record, enum recor
     set_status(table, record, state, attended);
 }
 
+static bool read_again(const struct home *home, struct arena *arena, struct record *record) {
+    struct record now;
+    struct err gone;
+    bool read = record_read(home, arena, record->id, &now, &gone) == 0;
+    *record = read ? now : *record;
+    return read;
+}
+
 static int run(struct context *context, struct err *err) {
     const struct ps_request *request = context->request;
     const struct engine engine = engine_of(context);
@@ -100,6 +108,9 @@ static int run(struct context *context, struct err *err) {
     }
     for (size_t i = 0; i < count; i++) {
         enum record_state state = record_state(&home, &records[i]);
+        if (state == RECORD_EXITED && !records[i].finished_s && !read_again(&home, &context->arena, &records[i])) {
+            continue; // it has ended, and was removed, while we looked
+        }
         if (request->all || (state != RECORD_CREATED && state != RECORD_EXITED)) {
             add_row(&table, &records[i], state, record_is_running(&home, records[i].id));
         }

@@ -1,81 +1,24 @@
 #include "cli/commands/all.h"
 #include "cli/commands/engine.h"
+#include "cli/commands/env.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
-#include "runtime/base/mem.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/request.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 #include <unistd.h>
-
-enum { ENV_FILE_MAX_BYTES = 1 << 20 };
 
 struct run_options {
     struct run_request run;
     struct strv env_files;
     struct strv env;
 };
-
-// NAME alone means the caller's value, and nothing when he has none (docker).
-static void add_variable(struct strv *env, const char *text) {
-    if (strchr(text, '=')) {
-        strv_add(env, text);
-        return;
-    }
-    const char *value = getenv(text);
-    if (value) {
-        strv_add_format(env, "%s=%s", text, value);
-    }
-}
-
-static int read_env_file(struct strv *env, const char *path, struct err *err) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    if (fd_read_file(AT_FDCWD, path, ENV_FILE_MAX_BYTES, &text, &size, err) < 0) {
-        return err_in(err, "--env-file");
-    }
-    unsigned number = 0;
-    char *rest = text;
-    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        number++;
-        line += strspn(line, " \t");
-        line[strcspn(line, "\r")] = '\0';
-        if (!*line || *line == '#') {
-            continue;
-        }
-        size_t name = strcspn(line, "=");
-        if (name == 0 || strcspn(line, " \t") < name) {
-            return err_set(err, ERR_INPUT, "--env-file %s: line %u: expected NAME=VALUE or NAME", path, number);
-        }
-        add_variable(env, line);
-    }
-    return 0;
-}
-
-static int fill_env(const struct run_options *options, struct strv *env, struct err *err) {
-    for (size_t i = 0; i < options->env_files.count; i++) {
-        if (read_env_file(env, options->env_files.items[i], err) < 0) {
-            return -1;
-        }
-    }
-    for (size_t i = 0; i < options->env.count; i++) {
-        const char *text = options->env.items[i];
-        if (!*text || *text == '=') {
-            return err_set(err, ERR_INPUT, "--env \"%s\": expected NAME=VALUE or NAME", text);
-        }
-        add_variable(env, text);
-    }
-    return 0;
-}
 
 static int check(const struct run_request *run, struct err *err) {
     if (run->tty && !isatty(STDIN_FILENO) && run->interactive) {
@@ -113,7 +56,7 @@ static int run(struct context *context, struct err *err) {
     struct run_request request = options->run;
     AUTO_STRV struct strv env = {0};
     fill_operands(context, &request);
-    if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
+    if (env_fill(&options->env_files, &options->env, &env, err) < 0 || check(&request, err) < 0) {
         return -1;
     }
     request.env = env;
@@ -153,7 +96,7 @@ static int create(struct context *context, struct err *err) {
     fill_operands(context, &request);
     request.cwd = cwd;
     request.home = getenv("HOME");
-    if (fill_env(options, &env, err) < 0 || check(&request, err) < 0) {
+    if (env_fill(&options->env_files, &options->env, &env, err) < 0 || check(&request, err) < 0) {
         return -1;
     }
     request.env = env;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { BLOCK_BYTES = 8192, STATIC_BLOCKS = 16 };
 
@@ -23,7 +24,7 @@ enum { BLOCK_ROOM = BLOCK_BYTES - sizeof(struct arena_block) };
 // for each, twice: it keeps nothing that is free. One bit a block, taken with atomic operations, as arenas may be other threads'.
 static struct {
     uint32_t taken;
-    alignas(max_align_t) char blocks[STATIC_BLOCKS][BLOCK_BYTES];
+    alignas(BLOCK_BYTES) char blocks[STATIC_BLOCKS][BLOCK_BYTES];
 } fixed;
 
 static struct arena_block *take_fixed(void) {
@@ -60,6 +61,14 @@ void arena_finish(struct arena *arena) {
         used = BLOCK_ROOM; // of older ones only as much is known; the larger are never fixed
     }
     *arena = (struct arena){0};
+}
+
+void arena_trim(void) {
+    for (unsigned i = 0; i < STATIC_BLOCKS; i++) {
+        if ((fixed.taken & 1u << i) == 0) {
+            madvise(fixed.blocks[i], BLOCK_BYTES, MADV_DONTNEED); // reads as zeros then, as it is to
+        }
+    }
 }
 
 static struct arena_block *new_block(size_t room) {

@@ -17,6 +17,9 @@ struct arena {
 void arena_finish(struct arena *arena);
 #define AUTO_ARENA AUTO(arena_finish)
 
+// Gives what no arena uses back to the kernel: for a process that is going to be there for long. Only while no other thread has arenas.
+void arena_trim(void);
+
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(2)));
 void *arena_array(struct arena *arena, size_t count, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(2, 3)));
 char *arena_copy_string(struct arena *arena, const char *text) __attribute__((malloc, returns_nonnull));

@@ -42,7 +42,7 @@ struct execution {
     struct arena arena;
     struct state_dir dir;
     struct container_record record;
-    const struct oci_config *config; // the container's; NULL when none was kept
+    const struct oci_config *config; // the container's; NULL when it is not known
     struct oci_process process;      // the new one
     int init;                        // pidfd of the container's first process
     uint64_t joined;                 // namespaces, CLONE_NEW*
@@ -77,7 +77,7 @@ static int find_container(struct execution *execution, struct err *err) {
         snapshot_read_both(&execution->dir, &execution->arena, &execution->record, &config, err) < 0) {
         return -1;
     }
-    execution->config = config;
+    execution->config = config ? config : options->config;
     execution->init = execution->record.pid > 0 ? removal_open_process(&execution->record, err) : -1;
     if (execution->record.pid > 0 && execution->init < 0) {
         if (err->kind != ERR_STATE) {
@@ -253,6 +253,7 @@ static int make_plan(struct execution *execution, struct err *err) {
     config.process = &execution->process;
     const struct container_options container = {
         .config = &config,
+        .user = options->named_user,
         .kept_fds = options->kept_fds,
         .listen_fds = options->listen_fds,
         .listen_names = options->listen_names,

@@ -27,6 +27,7 @@ struct oci_process;
 struct exec_options {
     const char *root; // run-time root
     const char *id;
+    const struct oci_config *config; // the container's, where none was kept at create
 
     const struct oci_process *process; // a whole one; then what follows up to no_new_privileges says nothing
     const char *const *args;           // NULL behind the last
@@ -34,6 +35,7 @@ struct exec_options {
     const char *cwd;
     const struct strv *env;             // NAME=VALUE: added, or in the place of one of that name
     const char *user;                   // UID[:GID]
+    const char *named_user;             // in its place: "name[:group]", looked up inside
     const struct strv *additional_gids; // added
     const struct strv *caps;            // by name: added to the bounding, effective and permitted sets
     const char *apparmor_profile;

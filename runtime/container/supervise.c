@@ -1,11 +1,14 @@
 #include "runtime/container/supervise.h"
 
+#include "runtime/base/arena.h"
 #include "runtime/base/err.h"
-#include "runtime/base/log.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
 #include "runtime/container/create.h"
 #include "runtime/container/options.h"
+#include "runtime/container/removal.h"
+#include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
 #include "specs/oci_config.h"
@@ -14,65 +17,91 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+// What is kept of the making: little, as this is there for as long as the container.
 struct supervised {
-    const struct container_options *options;
-    struct creation creation;
+    char *root, *id;
+    bool has_memory_limit;
+    struct launched launched;
+    int console;
 };
 
+static int make(struct creation *creation, const struct container_options *options, struct err *err) {
+    if (creation_begin(creation, options, false, false, err) < 0) {
+        return -1;
+    }
+    if (creation_run_hooks(creation, options, OCI_HOOK_POSTSTART, err) < 0) {
+        creation_remove(creation, options);
+        return -1;
+    }
+    return 0;
+}
+
+// The lock of its folder goes with the rest: from here on it is anybody's, by its id.
 int container_supervise(const struct container_options *options, struct supervised **ret, struct err *err) {
+    AUTO_CREATION struct creation creation = CREATION_NONE;
+    if (make(&creation, options, err) < 0) {
+        return -1;
+    }
     struct supervised *supervised = mem_alloc(sizeof(*supervised));
-    *supervised = (struct supervised){.options = options, .creation = CREATION_NONE};
-    if (creation_begin(&supervised->creation, options, false, false, err) < 0) {
-        supervised_destroy(supervised);
-        return -1;
-    }
-    if (creation_run_hooks(&supervised->creation, options, OCI_HOOK_POSTSTART, err) < 0) {
-        creation_remove(&supervised->creation, options);
-        supervised_destroy(supervised);
-        return -1;
-    }
-    state_dir_finish(&supervised->creation.dir); // and its lock: from here on it is anybody's, by its id
+    *supervised = (struct supervised){
+        .root = mem_format("%s", options->root),
+        .id = mem_format("%s", options->id),
+        .has_memory_limit = creation.plan.limits.memory_bytes.set,
+        .launched = creation.launched,
+        .console = fd_take(&creation.console),
+    };
+    creation.launched = (struct launched){.pid = -1, .pidfd = -1, .channel = -1};
     *ret = supervised;
     return 0;
 }
 
 pid_t supervised_pid(const struct supervised *supervised) {
-    return supervised->creation.launched.pid;
+    return supervised->launched.pid;
 }
 
 int supervised_pidfd(const struct supervised *supervised) {
-    return supervised->creation.launched.pidfd;
+    return supervised->launched.pidfd;
 }
 
 int supervised_console(const struct supervised *supervised) {
-    return supervised->creation.console;
+    return supervised->console;
 }
 
+// Its cgroup is still there.
 static bool ran_out_of_memory(const struct supervised *supervised) {
-    struct cgroup_stats stats;
-    if (supervised->creation.cgroup.count == 0 || !supervised->creation.plan.limits.memory_bytes.set) {
-        return false;
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    struct container_record record;
+    struct cgroup_stats stats = {.oom_kills = CGROUP_UNKNOWN};
+    struct err gone;
+    if (supervised->has_memory_limit && state_dir_open(supervised->root, supervised->id, &dir, &gone) == 0 &&
+        state_dir_read(&dir, &arena, &record, &gone) == 0 && removal_open_cgroup(&record, &host, &cgroup, &gone) == 0 &&
+        cgroup.count > 0) {
+        cgroup_read_stats(&cgroup, &stats);
     }
-    cgroup_read_stats(&supervised->creation.cgroup, &stats);
     return stats.oom_kills != CGROUP_UNKNOWN && stats.oom_kills > 0;
 }
 
 int supervised_collect(struct supervised *supervised, struct supervised_end *ret, struct err *err) {
-    struct launched *launched = &supervised->creation.launched;
     siginfo_t end = {0};
-    process_reap(launched->pidfd, &end);
-    launched->pid = -1;
+    process_reap(supervised->launched.pidfd, &end);
+    supervised->launched.pid = -1;
     *ret = (struct supervised_end){
         .status = end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status,
         .out_of_memory = ran_out_of_memory(supervised),
     };
     // By its id: somebody may have been quicker.
-    return container_delete(supervised->options->root, supervised->options->id, true, err);
+    return container_delete(supervised->root, supervised->id, true, err);
 }
 
 void supervised_destroy(struct supervised *supervised) {
     if (supervised) {
-        creation_finish(&supervised->creation);
+        fd_close(&supervised->console);
+        launched_finish(&supervised->launched);
+        free(supervised->root);
+        free(supervised->id);
         free(supervised);
     }
 }

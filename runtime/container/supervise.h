@@ -14,8 +14,7 @@ struct container_options;
 struct err;
 struct supervised;
 
-// Makes the container and lets its command run. The options, and what they point to, are borrowed until supervised_destroy();
-// give_stdio is taken. Kinds of errors as container_run() has them; nothing is left then.
+// Makes the container and lets its command run. give_stdio is taken. Kinds of errors as container_run() has them; nothing is left then.
 int container_supervise(const struct container_options *options, struct supervised **ret, struct err *err) MUST_CHECK;
 
 pid_t supervised_pid(const struct supervised *supervised);

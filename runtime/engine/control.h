@@ -46,7 +46,7 @@ enum control_attach {
 };
 
 enum {
-    CONTROL_MAX_BYTES = 32 << 10, // behind the head
+    CONTROL_MAX_BYTES = 16 << 10, // behind the head
     // Of input that the monitor has not said to have TAKEN. It is less than what a socket holds, so that no other message has to wait.
     CONTROL_MAX_INPUT = 64 << 10,
     CONTROL_PATIENCE_MS = 10000, // with who has a container's lock and is no monitor

@@ -67,7 +67,7 @@ struct engine_exec {
     const char *const *command; // NULL-terminated
     size_t command_count;
     bool interactive, tty, detach, privileged;
-    const char *user; // UID[:GID]
+    const char *user;    // as run has it; NULL: the container's own
     const char *workdir;
     const struct strv *env; // NAME=VALUE
 };

@@ -3,6 +3,7 @@
 #include "runtime/base/strv.h"
 #include "runtime/container/exec.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/start.h"
 #include "runtime/engine/stdio.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
@@ -10,6 +11,10 @@
 int engine_exec(const struct engine *engine, const char *name, const struct engine_exec *exec, int *ret_status, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     AUTO_STRV struct strv caps = {0};
+    AUTO_STRV struct strv env = {0};
+    if (exec->workdir && exec->workdir[0] != '/') {
+        return err_set(err, ERR_INPUT, "--workdir: expected an absolute path, found \"%s\"", exec->workdir);
+    }
     if (target_open(&target, engine, name, err) < 0) {
         return -1;
     }
@@ -19,6 +24,18 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     for (int i = 0; exec->privileged && name_of_capability(i); i++) {
         strv_add(&caps, name_of_capability(i));
     }
+    if (exec->tty) {
+        strv_add(&env, "TERM=xterm");
+    }
+    for (size_t i = 0; i < exec->env->count; i++) {
+        strv_set_env(&env, exec->env->items[i]);
+    }
+    // The low level keeps no configuration of what was made without a document: capabilities, filter and all are found as at the start.
+    AUTO_START struct start start = START_NONE;
+    struct oci_config *config;
+    if (start_describe(&start, engine, target.id, &config, err) < 0) {
+        return err_in(err, "exec %s", name);
+    }
     AUTO(stdio_finish) struct stdio stdio = {.theirs = {-1, -1, -1}, .ours = {-1, -1, -1}};
     if (!exec->tty && stdio_open(&stdio, exec->interactive, err) < 0) {
         return -1;
@@ -26,11 +43,12 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     const struct exec_options options = {
         .root = target.home.oci_root,
         .id = target.id,
+        .config = config,
         .args = exec->command,
         .arg_count = exec->command_count,
         .cwd = exec->workdir,
-        .env = exec->env,
-        .user = exec->user,
+        .env = &env,
+        .named_user = exec->user ? exec->user : target.record.user,
         .caps = &caps,
         .terminal = exec->tty,
         .detach = exec->detach,

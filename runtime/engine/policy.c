@@ -127,7 +127,8 @@ static int merge_seccomp(const struct run_request *run, struct arena *arena, str
     }
     const struct seccomp_target target = make_target(config->process);
     if (*wish && strcmp(wish, "default") != 0 && strcmp(wish, "builtin") != 0) {
-        return read_profile(wish, &target, arena, config, err);
+        const char *path = wish[0] == '/' || !run->cwd ? wish : arena_format(arena, "%s/%s", run->cwd, wish);
+        return read_profile(path, &target, arena, config, err);
     }
     config->os.seccomp = seccomp_profile_default(&target, arena);
     return 0;

@@ -156,6 +156,7 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_string(&writer, "image", record->image);
     json_write_string(&writer, "imageId", record->image_id);
     json_write_string(&writer, "command", record->command);
+    json_write_string(&writer, "user", record->user);
     json_write_i64(&writer, "created", record->created_s);
     json_write_i64(&writer, "started", record->started_s);
     json_write_i64(&writer, "finished", record->finished_s);
@@ -224,6 +225,7 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .image = copy_member(arena, object, "image"),
         .image_id = copy_member(arena, object, "imageId"),
         .command = copy_member(arena, object, "command"),
+        .user = copy_member(arena, object, "user"),
         .request = copy_text(arena, object, "request"),
         .mounts = copy_text(arena, object, "mounts"),
         .created_s = number(object, "created"),
@@ -270,7 +272,9 @@ enum record_state record_state(const struct home *home, const struct record *rec
     if (container_state(home->oci_root, record->id, &arena, &state, &gone) < 0) {
         return attended ? (record->started ? RECORD_RUNNING : RECORD_CREATED) : RECORD_EXITED;
     }
-    return state.status == OCI_STATUS_PAUSED ? RECORD_PAUSED : state.status == OCI_STATUS_STOPPED ? RECORD_EXITED : RECORD_RUNNING;
+    // Whose monitor is there has not ended before that says so: it may be about to start it again.
+    bool ended = state.status == OCI_STATUS_STOPPED && !attended;
+    return state.status == OCI_STATUS_PAUSED ? RECORD_PAUSED : ended ? RECORD_EXITED : RECORD_RUNNING;
 }
 
 // --- finding ---

@@ -26,6 +26,7 @@ struct record {
     const char *image;    // as the user named it
     const char *image_id; // sha256:...
     const char *command;  // for people
+    const char *user;     // "name[:group]" of its process, looked up inside; of the request, or the image's
     const char *request;  // what was wished for, as JSON (request_json.h)
     const char *mounts;   // what of it is mounted, as JSON (mount_list.h)
     int64_t created_s;    // since 1970

@@ -41,7 +41,7 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .tty = start->request->tty,
         .interactive = start->request->interactive,
         .starter_attached = attached,
-        .stop_signal = start_stop_signal(start),
+        .stop_signal = start->stop_signal,
         .restart = start_restart_policy(start),
     };
     monitor_run(&request, socket);

@@ -29,8 +29,21 @@
 #include <time.h>
 #include <unistd.h>
 
+// What a running container does without: its image but for the lock, and its configuration.
+static void release(struct start *start) {
+    if (start->image && start->image_lock < 0) {
+        start->image_lock = fd_take(&start->image->lock_fd);
+    }
+    image_close(start->image);
+    start->image = NULL;
+    store_close(start->store);
+    start->store = NULL;
+    arena_finish(&start->turn_arena);
+}
+
 void start_finish(struct start *start) {
     image_close(start->image);
+    fd_close(&start->image_lock);
     store_close(start->store);
     record_dir_finish(&start->dir);
     home_finish(&start->home);
@@ -60,6 +73,11 @@ static const char *shown_command(struct start *start) {
         buf_add_format(&text, "%s%s", text.size ? " " : "", own ? start->request->command[i] : image->cmd[i]);
     }
     return arena_copy_string(&start->arena, buf_string(&text));
+}
+
+static const char *named_user(struct start *start) {
+    const char *image = start->image->config.settings.user;
+    return arena_copy_string(&start->arena, start->request->user ? start->request->user : image && *image ? image : "0");
 }
 
 static const char *request_text(struct start *start) {
@@ -159,6 +177,7 @@ static int make_record(struct start *start, struct err *err) {
         .image = start->request->image,
         .image_id = arena_copy_string(&start->arena, start->image->id),
         .command = shown_command(start),
+        .user = named_user(start),
         .request = request_text(start),
         .created_s = time(NULL),
         .remove = start->request->remove,
@@ -268,11 +287,11 @@ static int write_files(struct start *start, struct err *err) {
     return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
 }
 
-int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
-    struct start *start = context;
-    arena_finish(&start->turn_arena); // of the start before
+static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
+    if (!start->image && open_image(start, start->record.image_id, err) < 0) {
+        return -1;
+    }
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
-    const struct image_settings *image = &start->image->config.settings;
     struct oci_config *config;
     if (connection_take(&start->connection, &start->home, &start->record, start->request, err) < 0 ||
         make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
@@ -293,9 +312,7 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
         .bundle = folder,
         .config = config,
         .layers = &start->layers,
-        .user = start->request->user          ? start->request->user
-                : image->user && *image->user ? image->user
-                                              : "0",
+        .user = start->record.user,
         .make_cwd = true,
         .reaper = start->request->init,
         .attach_network = start->connection.taken ? connection_attach : NULL,
@@ -304,6 +321,13 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
         .give_stdio = start->request->tty ? NULL : stdio,
     };
     return container_supervise(&start->options, ret, err);
+}
+
+int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
+    struct start *start = context;
+    int result = make_container(start, stdio, ret, err);
+    release(start);
+    return result;
 }
 
 static void remove_all(struct start *start, bool volumes) {
@@ -319,8 +343,9 @@ void start_ended(void *context, bool for_good, bool has_run) {
     struct err err;
     connection_release(&start->connection);
     if (for_good) {
-        image_close(start->image); // and its lock, before anybody hears of the end
+        image_close(start->image);
         start->image = NULL;
+        fd_close(&start->image_lock); // before anybody hears of the end
     }
     if (has_run ? for_good && start->record.remove : start->is_new) {
         remove_all(start, !has_run);
@@ -334,6 +359,13 @@ void start_ended(void *context, bool for_good, bool has_run) {
     } else {
         live_empty(&start->home, start->dir.id);
     }
+}
+
+static int stop_signal(const struct start *start) {
+    const char *image = start->image->config.settings.stop_signal;
+    const char *name = start->request->stop_signal ? start->request->stop_signal : image && *image ? image : "SIGTERM";
+    int signal = name_signal(name);
+    return signal > 0 ? signal : SIGTERM;
 }
 
 static int begin(struct start *start, const struct engine *engine, struct err *err) {
@@ -353,12 +385,21 @@ int start_new(struct start *start, const struct engine *engine, const struct run
         return -1;
     }
     if (make_record(start, err) == 0 && make_upper(start, err) == 0 && fill_volumes(start, err) == 0) {
+        start->stop_signal = stop_signal(start);
         return 0;
     }
     if (start->dir.fd >= 0) {
         remove_all(start, true);
     }
     return err_in(err, "%s %s", verb, request->image);
+}
+
+static int read_record(struct start *start, const char *id, struct err *err) {
+    return record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
+                   request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 ||
+                   open_image(start, start->record.image_id, err) < 0
+               ? -1
+               : 0;
 }
 
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
@@ -369,13 +410,24 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
     if (record_runs_alone(&start->home, id)) {
         return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
     }
-    if (record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
-        request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || read_log_options(start, err) < 0 ||
-        open_image(start, start->record.image_id, err) < 0) {
+    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0) {
         return -1;
     }
     set_ids(start);
+    start->stop_signal = stop_signal(start);
     return take_volumes(start, err) < 0 ? -1 : live_make(&start->home, id, err);
+}
+
+int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) {
+    start->request = &start->stored;
+    start->engine = engine;
+    snprintf(start->dir.id, sizeof(start->dir.id), "%s", id);
+    if (home_open(engine, &start->home, err) < 0 || read_record(start, id, err) < 0 ||
+        mount_list_read(start->record.mounts, &start->arena, &start->mounts, err) < 0) {
+        return -1;
+    }
+    set_ids(start);
+    return make_config(start, ret, err);
 }
 
 struct restart_policy start_restart_policy(const struct start *start) {
@@ -383,11 +435,4 @@ struct restart_policy start_restart_policy(const struct start *start) {
     struct err checked;
     (void)!restart_policy_parse(start->request->restart, &policy, &checked);
     return policy;
-}
-
-int start_stop_signal(const struct start *start) {
-    const char *image = start->image->config.settings.stop_signal;
-    const char *name = start->request->stop_signal ? start->request->stop_signal : image && *image ? image : "SIGTERM";
-    int signal = name_signal(name);
-    return signal > 0 ? signal : SIGTERM;
 }

@@ -18,6 +18,7 @@
 struct engine;
 struct err;
 struct image;
+struct oci_config;
 struct store;
 struct supervised;
 
@@ -28,7 +29,8 @@ struct start {
     struct arena arena;
     struct home home;
     struct store *store;
-    struct image *image; // with a shared lock: it cannot be removed
+    struct image *image; // NULL while the container runs: it is opened again for a restart
+    int image_lock;      // shared: it cannot be removed
     struct record_dir dir;
     struct record record;
     struct log_options log_options;
@@ -37,7 +39,8 @@ struct start {
     bool user_namespace;
     struct id_range range;
     struct connection connection;
-    // Of the start at hand, one of several where it is restarted: the low level borrows them while the container runs.
+    int stop_signal;
+    // Of the start at hand, one of several where it is restarted.
     struct arena turn_arena;
     struct config_request config_request;
     struct container_layers layers;
@@ -46,7 +49,7 @@ struct start {
 
 #define START_NONE                                                                                                                 \
     {                                                                                                                              \
-        .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 }                           \
+        .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 }                           \
     }
 
 void start_finish(struct start *start);
@@ -60,12 +63,13 @@ int start_new(struct start *start, const struct engine *engine, const struct run
 // One that is there, by its id; it does not run, and its lock is taken.
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) MUST_CHECK;
 
+// The configuration of one that runs, as its start had it; it lives in `start`.
+int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) MUST_CHECK;
+
 // As monitor_container has them; context: a struct start.
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 
-// The signal that stops it.
-int start_stop_signal(const struct start *start);
 struct restart_policy start_restart_policy(const struct start *start);
 
 #endif

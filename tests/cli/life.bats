@@ -335,29 +335,6 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     fails '--detach-keys: expected keys such as ctrl-p,ctrl-q, found "none"' coffer attach --detach-keys none box
 }
 
-@test "exec: input, terminal, variables, directory, user, exit codes" {
-    coffer run -d --name box tiny sleep 100 > /dev/null
-    run coffer exec box sh -c 'exit 33'
-    [ "$status" -eq 33 ]
-    [ "$(echo in | coffer exec -i box cat)" = in ]
-    [ -z "$(echo in | coffer exec box cat)" ]
-    [ "$(coffer exec -e ONE=1 -e TWO=2 box sh -c 'echo $ONE$TWO')" = 12 ]
-    [ "$(coffer exec -w /etc box sh -c pwd)" = /etc ]
-    [ "$(coffer exec -u 1000:2000 box sh -c 'id -u; id -g')" = $'1000\n2000' ]
-    run -127 coffer exec box no-such-command
-    [ "$output" = 'coffer: exec box: command "no-such-command": executable file not found in $PATH of the container' ]
-    run coffer exec box /etc/passwd
-    [ "$status" -eq 126 ]
-    coffer exec -d box sh -c 'sleep 0.2; echo late > /file'
-    until_true coffer exec box grep -q late /file
-    printf '%s\n' 'see # ' 'type tty\r' 'see /dev/pts' 'type exit 5\r' > "$BATS_TEST_TMPDIR/script"
-    run python3 "$BATS_TEST_DIRNAME/terminal.py" "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" exec -it box sh \
-        < "$BATS_TEST_TMPDIR/script"
-    [ "$status" -eq 5 ]
-    coffer stop -t 0 box
-    fails 'exec box: it is not running' coffer exec box true
-}
-
 @test "pause, unpause, and what is done to one that is paused" {
     coffer run -d --name box tiny sh -c "$catcher" > /dev/null
     until_true logs_have box ready
@@ -584,6 +561,18 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     until_true is_state box exited
     [[ $(coffer ps -a --format '{{.Status}}') == "Exited (7) "* ]]
     grep -q '"stopped":false' "$(coffer_store)"/containers/*/record.json
+}
+
+@test "a monitor needs little memory" {
+    [[ $BUILD != */san ]] || skip "the sanitisers have memory of their own"
+    coffer run -d --name box tiny sleep 100 > /dev/null
+    coffer run -d --name other --restart always --memory 64m tiny sleep 100 > /dev/null
+    local pid sum
+    for pid in $(monitors); do
+        sum=$(awk '/^Private_(Dirty|Clean)/ { sum += $2 } END { print sum }' "/proc/$pid/smaps_rollup")
+        echo "# monitor: $sum kB" >&3
+        [ "$sum" -lt 300 ]
+    done
 }
 
 @test "a log on a full disk blocks nobody" {
