@@ -117,8 +117,23 @@ static int descend(struct call *call, struct option_words *words, struct err *er
     return 0;
 }
 
-// A global option that was given behind the command is said to belong before it, rather than to be unknown.
+static const struct unserved_flag *find_unserved(const struct command *command, const char *word) {
+    size_t length = word && strncmp(word, "--", 2) == 0 ? strcspn(word + 2, "=") : 0;
+    for (const struct unserved_flag *flag = command->unserved; flag && flag->name && length > 0; flag++) {
+        if (strlen(flag->name) == length && strncmp(flag->name, word + 2, length) == 0) {
+            return flag;
+        }
+    }
+    return NULL;
+}
+
+// What is said of an unknown flag: one of others that we do not serve yet; or a global option that was given behind the command, which
+// belongs before it.
 static int misplaced_option(const struct call *call, const struct option_words *words, struct err *err) {
+    const struct unserved_flag *unserved = find_unserved(call->context->command, words->unknown);
+    if (unserved) {
+        return err_set(err, ERR_UNSUPPORTED, "--%s is not served yet: %s", unserved->name, unserved->why);
+    }
     const struct command *above = call->low_level ? call->low_level : &command_coffer;
     const struct option_row *row = words->unknown ? option_named(above->options, words->unknown) : NULL;
     if (!row) {

@@ -31,6 +31,12 @@ enum command_flag {
 
 enum { COMMAND_ANY_COUNT = -1 };
 
+// A flag that others have for the same command, and why we do not.
+struct unserved_flag {
+    const char *name; // without the dashes
+    const char *why;  // behind a colon: what to do instead, or what is missing
+};
+
 struct command {
     const char *name;
     const char *aliases;     // other names, with spaces between; NULL for none
@@ -48,6 +54,7 @@ struct command {
     const struct option_row *options;
     size_t request_size;
     const void *request_defaults; // request_size bytes; NULL for zeroes
+    const struct unserved_flag *unserved; // ends with {0}; NULL for none
 
     // Returns the exit code of the program, or -1 with err filled.
     int (*run)(struct context *context, struct err *err);

@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENV_FILE_MAX_BYTES = 1 << 20 };
+enum { FILE_MAX_BYTES = 1 << 20 };
+
+// What differs between the two.
+struct kind {
+    const char *flag, *file_flag;
+    void (*add)(struct strv *list, const char *text);
+};
 
 static void add_variable(struct strv *env, const char *text) {
     if (strchr(text, '=')) {
@@ -22,11 +28,16 @@ static void add_variable(struct strv *env, const char *text) {
     }
 }
 
-static int read_env_file(struct strv *env, const char *path, struct err *err) {
+static void add_label(struct strv *labels, const char *text) {
+    AUTO_FREE char *label = mem_format("%s%s", text, strchr(text, '=') ? "" : "=");
+    strv_set_env(labels, label);
+}
+
+static int read_file(const struct kind *kind, struct strv *list, const char *path, struct err *err) {
     AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_file(AT_FDCWD, path, ENV_FILE_MAX_BYTES, &text, &size, err) < 0) {
-        return err_in(err, "--env-file");
+    if (fd_read_file(AT_FDCWD, path, FILE_MAX_BYTES, &text, &size, err) < 0) {
+        return err_in(err, "%s", kind->file_flag);
     }
     unsigned number = 0;
     char *rest = text;
@@ -39,25 +50,35 @@ static int read_env_file(struct strv *env, const char *path, struct err *err) {
         }
         size_t name = strcspn(line, "=");
         if (name == 0 || strcspn(line, " \t") < name) {
-            return err_set(err, ERR_INPUT, "--env-file %s: line %u: expected NAME=VALUE or NAME", path, number);
+            return err_set(err, ERR_INPUT, "%s %s: line %u: expected NAME=VALUE or NAME", kind->file_flag, path, number);
         }
-        add_variable(env, line);
+        kind->add(list, line);
     }
     return 0;
 }
 
-int env_fill(const struct strv *files, const struct strv *options, struct strv *env, struct err *err) {
+static int fill(const struct kind *kind, const struct strv *files, const struct strv *options, struct strv *list, struct err *err) {
     for (size_t i = 0; i < files->count; i++) {
-        if (read_env_file(env, files->items[i], err) < 0) {
+        if (read_file(kind, list, files->items[i], err) < 0) {
             return -1;
         }
     }
     for (size_t i = 0; i < options->count; i++) {
         const char *text = options->items[i];
         if (!*text || *text == '=') {
-            return err_set(err, ERR_INPUT, "--env \"%s\": expected NAME=VALUE or NAME", text);
+            return err_set(err, ERR_INPUT, "%s \"%s\": expected NAME=VALUE or NAME", kind->flag, text);
         }
-        add_variable(env, text);
+        kind->add(list, text);
     }
     return 0;
+}
+
+int env_fill(const struct strv *files, const struct strv *options, struct strv *env, struct err *err) {
+    static const struct kind kind = {"--env", "--env-file", add_variable};
+    return fill(&kind, files, options, env, err);
+}
+
+int labels_fill(const struct strv *files, const struct strv *options, struct strv *labels, struct err *err) {
+    static const struct kind kind = {"--label", "--label-file", add_label};
+    return fill(&kind, files, options, labels, err);
 }

@@ -2,9 +2,12 @@
 #include "cli/commands/engine.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/request.h"
+#include "runtime/engine/request_json.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -14,7 +17,7 @@ struct ps_request {
     bool all;
 };
 
-enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME };
+enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME, COLUMN_LABELS };
 
 static const struct table_column columns[] = {
     [COLUMN_ID] = {"ID", "CONTAINER ID", TABLE_QUIET, 12},
@@ -24,6 +27,7 @@ static const struct table_column columns[] = {
     [COLUMN_STATUS] = {"Status", "STATUS"},
     [COLUMN_STATE] = {"State", "STATE", TABLE_HIDDEN},
     [COLUMN_NAME] = {"Names", "NAMES"},
+    [COLUMN_LABELS] = {"Labels", "LABELS", TABLE_HIDDEN},
     {0},
 };
 
@@ -58,6 +62,21 @@ static void set_status(struct table *table, const struct record *record, enum re
     }
 }
 
+// As docker shows them: NAME=VALUE,...
+static void set_labels(struct table *table, const struct record *record) {
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_BUF struct buf text = {0};
+    struct run_request request;
+    struct err damaged;
+    if (request_read_json(record->request, &arena, &request, &damaged) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < request.labels.count; i++) {
+        buf_add_format(&text, "%s%s", i > 0 ? "," : "", request.labels.items[i]);
+    }
+    table_set(table, COLUMN_LABELS, "%s", buf_string(&text));
+}
+
 static void add_row(struct table *table, const struct record *record, enum record_state state, bool attended) {
     char age[OUTPUT_HUMAN_SIZE];
     int64_t now = time(NULL);
@@ -68,6 +87,7 @@ static void add_row(struct table *table, const struct record *record, enum recor
     table_set(table, COLUMN_CREATED, "%s ago", output_human_duration(now - record->created_s, age));
     table_set(table, COLUMN_STATE, "%s", record_state_name(state));
     table_set(table, COLUMN_NAME, "%s", record->name);
+    set_labels(table, record);
     set_status(table, record, state, attended);
 }
 

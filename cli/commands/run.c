@@ -16,8 +16,8 @@
 
 struct run_options {
     struct run_request run;
-    struct strv env_files;
-    struct strv env;
+    struct strv env_files, env;
+    struct strv label_files, labels;
 };
 
 static int check(const struct run_request *run, struct err *err) {
@@ -51,62 +51,73 @@ static int tell_id(const struct run_request *request, const char *id, struct err
     return output_write(&line, err);
 }
 
-static int run(struct context *context, struct err *err) {
-    const struct run_options *options = context->request;
-    struct run_request request = options->run;
-    AUTO_STRV struct strv env = {0};
-    fill_operands(context, &request);
-    if (env_fill(&options->env_files, &options->env, &env, err) < 0 || check(&request, err) < 0) {
-        return -1;
-    }
-    request.env = env;
-    const struct engine engine = engine_of(context);
+// What is made of the options for the engine, and lives as long.
+struct prepared {
+    struct run_request request;
+    struct strv env, labels;
     char cwd[PATH_MAX];
-    struct engine_end end;
-    if (!getcwd(cwd, sizeof(cwd))) {
+};
+
+static void prepared_finish(struct prepared *prepared) {
+    strv_finish(&prepared->env);
+    strv_finish(&prepared->labels);
+}
+
+static int prepare(struct context *context, struct prepared *prepared, struct err *err) {
+    const struct run_options *options = context->request;
+    struct run_request *request = &prepared->request;
+    *request = options->run;
+    fill_operands(context, request);
+    if (!getcwd(prepared->cwd, sizeof(prepared->cwd))) {
         return err_sys(err, "find the current directory");
     }
-    request.cwd = cwd;
-    request.home = getenv("HOME");
-    if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
+    request->cwd = prepared->cwd;
+    request->home = getenv("HOME");
+    if (env_fill(&options->env_files, &options->env, &prepared->env, err) < 0 ||
+        labels_fill(&options->label_files, &options->labels, &prepared->labels, err) < 0 || check(request, err) < 0) {
         return -1;
     }
-    int result = engine_run(&engine, &request, &end, err);
-    // Asked only behind a failure: a start pays nothing for it.
-    if (result < 0 && err->kind == ERR_NOT_FOUND && request.pull == PULL_MISSING && !store_has_image(context, request.image)) {
+    request->env = prepared->env;
+    request->labels = prepared->labels;
+    return request->pull == PULL_ALWAYS ? store_bring(context, request->image, err) : 0;
+}
+
+// Whether the image is fetched for another attempt. Asked only behind a failure: a start pays nothing for it.
+static bool can_be_brought(const struct context *context, const struct run_request *request, const struct err *err) {
+    return err->kind == ERR_NOT_FOUND && request->pull == PULL_MISSING && !store_has_image(context, request->image);
+}
+
+static int run(struct context *context, struct err *err) {
+    AUTO(prepared_finish) struct prepared prepared = {0};
+    const struct run_request *request = &prepared.request;
+    const struct engine engine = engine_of(context);
+    struct engine_end end;
+    if (prepare(context, &prepared, err) < 0) {
+        return -1;
+    }
+    int result = engine_run(&engine, request, &end, err);
+    if (result < 0 && can_be_brought(context, request, err)) {
         *err = (struct err){0};
-        result = store_bring(context, request.image, err) < 0 ? -1 : engine_run(&engine, &request, &end, err);
+        result = store_bring(context, request->image, err) < 0 ? -1 : engine_run(&engine, request, &end, err);
     }
     if (result < 0) {
         return -1;
     }
-    return end.goes_on ? tell_id(&request, end.id, err) : end.status;
+    return end.goes_on ? tell_id(request, end.id, err) : end.status;
 }
 
 static int create(struct context *context, struct err *err) {
-    const struct run_options *options = context->request;
-    struct run_request request = options->run;
-    AUTO_STRV struct strv env = {0};
+    AUTO(prepared_finish) struct prepared prepared = {0};
     AUTO_BUF struct buf line = {0};
-    char cwd[PATH_MAX], id[ENGINE_ID_SIZE];
+    char id[ENGINE_ID_SIZE];
     const struct engine engine = engine_of(context);
-    if (!getcwd(cwd, sizeof(cwd))) {
-        return err_sys(err, "find the current directory");
-    }
-    fill_operands(context, &request);
-    request.cwd = cwd;
-    request.home = getenv("HOME");
-    if (env_fill(&options->env_files, &options->env, &env, err) < 0 || check(&request, err) < 0) {
+    if (prepare(context, &prepared, err) < 0) {
         return -1;
     }
-    request.env = env;
-    if (request.pull == PULL_ALWAYS && store_bring(context, request.image, err) < 0) {
-        return -1;
-    }
-    int result = engine_create(&engine, &request, id, err);
-    if (result < 0 && err->kind == ERR_NOT_FOUND && request.pull == PULL_MISSING && !store_has_image(context, request.image)) {
+    int result = engine_create(&engine, &prepared.request, id, err);
+    if (result < 0 && can_be_brought(context, &prepared.request, err)) {
         *err = (struct err){0};
-        result = store_bring(context, request.image, err) < 0 ? -1 : engine_create(&engine, &request, id, err);
+        result = store_bring(context, prepared.request.image, err) < 0 ? -1 : engine_create(&engine, &prepared.request, id, err);
     }
     if (result < 0) {
         return -1;
@@ -131,6 +142,12 @@ static const struct option_row options[] = {
                   "What \"stop\" sends [default: the image's, or SIGTERM]"),
     OPTION_INT("stop-timeout", 0, "SECONDS", -1, 1 << 30, struct run_options, run.stop_timeout_s,
                "How long \"stop\" waits before it kills; -1: for ever [default 10]"),
+    OPTION_STRING("cidfile", 0, "FILE", struct run_options, run.cid_file, "Write its id into FILE, which must not be there",
+                  .complete = COMPLETE_FILE),
+    OPTION_LIST("label", 'l', "NAME=VALUE", struct run_options, labels, "Keep something for people and tools to find it by"),
+    OPTION_LIST("label-file", 0, "FILE", struct run_options, label_files, "Read labels from FILE, one a line",
+                .complete = COMPLETE_FILE),
+    OPTION_LIST("annotation", 0, "NAME=VALUE", struct run_options, run.annotations, "The same for the runtime and its hooks"),
     OPTION_CHOICE("pull", 0, "POLICY", pull_policies, struct run_options, run.pull,
                   "When to fetch the image: missing, always or never"),
     OPTION_STRING("log-driver", 0, "DRIVER", struct run_options, run.log_driver,
@@ -142,6 +159,7 @@ static const struct option_row options[] = {
                 .complete = COMPLETE_FILE),
     OPTION_STRING("workdir", 'w', "DIR", struct run_options, run.workdir, "Start in DIR of the container"),
     OPTION_STRING("user", 'u', "USER[:GROUP]", struct run_options, run.user, "Run as a user of the container, by name or number"),
+    OPTION_LIST("group-add", 0, "GROUP", struct run_options, run.group_add, "Add a group of the container, by name or number"),
     OPTION_STRING("entrypoint", 0, "COMMAND", struct run_options, run.entrypoint, "Replace the image's entrypoint; \"\" drops it"),
     OPTION_FLAG("init", 0, struct run_options, run.init, "Run an init that passes signals on and reaps"),
     OPTION_FLAG("sig-proxy", 0, struct run_options, run.pass_signals, "Pass signals to the command [default true]"),
@@ -163,6 +181,10 @@ static const struct option_row options[] = {
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the network"),
     OPTION_STRING("ip", 0, "ADDRESS", struct run_options, run.ip, "Its IPv4 address on the network [default: a free one]"),
     OPTION_STRING("ip6", 0, "ADDRESS", struct run_options, run.ip6, "Its IPv6 address on the network"),
+    OPTION_LIST("add-host", 0, "NAME:ADDRESS", struct run_options, run.add_hosts, "Add a line to its /etc/hosts"),
+    OPTION_LIST("dns", 0, "ADDRESS", struct run_options, run.dns, "Ask this server for names"),
+    OPTION_LIST("dns-search", 0, "DOMAIN", struct run_options, run.dns_search, "Look for names in DOMAIN too; . for none"),
+    OPTION_LIST("dns-option", 0, "OPTION", struct run_options, run.dns_options, "Set an option of resolv.conf(5)"),
     OPTION_STRING("hostname", 'h', "NAME", struct run_options, run.hostname, "Host name in the container [default: its short id]"),
     OPTION_GROUP("Limits"),
     OPTION_BYTES("memory", 'm', "BYTES", struct run_options, run.memory_bytes, "Most memory, such as 512m"),
@@ -173,7 +195,27 @@ static const struct option_row options[] = {
     OPTION_STRING("cpuset-cpus", 0, "LIST", struct run_options, run.cpuset_cpus, "Processors to run on, such as 0-2,7"),
     OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit,
                "Most processes; -1: no limit [default 4096; none without root]"),
+    OPTION_BYTES("memory-reservation", 0, "BYTES", struct run_options, run.memory_reservation_bytes,
+                 "Memory that is left to it where memory is short"),
+    OPTION_INT("memory-swappiness", 0, "PERCENT", -1, 100, struct run_options, run.memory_swappiness,
+               "How readily it is swapped out; -1: as the host is"),
+    OPTION_INT("cpu-period", 0, "MICROSECONDS", 1000, 1000000, struct run_options, run.cpu_period,
+               "Period of the processors' quota [100000]"),
+    OPTION_INT("cpu-quota", 0, "MICROSECONDS", -1, INT64_MAX, struct run_options, run.cpu_quota,
+               "Time on processors in each period; -1: no limit"),
+    OPTION_STRING("cpuset-mems", 0, "LIST", struct run_options, run.cpuset_mems, "Memory nodes to use, such as 0-1"),
+    OPTION_INT("blkio-weight", 0, "NUMBER", 10, 1000, struct run_options, run.blkio_weight, "Share of the disks against others"),
+    OPTION_STRING("cgroup-parent", 0, "PATH", struct run_options, run.cgroup_parent, "Control group that its own lies in"),
+    OPTION_INT("oom-score-adj", 0, "NUMBER", -1000, 1000, struct run_options, run.oom_score_adj,
+               "How readily it is killed where the host has no memory left"),
+    OPTION_LIST("ulimit", 0, "NAME=SOFT[:HARD]", struct run_options, run.ulimits, "Limit each of its processes, as nofile=1024"),
+    OPTION_LIST("sysctl", 0, "NAME=VALUE", struct run_options, run.sysctls, "Set something of its kernel namespaces"),
+    OPTION_LIST("device", 0, "HOST[:CONTAINER][:rwm]", struct run_options, run.devices, "Let it use a device of the host",
+                .complete = COMPLETE_FILE),
     OPTION_GROUP("Security"),
+    OPTION_STRING("pid", 0, "MODE", struct run_options, run.pid, "host: see the host's processes [default private]"),
+    OPTION_STRING("ipc", 0, "MODE", struct run_options, run.ipc, "host: share System V IPC and /dev/shm [default private]"),
+    OPTION_STRING("uts", 0, "MODE", struct run_options, run.uts, "host: share the host name [default private]"),
     OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_options, run.cap_add, "Give a capability, or ALL"),
     OPTION_LIST("cap-drop", 0, "CAPABILITY", struct run_options, run.cap_drop, "Take a capability, or ALL"),
     OPTION_LIST("security-opt", 0, "OPTION", struct run_options, run.security,
@@ -182,6 +224,39 @@ static const struct option_row options[] = {
                   "auto: user ids of the container's own [default]; host: those of the host"),
     OPTION_FLAG("privileged", 0, struct run_options, run.privileged,
                 "Give all capabilities and hide nothing: no protection is left"),
+    {0},
+};
+
+static const char devices_of_disks[] = "rates of disks are not limited; --blkio-weight shares them";
+static const char real_time[] = "real-time processors need a kernel that hands them out";
+static const char windows[] = "it is for Windows";
+
+// docker's, in its order.
+static const struct unserved_flag unserved[] = {
+    {"attach", "leave it out for both streams, or take -d for none"},
+    {"blkio-weight-device", devices_of_disks},
+    {"cgroupns", "a container always has a cgroup namespace of its own"},
+    {"cpu-count", windows},
+    {"cpu-percent", windows},
+    {"cpu-rt-period", real_time},
+    {"cpu-rt-runtime", real_time},
+    {"device-cgroup-rule", "name each device by --device"},
+    {"device-read-bps", devices_of_disks},
+    {"device-read-iops", devices_of_disks},
+    {"device-write-bps", devices_of_disks},
+    {"device-write-iops", devices_of_disks},
+    {"disable-content-trust", "images are checked by their digests always"},
+    {"gpus", "name its devices by --device, and mount what its driver has"},
+    {"io-maxbandwidth", windows},
+    {"io-maxiops", windows},
+    {"isolation", windows},
+    {"kernel-memory", "kernels have given it up; --memory counts it"},
+    {"link", "a network with names does more"},
+    {"link-local-ip", "a network gives addresses"},
+    {"oom-kill-disable", "who is not killed stands still for ever; see --oom-score-adj"},
+    {"runtime", "there is one"},
+    {"storage-opt", "the writable layer has the size of the store's disk"},
+    {"volume-driver", "volumes are folders of the store"},
     {0},
 };
 
@@ -208,6 +283,7 @@ const struct command command_run = {
     .options = options,
     .request_size = sizeof(struct run_options),
     .request_defaults = &defaults,
+    .unserved = unserved,
     .run = run,
 };
 
@@ -224,5 +300,6 @@ const struct command command_create = {
     .options = options,
     .request_size = sizeof(struct run_options),
     .request_defaults = &defaults,
+    .unserved = unserved,
     .run = create,
 };

@@ -254,6 +254,7 @@ static int make_plan(struct execution *execution, struct err *err) {
     const struct container_options container = {
         .config = &config,
         .user = options->named_user,
+        .group_names = options->group_names,
         .kept_fds = options->kept_fds,
         .listen_fds = options->listen_fds,
         .listen_names = options->listen_names,

@@ -36,6 +36,7 @@ struct exec_options {
     const struct strv *env;             // NAME=VALUE: added, or in the place of one of that name
     const char *user;                   // UID[:GID]
     const char *named_user;             // in its place: "name[:group]", looked up inside
+    const struct strv *group_names;     // with it: additional groups, looked up there, too
     const struct strv *additional_gids; // added
     const struct strv *caps;            // by name: added to the bounding, effective and permitted sets
     const char *apparmor_profile;

@@ -10,6 +10,7 @@
 struct cgroup_manager;
 struct err;
 struct oci_config;
+struct strv;
 
 // A root file system of layers, in place of config->root.path: mounted for this container alone, in its own mount namespace.
 struct container_layers {
@@ -33,6 +34,7 @@ struct container_options {
 
     const struct container_layers *layers; // NULL: config->root.path, relative to the bundle
     const char *user;                      // NULL: config->process.user; else "name[:group]", looked up inside
+    const struct strv *group_names;        // additional groups, looked up inside; NULL: none
     bool make_cwd;
     bool reaper;     // an init that forwards signals and reaps, in front of the command
 

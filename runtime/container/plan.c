@@ -1,6 +1,7 @@
 #include "runtime/container/plan.h"
 
 #include "runtime/base/err.h"
+#include "runtime/base/strv.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/net_devices.h"
 #include "runtime/container/handover.h"
@@ -131,6 +132,10 @@ int container_plan_process(const struct container_options *options, struct conta
     to->cwd = from->cwd;
     to->make_cwd = options->make_cwd;
     to->user = options->user;
+    if (options->group_names) {
+        to->group_names = (const char **)(uintptr_t)options->group_names->items;
+        to->group_name_count = options->group_names->count;
+    }
     to->uid = from->user.uid;
     to->gid = from->user.gid;
     to->groups_bytes = from->user.additional_gids;

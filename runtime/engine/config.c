@@ -6,6 +6,7 @@
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/policy.h"
 #include "runtime/engine/request.h"
+#include "runtime/engine/resources.h"
 #include "specs/image_config.h"
 #include "specs/oci_config.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENGINE_MOUNTS_MAX = 16, DEFAULT_PIDS = 4096 };
+enum { ENGINE_MOUNTS_MAX = 16 };
 
 static const char default_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -24,8 +25,12 @@ struct making {
     struct oci_config *config;
 };
 
+static bool is_host(const char *mode) {
+    return mode && strcmp(mode, "host") == 0;
+}
+
 const char *engine_hostname(const struct run_request *run, const char *id, struct arena *arena) {
-    if (run->network && strcmp(run->network, "host") == 0 && !run->hostname) {
+    if ((is_host(run->network) || is_host(run->uts)) && !run->hostname) {
         char name[256] = "";
         return gethostname(name, sizeof(name) - 1) == 0 && *name ? arena_copy_string(arena, name) : "localhost";
     }
@@ -73,7 +78,7 @@ static void merge_env(struct making *making, struct oci_process *process) {
     const struct image_settings *image = making->request->image;
     AUTO_STRV struct strv env = {0};
     strv_add(&env, default_path);
-    strv_add_format(&env, "HOSTNAME=%s", making->config->hostname);
+    strv_add_format(&env, "HOSTNAME=%s", engine_hostname(run, making->request->id, making->arena));
     if (run->tty) {
         strv_add(&env, "TERM=xterm");
     }
@@ -137,8 +142,12 @@ static void add_system_mounts(struct making *making) {
     // Group 5, tty, is in the map of every namespace but one with a single id.
     MOUNT("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
           request->single_id ? NULL : "gid=5");
-    MOUNT("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777",
-          arena_format(making->arena, "size=%lld", (long long)shm));
+    if (is_host(run->ipc)) {
+        MOUNT("/dev/shm", "bind", "/dev/shm", "bind", "nosuid", "noexec", "nodev", "rprivate");
+    } else {
+        MOUNT("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777",
+              arena_format(making->arena, "size=%lld", (long long)shm));
+    }
     MOUNT("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev");
     if (host_network && request->user_namespace) {
         // A new sysfs shows a network namespace's devices and so needs to own one: the host's is shown instead, read-only.
@@ -190,7 +199,7 @@ static void drop_replaced(struct oci_config *config, size_t ours) {
 
 static void merge_mounts(struct making *making) {
     const struct mount_list *mounts = making->request->mounts;
-    size_t room = ENGINE_MOUNTS_MAX + mounts->items_count;
+    size_t room = ENGINE_MOUNTS_MAX + mounts->items_count + making->request->run->devices.count;
     making->config->mounts = arena_array(making->arena, room, sizeof(*making->config->mounts));
     add_system_mounts(making);
     add_etc(making, "resolv.conf", "/etc/resolv.conf");
@@ -203,7 +212,7 @@ static void merge_mounts(struct making *making) {
     drop_replaced(making->config, ours);
 }
 
-// --- namespaces, limits ---
+// --- namespaces ---
 
 static struct oci_id_mapping *copy_map(struct arena *arena, const struct idmap *map, size_t *ret_count) {
     struct oci_id_mapping *mappings = arena_array(arena, map->count, sizeof(*mappings));
@@ -221,10 +230,10 @@ static void merge_namespaces(struct making *making) {
         uint32_t type;
         bool wanted;
     } types[] = {
-        {CLONE_NEWPID, true},
+        {CLONE_NEWPID, !is_host(request->run->pid)},
         {CLONE_NEWNS, true},
-        {CLONE_NEWIPC, true},
-        {CLONE_NEWUTS, true},
+        {CLONE_NEWIPC, !is_host(request->run->ipc)},
+        {CLONE_NEWUTS, !is_host(request->run->uts)},
         {CLONE_NEWCGROUP, true},
         {CLONE_NEWNET, strcmp(request->run->network, "host") != 0},
         {CLONE_NEWUSER, request->user_namespace},
@@ -241,42 +250,18 @@ static void merge_namespaces(struct making *making) {
     }
 }
 
-static int merge_limits(struct making *making, struct err *err) {
-    const struct run_request *run = making->request->run;
-    struct oci_resources *resources = &making->config->os.resources;
-    if (run->memory_bytes.set) {
-        if (run->memory_bytes.value > 0 && run->memory_bytes.value < 6 << 20) {
-            return err_set(err, ERR_INPUT, "--memory: expected at least 6m, found %lld bytes", (long long)run->memory_bytes.value);
-        }
-        resources->memory.limit = run->memory_bytes;
+static void merge_annotations(struct making *making) {
+    const struct strv *annotations = &making->request->run->annotations;
+    struct oci_config *config = making->config;
+    config->annotations = arena_array(making->arena, annotations->count, sizeof(*config->annotations));
+    for (size_t i = 0; i < annotations->count; i++) {
+        const char *text = annotations->items[i];
+        size_t length = strcspn(text, "=");
+        config->annotations[config->annotations_count++] = (struct text_pair){
+            .name = arena_copy(making->arena, text, length),
+            .value = text[length] ? text + length + 1 : "",
+        };
     }
-    resources->memory.swap = run->memory_swap_bytes;
-    if (run->memory_swap_bytes.set && (!run->memory_bytes.set || (run->memory_swap_bytes.value >= 0 &&
-                                                                  run->memory_swap_bytes.value < run->memory_bytes.value))) {
-        return err_set(err, ERR_INPUT, "--memory-swap: expected memory and swap together, so at least --memory");
-    }
-    if (run->nano_cpus.set) {
-        if (run->nano_cpus.value < 10000000 || run->nano_cpus.value > sysconf(_SC_NPROCESSORS_CONF) * INT64_C(1000000000)) {
-            return err_set(err, ERR_INPUT, "--cpus: expected 0.01 to %ld, as many as this host has", sysconf(_SC_NPROCESSORS_CONF));
-        }
-        resources->cpu.period = (struct opt_u64){true, 100000};
-        resources->cpu.quota = (struct opt_i64){true, run->nano_cpus.value / 10000};
-    }
-    if (run->cpu_shares.set) {
-        resources->cpu.shares = (struct opt_u64){true, (uint64_t)run->cpu_shares.value};
-    }
-    resources->cpu.cpus = run->cpuset_cpus;
-    resources->pids_limit = run->pids_limit;
-    // A fork bomb ends at the container's wall. Without root there may be no cgroup to say so to: only what was asked for is needed then.
-    if (!run->pids_limit.set && !making->request->rootless && !run->privileged) {
-        resources->pids_limit = (struct opt_i64){true, DEFAULT_PIDS};
-    }
-    if (!run->privileged) {
-        resources->devices = arena_array(making->arena, 1, sizeof(*resources->devices));
-        resources->devices[0] = (struct oci_device_rule){.allow = false, .type = 'a'};
-        resources->devices_count = 1;
-    }
-    return 0;
 }
 
 int engine_config(const struct config_request *request, struct arena *arena, struct oci_config **ret, struct err *err) {
@@ -285,16 +270,14 @@ int engine_config(const struct config_request *request, struct arena *arena, str
     config->oci_version = OCI_VERSION;
     config->root.path = "rootfs"; // its place is taken by the layers
     config->root.readonly = request->run->read_only;
-    config->hostname = engine_hostname(request->run, request->id, arena);
+    config->hostname = is_host(request->run->uts) ? NULL : engine_hostname(request->run, request->id, arena);
     merge_namespaces(&making);
     merge_mounts(&making);
-    if (merge_process(&making, err) < 0 || merge_limits(&making, err) < 0 ||
+    if (merge_process(&making, err) < 0 || resources_merge(request, arena, config, err) < 0 ||
         policy_hiding(request->run, arena, config, err) < 0) {
         return -1;
     }
-    if (request->rootless) {
-        config->os.resources.devices_count = 0;
-    }
+    merge_annotations(&making);
     *ret = config;
     return 0;
 }

@@ -4,10 +4,14 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/request.h"
+#include "runtime/net/address.h"
+#include "runtime/net/resolv.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,6 +65,98 @@ static void copy_host_file(const char *path, struct buf *text) {
     }
 }
 
+// NAME:ADDRESS or NAME=ADDRESS, an IPv6 one with or without brackets.
+static int read_host(const char *text, char *ret_name, size_t size, struct address *ret_address, struct err *err) {
+    char address[64];
+    size_t length = strcspn(text, ":=");
+    const char *at = text[length] ? text + length + 1 : "";
+    if (strcmp(at, "host-gateway") == 0) {
+        return err_set(err, ERR_UNSUPPORTED, "--add-host %s: this version knows addresses only", text);
+    }
+    size_t skipped = at[0] == '[' ? 1 : 0, taken = strcspn(at + skipped, "]");
+    struct err unread;
+    snprintf(address, sizeof(address), "%.*s", (int)(taken < sizeof(address) ? taken : sizeof(address) - 1), at + skipped);
+    if (length == 0 || length >= size || strcspn(text, " \t\n#") < length ||
+        address_parse("--add-host", address, ret_address, &unread) < 0) {
+        return err_set(err, ERR_INPUT, "--add-host: expected NAME:ADDRESS, found \"%s\"", text);
+    }
+    snprintf(ret_name, size, "%.*s", (int)length, text);
+    return 0;
+}
+
+static void add_hosts(const struct run_request *run, struct buf *text) {
+    for (size_t i = 0; i < run->add_hosts.count; i++) {
+        char name[256], shown[ADDRESS_TEXT_SIZE];
+        struct address address;
+        struct err checked;
+        if (read_host(run->add_hosts.items[i], name, sizeof(name), &address, &checked) == 0) {
+            buf_add_format(text, "%s\t%s\n", address_format(&address, shown), name);
+        }
+    }
+}
+
+static int check_words(const struct strv *words, const char *flag, struct err *err) {
+    for (size_t i = 0; i < words->count; i++) {
+        if (!*words->items[i] || strpbrk(words->items[i], " \t\n")) {
+            return err_set(err, ERR_INPUT, "%s: expected one word, found \"%s\"", flag, words->items[i]);
+        }
+    }
+    return 0;
+}
+
+int etc_check(const struct run_request *run, struct err *err) {
+    char name[256];
+    struct address address;
+    for (size_t i = 0; i < run->add_hosts.count; i++) {
+        if (read_host(run->add_hosts.items[i], name, sizeof(name), &address, err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < run->dns.count; i++) {
+        if (address_parse("--dns", run->dns.items[i], &address, err) < 0) {
+            return -1;
+        }
+    }
+    return check_words(&run->dns_search, "--dns-search", err) < 0 ? -1 : check_words(&run->dns_options, "--dns-option", err);
+}
+
+static void add_words(const char *keyword, const struct strv *words, const char *otherwise, struct buf *text) {
+    if (words->count == 0 && !*otherwise) {
+        return;
+    }
+    buf_add_string(text, keyword);
+    for (size_t i = 0; i < words->count; i++) {
+        buf_add_format(text, " %s", words->items[i]);
+    }
+    if (words->count == 0) {
+        buf_add_format(text, " %s", otherwise);
+    }
+    buf_add_char(text, '\n');
+}
+
+// What was asked for takes the place of what there was, kind by kind. "--dns-search ." is docker's word for none.
+static void change_resolv(const struct run_request *run, struct buf *text) {
+    struct resolv before;
+    if (run->dns.count + run->dns_search.count + run->dns_options.count == 0) {
+        return;
+    }
+    resolv_parse(text->data ? text->data : "", text->size, &before);
+    buf_clear(text);
+    bool no_search = run->dns_search.count == 1 && strcmp(run->dns_search.items[0], ".") == 0;
+    for (size_t i = 0; i < run->dns.count; i++) {
+        buf_add_format(text, "nameserver %s\n", run->dns.items[i]);
+    }
+    for (size_t i = 0; i < before.server_count && run->dns.count == 0; i++) {
+        char shown[ADDRESS_TEXT_SIZE];
+        const struct resolv_server *server = &before.servers[i];
+        buf_add_format(text, "nameserver %s%s%s\n", address_format(&server->address, shown), *server->scope ? "%" : "", server->scope);
+    }
+    if (!no_search) {
+        add_words("search", &run->dns_search, before.search, text);
+    }
+    add_words("options", &run->dns_options, before.options, text);
+}
+
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) {
     AUTO_BUF struct buf hosts = {0};
     AUTO_BUF struct buf hostname = {0};
@@ -73,6 +169,8 @@ int etc_write(int dir_fd, const char *name, const struct etc_request *request, s
         make_hosts(request, &hosts);
         buf_add_string(&resolv, request->resolv ? request->resolv : "");
     }
+    add_hosts(request->run, &hosts);
+    change_resolv(request->run, &resolv);
     buf_add_format(&hostname, "%s\n", request->hostname);
     mode_t mask = umask(022); // all in the container read them, whatever the caller wants of his own files
     int result = write_file(&place, "hosts", &hosts, err) < 0 || write_file(&place, "hostname", &hostname, err) < 0 ||

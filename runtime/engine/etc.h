@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct err;
+struct run_request;
 
 struct etc_request {
     const char *hostname;
@@ -17,9 +18,13 @@ struct etc_request {
     const struct address *addresses; // its own, on a network; without any, it has none
     size_t address_count;
     const char *resolv; // its resolv.conf there; NULL: empty
+    const struct run_request *run; // add_hosts and dns...
     bool give;          // to the host ids of the container's root; otherwise they stay the caller's
     uint32_t owner, group;
 };
+
+// Whether --add-host and --dns say what can be written.
+int etc_check(const struct run_request *run, struct err *err) MUST_CHECK;
 
 // Writes the three files, which are not there yet, into the folder `name` below dir_fd.
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) MUST_CHECK;

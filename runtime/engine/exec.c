@@ -49,6 +49,7 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
         .cwd = exec->workdir,
         .env = &env,
         .named_user = exec->user ? exec->user : target.record.user,
+        .group_names = &target.request.group_add,
         .caps = &caps,
         .terminal = exec->tty,
         .detach = exec->detach,

@@ -23,9 +23,12 @@ struct run_request {
     const char *workdir;
     const char *entrypoint; // "": none; NULL: the image's
     struct strv env;        // NAME=VALUE, or NAME: the caller's value, which the CLI has filled in
-    struct strv labels;     // NAME=VALUE
+    struct strv labels;      // NAME=VALUE
+    struct strv annotations; // NAME=VALUE
+    struct strv group_add;   // by name or number
     bool interactive, tty, remove, init;
     bool detach;
+    const char *cid_file;    // where its id is written, NULL: nowhere
     const char *cwd;         // what relative sources of volumes begin at
     const char *home;        // the user's, for ~; NULL: not known
     const char *detach_keys; // as docker writes them; NULL: ctrl-p,ctrl-q
@@ -40,6 +43,9 @@ struct run_request {
     const char *ip, *ip6; // the addresses to have there; NULL: any
     struct strv aliases;  // names it has there, beside its own
     struct strv publish;  // -p, see publish.h
+    const char *pid, *ipc, *uts; // "host", "private", or NULL: private
+    struct strv add_hosts;       // NAME:ADDRESS
+    struct strv dns, dns_search, dns_options;
     const char *userns;  // "host", "auto" or NULL: the default
     struct strv volumes; // [source:]target[:options]
     struct strv mounts;  // type=...,source=...,target=...
@@ -52,8 +58,17 @@ struct run_request {
     struct opt_i64 memory_swap_bytes;
     struct opt_i64 nano_cpus;
     struct opt_i64 cpu_shares;
-    const char *cpuset_cpus;
+    const char *cpuset_cpus, *cpuset_mems;
     struct opt_i64 pids_limit;
+    struct opt_i64 memory_reservation_bytes;
+    struct opt_i64 memory_swappiness; // percent; -1: as it is
+    struct opt_i64 cpu_period, cpu_quota; // microseconds
+    struct opt_i64 blkio_weight;
+    struct opt_i64 oom_score_adj;
+    const char *cgroup_parent;
+    struct strv ulimits; // NAME=SOFT[:HARD]
+    struct strv sysctls; // NAME=VALUE
+    struct strv devices; // HOST[:CONTAINER][:rwm]
 
     struct strv cap_add, cap_drop;
     struct strv security; // no-new-privileges, seccomp=FILE|unconfined, ...

@@ -33,7 +33,11 @@ static const struct field fields[] = {
     LIST(log_opts), TEXT(log_driver),
     FLAG(interactive), FLAG(tty), FLAG(remove), FLAG(init), FLAG(read_only), FLAG(privileged),
     NUMBER(stop_timeout_s), NUMBER(shm_size_bytes), NUMBER(memory_bytes), NUMBER(memory_swap_bytes), NUMBER(nano_cpus),
-    NUMBER(cpu_shares), NUMBER(pids_limit),
+    NUMBER(cpu_shares), NUMBER(pids_limit), NUMBER(memory_reservation_bytes), NUMBER(memory_swappiness), NUMBER(cpu_period),
+    NUMBER(cpu_quota), NUMBER(blkio_weight), NUMBER(oom_score_adj),
+    TEXT(pid), TEXT(ipc), TEXT(uts), TEXT(cpuset_mems), TEXT(cgroup_parent),
+    LIST(annotations), LIST(group_add), LIST(add_hosts), LIST(dns), LIST(dns_search), LIST(dns_options), LIST(ulimits), LIST(sysctls),
+    LIST(devices),
 };
 // clang-format on
 

@@ -3,6 +3,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/container/foreground.h"
 #include "runtime/engine/attach.h"
+#include "runtime/engine/cid_file.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/monitor.h"
@@ -135,7 +136,7 @@ static int run_started(struct start *start, const struct engine_attach *attach, 
 
 int engine_create(const struct engine *engine, const struct run_request *request, char ret_id[ENGINE_ID_SIZE], struct err *err) {
     AUTO_START struct start start = START_NONE;
-    if (start_new(&start, engine, request, "create", err) < 0) {
+    if (start_new(&start, engine, request, "create", err) < 0 || start_check(&start, "create", err) < 0) {
         return -1;
     }
     snprintf(ret_id, ENGINE_ID_SIZE, "%s", start.record.id);
@@ -155,7 +156,11 @@ int engine_run(const struct engine *engine, const struct run_request *request, s
     if (start_new(&start, engine, request, "run", err) < 0) {
         return -1;
     }
-    return run_started(&start, &attach, ret, err) < 0 ? err_in(err, "run %s", request->image) : 0;
+    if (run_started(&start, &attach, ret, err) < 0) {
+        cid_file_remove(request->cid_file);
+        return err_in(err, "run %s", request->image);
+    }
+    return 0;
 }
 
 // What the lock was taken by: 1: it runs; 0: it has ended meanwhile.

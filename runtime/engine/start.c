@@ -7,6 +7,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/container/supervise.h"
+#include "runtime/engine/cid_file.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/etc.h"
@@ -86,6 +87,31 @@ static const char *request_text(struct start *start) {
     return arena_copy_string(&start->arena, buf_string(&text));
 }
 
+// --pid, --ipc and --uts. Who has user ids of his own may see none of the host's processes, nor what they share.
+static int check_sharing(const struct run_request *request, bool user_namespace, struct err *err) {
+    const struct {
+        const char *flag, *mode;
+        bool needs_users;
+    } modes[] = {{"--pid", request->pid, true}, {"--ipc", request->ipc, true}, {"--uts", request->uts, false}};
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        const char *mode = modes[i].mode ? modes[i].mode : "private";
+        bool host = strcmp(mode, "host") == 0;
+        if (strncmp(mode, "container:", 10) == 0 || strcmp(mode, "shareable") == 0 || strcmp(mode, "none") == 0) {
+            return err_set(err, ERR_UNSUPPORTED, "%s %s: this version has private and host", modes[i].flag, mode);
+        }
+        if (!host && *mode && strcmp(mode, "private") != 0) {
+            return err_set(err, ERR_INPUT, "%s: expected private or host, found \"%s\"", modes[i].flag, mode);
+        }
+        if (host && modes[i].needs_users && user_namespace) {
+            return err_set(err, ERR_INPUT, "%s host: not with user ids of its own; add --userns host%s", modes[i].flag,
+                           geteuid() == 0 ? "" : ", as root");
+        }
+    }
+    return request->hostname && request->uts && strcmp(request->uts, "host") == 0
+               ? err_set(err, ERR_INPUT, "--hostname and --uts host exclude each other")
+               : 0;
+}
+
 static int check_request(const struct run_request *request, struct err *err) {
     const char *userns = request->userns;
     struct restart_policy restart;
@@ -101,7 +127,7 @@ static int check_request(const struct run_request *request, struct err *err) {
     if (request->remove && restart.kind != RESTART_NO) {
         return err_set(err, ERR_INPUT, "--rm and --restart exclude each other: what is removed when it has ended is not started again");
     }
-    return 0;
+    return etc_check(request, err);
 }
 
 static int read_log_options(struct start *start, struct err *err) {
@@ -166,7 +192,8 @@ static int take_volumes(struct start *start, struct err *err) {
 // The record is written when all it names has been taken, and before anything runs.
 static int make_record(struct start *start, struct err *err) {
     const char *name;
-    if (check_request(start->request, err) < 0 || read_log_options(start, err) < 0 ||
+    set_ids(start);
+    if (check_request(start->request, err) < 0 || check_sharing(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
@@ -279,6 +306,7 @@ static int write_files(struct start *start, struct err *err) {
         .resolv = buf_string(&resolv),
         .address_count = count,
         .hostname = engine_hostname(start->request, start->dir.id, &start->turn_arena),
+        .run = start->request,
         .host_network = strcmp(start->request->network, "host") == 0,
         .give = start->record.has_range,
         .owner = base,
@@ -313,6 +341,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         .config = config,
         .layers = &start->layers,
         .user = start->record.user,
+        .group_names = &start->request->group_add,
         .make_cwd = true,
         .reaper = start->request->init,
         .attach_network = start->connection.taken ? connection_attach : NULL,
@@ -377,6 +406,20 @@ static int begin(struct start *start, const struct engine *engine, struct err *e
     return 0;
 }
 
+static int make_new(struct start *start, struct err *err) {
+    const char *path = start->request->cid_file;
+    AUTO_FD int cid_fd = -1;
+    if (cid_file_make(path, &cid_fd, err) < 0) {
+        return -1;
+    }
+    if (make_record(start, err) < 0 || make_upper(start, err) < 0 || fill_volumes(start, err) < 0 ||
+        cid_file_write(path, cid_fd, start->dir.id, err) < 0) {
+        cid_file_remove(path);
+        return -1;
+    }
+    return 0;
+}
+
 int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
               struct err *err) {
     start->request = request;
@@ -384,7 +427,7 @@ int start_new(struct start *start, const struct engine *engine, const struct run
     if (begin(start, engine, err) < 0 || open_image(start, request->image, err) < 0) {
         return -1;
     }
-    if (make_record(start, err) == 0 && make_upper(start, err) == 0 && fill_volumes(start, err) == 0) {
+    if (make_new(start, err) == 0) {
         start->stop_signal = stop_signal(start);
         return 0;
     }
@@ -392,6 +435,16 @@ int start_new(struct start *start, const struct engine *engine, const struct run
         remove_all(start, true);
     }
     return err_in(err, "%s %s", verb, request->image);
+}
+
+int start_check(struct start *start, const char *verb, struct err *err) {
+    struct oci_config *config;
+    if (make_config(start, &config, err) == 0) {
+        return 0;
+    }
+    cid_file_remove(start->request->cid_file);
+    remove_all(start, true);
+    return err_in(err, "%s %s", verb, start->request->image);
 }
 
 static int read_record(struct start *start, const char *id, struct err *err) {

@@ -60,6 +60,9 @@ void start_finish(struct start *start);
 int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
               struct err *err) MUST_CHECK;
 
+// Whether a new one could be started, as far as that can be told now; else nothing is left.
+int start_check(struct start *start, const char *verb, struct err *err) MUST_CHECK;
+
 // One that is there, by its id; it does not run, and its lock is taken.
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) MUST_CHECK;
 

@@ -110,6 +110,7 @@ static const struct wire_field process_fields[] = {
     WIRE(struct plan_process, STRING, cwd),
     WIRE(struct plan_process, BOOL, make_cwd),
     WIRE(struct plan_process, STRING, user),
+    WIRE_COUNTED(struct plan_process, STRINGS, group_names, group_name_count),
     WIRE(struct plan_process, U32, uid),
     WIRE(struct plan_process, U32, gid),
     WIRE_COUNTED(struct plan_process, BYTES, groups_bytes, groups_size),

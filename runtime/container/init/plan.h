@@ -142,6 +142,8 @@ struct plan_process {
     const char *cwd;
     bool make_cwd; // a missing working directory is made
     const char *user; // "name|uid[:group|gid]", looked up in the container's own /etc/passwd and /etc/group; NULL: uid and gid as given
+    const char **group_names; // with `user`: additional groups, looked up there, too
+    size_t group_name_count;
     uint32_t uid, gid;
     uint32_t *groups_bytes; // additional gids
     size_t groups_size;     // in bytes

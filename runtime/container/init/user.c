@@ -100,16 +100,41 @@ static bool is_member(char *members, const char *name) {
     return false;
 }
 
+// Those of the plan, with room for GROUPS_MAX.
+static uint32_t *own_groups(struct init *init, size_t *ret_count) {
+    const struct plan_process *process = &init->plan->process;
+    size_t count = process->groups_size / sizeof(uint32_t);
+    uint32_t *groups = arena_array(init->arena, GROUPS_MAX, sizeof(*groups));
+    *ret_count = count > GROUPS_MAX ? GROUPS_MAX : count;
+    if (*ret_count > 0) {
+        memcpy(groups, process->groups_bytes, *ret_count * sizeof(*groups));
+    }
+    return groups;
+}
+
+// Those that were asked for by name or number, added to those of the plan.
+static int add_named(struct init *init, struct err *err) {
+    struct plan_process *process = &init->plan->process;
+    size_t count;
+    uint32_t *groups = own_groups(init, &count);
+    for (size_t i = 0; i < process->group_name_count && count < GROUPS_MAX; i++) {
+        const char *name = process->group_names[i];
+        if (!parse_id(name, &groups[count]) && !find_group(init->arena, name, &groups[count])) {
+            return err_set(err, ERR_INPUT, "group \"%s\" is not in the container's /etc/group", name);
+        }
+        count++;
+    }
+    process->groups_bytes = groups;
+    process->groups_size = count * sizeof(*groups);
+    return 0;
+}
+
 // The groups that list the user, added to those of the plan.
 static void add_memberships(struct init *init, const char *name) {
     struct plan_process *process = &init->plan->process;
     char *text = read_database(init->arena, "/etc/group"), *fields[FIELDS_MAX];
-    size_t count = process->groups_size / sizeof(uint32_t);
-    uint32_t *groups = arena_array(init->arena, GROUPS_MAX, sizeof(*groups));
-    count = count > GROUPS_MAX ? GROUPS_MAX : count;
-    if (count > 0) {
-        memcpy(groups, process->groups_bytes, count * sizeof(*groups));
-    }
+    size_t count;
+    uint32_t *groups = own_groups(init, &count);
     for (size_t found = next_entry(&text, fields); found > 0 && count < GROUPS_MAX; found = next_entry(&text, fields)) {
         uint32_t gid;
         if (found >= 4 && parse_id(fields[2], &gid) && is_member(fields[3], name)) {
@@ -167,6 +192,9 @@ int init_resolve_user(struct init *init, struct err *err) {
     process->gid = user.gid;
     if (group && *group && !parse_id(group, &process->gid) && !find_group(init->arena, group, &process->gid)) {
         return err_set(err, ERR_INPUT, "group \"%s\" is not in the container's /etc/group", group);
+    }
+    if (process->group_name_count > 0 && add_named(init, err) < 0) {
+        return -1;
     }
     if (user.found && !group && process->set_groups) {
         add_memberships(init, user.name);

@@ -1,0 +1,279 @@
+#include "runtime/engine/resources.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/strv.h"
+#include "runtime/engine/config.h"
+#include "runtime/engine/request.h"
+#include "runtime/kernel/names.h"
+#include "specs/oci_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { DEFAULT_PIDS = 4096, MIN_MEMORY_BYTES = 6 << 20 };
+
+// --- control groups ---
+
+static int merge_memory(const struct run_request *run, struct oci_memory *memory, struct err *err) {
+    if (run->memory_bytes.set && run->memory_bytes.value > 0 && run->memory_bytes.value < MIN_MEMORY_BYTES) {
+        return err_set(err, ERR_INPUT, "--memory: expected at least 6m, found %lld bytes", (long long)run->memory_bytes.value);
+    }
+    memory->limit = run->memory_bytes;
+    memory->swap = run->memory_swap_bytes;
+    if (run->memory_swap_bytes.set && (!run->memory_bytes.set || (run->memory_swap_bytes.value >= 0 &&
+                                                                  run->memory_swap_bytes.value < run->memory_bytes.value))) {
+        return err_set(err, ERR_INPUT, "--memory-swap: expected memory and swap together, so at least --memory");
+    }
+    memory->reservation = run->memory_reservation_bytes;
+    if (run->memory_reservation_bytes.set && run->memory_bytes.set && run->memory_reservation_bytes.value > run->memory_bytes.value) {
+        return err_set(err, ERR_INPUT, "--memory-reservation: expected at most --memory");
+    }
+    if (run->memory_swappiness.set && run->memory_swappiness.value >= 0) {
+        memory->swappiness = (struct opt_u64){true, (uint64_t)run->memory_swappiness.value};
+    }
+    return 0;
+}
+
+static int merge_cpu(const struct run_request *run, struct oci_cpu *cpu, struct err *err) {
+    if (run->nano_cpus.set && (run->cpu_period.set || run->cpu_quota.set)) {
+        return err_set(err, ERR_INPUT, "--cpus says what --cpu-period and --cpu-quota say; expected one or the others");
+    }
+    if (run->nano_cpus.set) {
+        if (run->nano_cpus.value < 10000000 || run->nano_cpus.value > sysconf(_SC_NPROCESSORS_CONF) * INT64_C(1000000000)) {
+            return err_set(err, ERR_INPUT, "--cpus: expected 0.01 to %ld, as many as this host has", sysconf(_SC_NPROCESSORS_CONF));
+        }
+        cpu->period = (struct opt_u64){true, 100000};
+        cpu->quota = (struct opt_i64){true, run->nano_cpus.value / 10000};
+    }
+    if (run->cpu_period.set) {
+        cpu->period = (struct opt_u64){true, (uint64_t)run->cpu_period.value};
+    }
+    if (run->cpu_quota.set) {
+        cpu->quota = run->cpu_quota;
+    }
+    if (run->cpu_shares.set) {
+        cpu->shares = (struct opt_u64){true, (uint64_t)run->cpu_shares.value};
+    }
+    cpu->cpus = run->cpuset_cpus;
+    cpu->mems = run->cpuset_mems;
+    return 0;
+}
+
+static int merge_groups(const struct config_request *request, struct arena *arena, struct oci_linux *os, struct err *err) {
+    const struct run_request *run = request->run;
+    struct oci_resources *resources = &os->resources;
+    if (merge_memory(run, &resources->memory, err) < 0 || merge_cpu(run, &resources->cpu, err) < 0) {
+        return -1;
+    }
+    if (run->blkio_weight.set) {
+        resources->block_io.weight = (struct opt_u32){true, (uint32_t)run->blkio_weight.value};
+    }
+    resources->pids_limit = run->pids_limit;
+    // A fork bomb ends at the container's wall. Without root there may be no cgroup to say so to: only what was asked for is needed then.
+    if (!run->pids_limit.set && !request->rootless && !run->privileged) {
+        resources->pids_limit = (struct opt_i64){true, DEFAULT_PIDS};
+    }
+    if (run->cgroup_parent && *run->cgroup_parent) {
+        if (strstr(run->cgroup_parent, "..")) {
+            return err_set(err, ERR_INPUT, "--cgroup-parent: expected the path of a control group, found \"%s\"", run->cgroup_parent);
+        }
+        bool absolute = run->cgroup_parent[0] == '/';
+        os->cgroups_path = arena_format(arena, "%s%s/coffer-%s", absolute ? "" : "/", run->cgroup_parent, request->id);
+    }
+    return 0;
+}
+
+// --- limits of processes ---
+
+static bool read_limit(const char *text, size_t length, uint64_t *ret) {
+    char number[24], *end;
+    if (length == 0 || length >= sizeof(number)) {
+        return false;
+    }
+    snprintf(number, sizeof(number), "%.*s", (int)length, text);
+    if (strcmp(number, "-1") == 0 || strcmp(number, "unlimited") == 0) {
+        *ret = UINT64_MAX;
+        return true;
+    }
+    errno = 0;
+    *ret = strtoull(number, &end, 10);
+    return number[0] >= '0' && number[0] <= '9' && *end == '\0' && errno == 0;
+}
+
+// NAME=SOFT[:HARD]; a soft one alone is both (docker).
+static int read_ulimit(const char *text, struct oci_rlimit *ret, struct err *err) {
+    char name[32];
+    const char *equals = strchr(text, '='), *soft = equals ? equals + 1 : "";
+    size_t length = strcspn(soft, ":");
+    snprintf(name, sizeof(name), "%.*s", equals ? (int)(equals - text) : 0, text);
+    int type = name_rlimit(name);
+    if (type < 0 || !read_limit(soft, length, &ret->soft) ||
+        (soft[length] && !read_limit(soft + length + 1, strlen(soft + length + 1), &ret->hard))) {
+        return err_set(err, ERR_INPUT, "--ulimit: expected NAME=SOFT[:HARD] such as nofile=1024:4096, found \"%s\"", text);
+    }
+    ret->type = (uint32_t)type;
+    ret->hard = soft[length] ? ret->hard : ret->soft;
+    return ret->soft <= ret->hard ? 0 : err_set(err, ERR_INPUT, "--ulimit %s: the soft limit is above the hard one", text);
+}
+
+static int merge_process(const struct run_request *run, struct arena *arena, struct oci_process *process, struct err *err) {
+    process->rlimits = arena_array(arena, run->ulimits.count, sizeof(*process->rlimits));
+    for (size_t i = 0; i < run->ulimits.count; i++) {
+        struct oci_rlimit limit;
+        if (read_ulimit(run->ulimits.items[i], &limit, err) < 0) {
+            return -1;
+        }
+        size_t at = 0; // the last one given counts
+        while (at < process->rlimits_count && process->rlimits[at].type != limit.type) {
+            at++;
+        }
+        process->rlimits[at] = limit;
+        process->rlimits_count += at == process->rlimits_count;
+    }
+    if (run->oom_score_adj.set) {
+        process->oom_score_adj = (struct opt_i32){true, (int32_t)run->oom_score_adj.value};
+    }
+    return 0;
+}
+
+// --- settings of the kernel ---
+
+// Those of the host are not the container's to set. What is none of a namespace that it has of its own is refused here already.
+static int merge_sysctls(const struct run_request *run, struct arena *arena, struct oci_linux *os, struct err *err) {
+    os->sysctl = arena_array(arena, run->sysctls.count, sizeof(*os->sysctl));
+    for (size_t i = 0; i < run->sysctls.count; i++) {
+        const char *text = run->sysctls.items[i], *equals = strchr(text, '=');
+        if (!equals || equals == text || strstr(text, "..")) {
+            return err_set(err, ERR_INPUT, "--sysctl: expected NAME=VALUE such as net.ipv4.ip_forward=1, found \"%s\"", text);
+        }
+        char *path = arena_copy(arena, text, (size_t)(equals - text));
+        for (char *at = strchr(path, '/') ? NULL : strchr(path, '.'); at; at = strchr(at, '.')) {
+            *at = '/';
+        }
+        uint32_t namespace = oci_sysctl_namespace(path);
+        bool own = false;
+        for (size_t n = 0; n < os->namespaces_count; n++) {
+            own = own || (namespace && os->namespaces[n].type == namespace);
+        }
+        if (!own) {
+            return err_set(err, ERR_INPUT, "--sysctl %s: that is %s, and would change it for all", text,
+                           namespace ? "shared with the host here" : "a setting of the host");
+        }
+        os->sysctl[os->sysctl_count++] = (struct text_pair){.name = path, .value = equals + 1};
+    }
+    return 0;
+}
+
+// --- devices ---
+
+struct device {
+    const char *source, *target, *access;
+};
+
+static bool is_access(const char *text) {
+    return *text && strlen(text) <= 3 && strspn(text, "rwm") == strlen(text);
+}
+
+// HOST[:CONTAINER][:rwm]
+static int read_device(const char *text, struct arena *arena, struct device *ret, struct err *err) {
+    char *words[4] = {0}, *rest = arena_copy_string(arena, text);
+    size_t count = 0;
+    for (char *word = strsep(&rest, ":"); word && count < ARRAY_LEN(words); word = strsep(&rest, ":")) {
+        words[count++] = word;
+    }
+    *ret = (struct device){.source = words[0], .target = words[0], .access = "rwm"};
+    bool second_is_access = count == 2 && is_access(words[1]);
+    if (count == 3 || second_is_access) {
+        ret->access = words[count - 1];
+    }
+    if (count == 3 || (count == 2 && !second_is_access)) {
+        ret->target = words[1];
+    }
+    if (count > 3 || ret->source[0] != '/' || ret->target[0] != '/' || !is_access(ret->access)) {
+        return err_set(err, ERR_INPUT, "--device: expected HOST[:CONTAINER][:rwm] with absolute paths, found \"%s\"", text);
+    }
+    return 0;
+}
+
+// With user ids of its own a container may make no device: the host's node is shown in it.
+static void show_device(const struct device *device, struct arena *arena, struct oci_config *config) {
+    struct oci_mount *mount = &config->mounts[config->mounts_count++];
+    *mount = (struct oci_mount){.destination = device->target, .type = "bind", .source = device->source};
+    mount->options = arena_array(arena, 4, sizeof(*mount->options));
+    mount->options[mount->options_count++] = "bind";
+    mount->options[mount->options_count++] = "nosuid";
+    mount->options[mount->options_count++] = "noexec";
+    mount->options[mount->options_count++] = "rprivate";
+}
+
+static int add_device(const struct config_request *request, const char *text, struct arena *arena, struct oci_config *config,
+                      struct err *err) {
+    struct device device;
+    struct stat status;
+    if (read_device(text, arena, &device, err) < 0) {
+        return -1;
+    }
+    if (stat(device.source, &status) < 0) {
+        return err_sys(err, "--device: look at %s", device.source);
+    }
+    if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)) {
+        return err_set(err, ERR_INPUT, "--device: %s is no device", device.source);
+    }
+    int64_t device_major = major(status.st_rdev), device_minor = minor(status.st_rdev);
+    struct oci_resources *resources = &config->os.resources;
+    if (!request->run->privileged) {
+        resources->devices[resources->devices_count++] = (struct oci_device_rule){
+            .allow = true,
+            .type = S_ISCHR(status.st_mode) ? 'c' : 'b',
+            .major = {true, device_major},
+            .minor = {true, device_minor},
+            .access = device.access,
+        };
+    }
+    if (request->user_namespace) {
+        show_device(&device, arena, config);
+        return 0;
+    }
+    config->os.devices[config->os.devices_count++] = (struct oci_device){
+        .path = device.target,
+        .type = status.st_mode & S_IFMT,
+        .major = device_major,
+        .minor = device_minor,
+        .file_mode = {true, status.st_mode & 07777},
+        .uid = {true, status.st_uid},
+        .gid = {true, status.st_gid},
+    };
+    return 0;
+}
+
+static int merge_devices(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
+    const struct strv *devices = &request->run->devices;
+    struct oci_resources *resources = &config->os.resources;
+    resources->devices = arena_array(arena, 1 + devices->count, sizeof(*resources->devices));
+    config->os.devices = arena_array(arena, devices->count, sizeof(*config->os.devices));
+    if (!request->run->privileged) {
+        resources->devices[resources->devices_count++] = (struct oci_device_rule){.allow = false, .type = 'a'};
+    }
+    for (size_t i = 0; i < devices->count; i++) {
+        if (add_device(request, devices->items[i], arena, config, err) < 0) {
+            return -1;
+        }
+    }
+    if (request->rootless) {
+        resources->devices_count = 0;
+    }
+    return 0;
+}
+
+int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
+    return merge_groups(request, arena, &config->os, err) < 0 || merge_process(request->run, arena, config->process, err) < 0 ||
+                   merge_sysctls(request->run, arena, &config->os, err) < 0 || merge_devices(request, arena, config, err) < 0
+               ? -1
+               : 0;
+}

@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# Flags of run and create: what each of them does.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+    needs_root
+    needs umoci busybox
+    export LEAK_NAME=none
+    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
+    coffer run --rm tiny true
+    leak_snapshot
+}
+
+teardown() {
+    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
+    leak_check
+}
+
+coffer() {
+    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+}
+
+tiny() {
+    coffer run --rm "$@"
+}
+
+refused() { # TEXT FLAGS...
+    run coffer create "${@:2}" tiny
+    if [ "$status" -ne 125 ] || [ "$output" != "coffer: create tiny: $1" ]; then
+        echo "exit code $status, output: $output"
+        return 1
+    fi
+    [ -z "$(coffer ps -aq)" ]
+}
+
+# A file of the container's control group, by its name of version 1 or of version 2; it runs as box.
+group_file() { # V1-CONTROLLER/FILE V2-FILE
+    local pid relative
+    pid=$(pgrep -P "$(monitors)")
+    relative=$(awk -F: -v controller="${1%%/*}" '$2 ~ "(^|,)" controller "(,|$)" { print $3 }' "/proc/$pid/cgroup")
+    if [ -n "$relative" ]; then
+        cat "/sys/fs/cgroup/${1%%/*}$relative/${1##*/}"
+    else
+        cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")/$2"
+    fi
+}
+
+@test "labels, of flags and of files" {
+    printf '# nothing\nthree=3\nfour\none=0\n' > "$BATS_TEST_TMPDIR/labels"
+    coffer create --label-file "$BATS_TEST_TMPDIR/labels" -l one=1 --label two tiny > /dev/null
+    [ "$(coffer ps -a --format '{{.Labels}}')" = "three=3,four=,one=1,two=" ]
+    run coffer create -l =x tiny
+    [ "$status" -eq 125 ]
+    [ "$output" = 'coffer: --label "=x": expected NAME=VALUE or NAME' ]
+    echo 'a b=c' > "$BATS_TEST_TMPDIR/labels"
+    run coffer create --label-file "$BATS_TEST_TMPDIR/labels" tiny
+    [ "$output" = "coffer: --label-file $BATS_TEST_TMPDIR/labels: line 1: expected NAME=VALUE or NAME" ]
+}
+
+@test "--cidfile: its id, once" {
+    local file=$BATS_TEST_TMPDIR/id
+    tiny --cidfile "$file" --name box tiny true
+    [[ $(< "$file") =~ ^[0-9a-f]{64}$ ]]
+    refused "--cidfile $file: there is such a file already, with the id of another container perhaps; remove it" --cidfile "$file"
+    rm "$file"
+    coffer create --name box tiny > /dev/null
+    run coffer create --cidfile "$file" --name box tiny
+    [ "$status" -eq 125 ]
+    [ ! -e "$file" ] # nothing was made
+    run -127 coffer run --cidfile "$file" tiny no-such-command
+    [ ! -e "$file" ]
+}
+
+@test "--ulimit: of each process" {
+    [ "$(tiny --ulimit nofile=100:200 --ulimit core=0 tiny sh -c 'ulimit -Sn; ulimit -Hn; ulimit -c')" = $'100\n200\n0' ]
+    [ "$(tiny --ulimit nofile=5 --ulimit nofile=50 tiny sh -c 'ulimit -Sn; ulimit -Hn')" = $'50\n50' ]
+    coffer run -d --name box --ulimit nofile=123 tiny sleep 100 > /dev/null
+    [ "$(coffer exec box sh -c 'ulimit -n')" = 123 ]
+    coffer rm -f box
+    refused '--ulimit: expected NAME=SOFT[:HARD] such as nofile=1024:4096, found "files=1"' --ulimit files=1
+    refused '--ulimit: expected NAME=SOFT[:HARD] such as nofile=1024:4096, found "nofile"' --ulimit nofile
+    refused '--ulimit nofile=2:1: the soft limit is above the hard one' --ulimit nofile=2:1
+}
+
+@test "--sysctl: of its own namespaces only" {
+    [ "$(tiny --sysctl net.ipv4.ip_forward=1 --sysctl kernel.shmmni=77 tiny cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmni)" = $'1\n77' ]
+    refused '--sysctl vm.swappiness=1: that is a setting of the host, and would change it for all' --sysctl vm.swappiness=1
+    refused '--sysctl net.ipv4.ip_forward=1: that is shared with the host here, and would change it for all' \
+        --network host --sysctl net.ipv4.ip_forward=1
+    refused '--sysctl: expected NAME=VALUE such as net.ipv4.ip_forward=1, found "one"' --sysctl one
+}
+
+@test "--group-add: by name and number, for exec too" {
+    [ "$(tiny --group-add extra --group-add 77 tiny id -G)" = "0 77 2000" ]
+    [ "$(tiny -u 1000:1000 --group-add extra tiny id -G)" = "1000 2000" ]
+    coffer run -d --name box --group-add extra tiny sleep 100 > /dev/null
+    [ "$(coffer exec box id -G)" = "0 2000" ]
+    run tiny --group-add none tiny true
+    [ "$status" -eq 125 ]
+    [ "$output" = "coffer: run tiny: group \"none\" is not in the container's /etc/group" ]
+}
+
+@test "--add-host, --dns, --dns-search, --dns-option" {
+    [[ $(tiny --add-host one:1.2.3.4 --add-host two=[fd00::1] tiny cat /etc/hosts) == *$'\n1.2.3.4\tone\nfd00::1\ttwo' ]]
+    [ "$(tiny --dns 1.1.1.1 --dns fd00::1 --dns-search a.example --dns-search b --dns-option ndots:2 tiny cat /etc/resolv.conf)" = \
+        $'nameserver 1.1.1.1\nnameserver fd00::1\nsearch a.example b\noptions ndots:2' ]
+    # The rest is the host's, where its network is.
+    printf 'nameserver 9.9.9.9\nsearch of.host\n' > "$BATS_TEST_TMPDIR/resolv.conf"
+    mount --bind "$BATS_TEST_TMPDIR/resolv.conf" /etc/resolv.conf
+    run tiny --network host --dns 1.1.1.1 tiny cat /etc/resolv.conf
+    local first=$output
+    run tiny --network host --dns-search . tiny cat /etc/resolv.conf
+    umount /etc/resolv.conf
+    [ "$first" = $'nameserver 1.1.1.1\nsearch of.host' ]
+    [ "$output" = 'nameserver 9.9.9.9' ]
+    refused '--add-host: expected NAME:ADDRESS, found "one"' --add-host one
+    refused '--add-host one:host-gateway: this version knows addresses only' --add-host one:host-gateway
+    refused '--dns-search: expected one word, found "a b"' --dns-search 'a b'
+    run coffer create --dns none tiny
+    [ "$status" -eq 125 ]
+    [[ $output == *'--dns'*'"none"'* ]]
+}
+
+@test "--oom-score-adj, --annotation" {
+    [ "$(tiny --oom-score-adj 500 tiny cat /proc/self/oom_score_adj)" = 500 ]
+    coffer create --annotation a.b/c=d tiny > /dev/null
+    grep -q '"annotations":\["a.b/c=d"\]' "$(coffer_store)"/containers/*/record.json
+}
+
+@test "memory, processors and disks of its control group" {
+    coffer run -d --name box --memory 64m --memory-reservation 32m --cpu-period 50000 --cpu-quota 25000 --cpuset-mems 0 tiny sleep 100 > /dev/null
+    [ "$(group_file memory/memory.soft_limit_in_bytes memory.low)" = $((32 << 20)) ]
+    [[ $(group_file cpu/cpu.cfs_quota_us cpu.max) =~ ^25000(\ 50000)?$ ]]
+    [ "$(group_file cpuset/cpuset.mems cpuset.mems)" = 0 ]
+    coffer rm -f box
+    refused '--cpus says what --cpu-period and --cpu-quota say; expected one or the others' --cpus 1 --cpu-quota 1000
+    refused '--memory-reservation: expected at most --memory' --memory 64m --memory-reservation 65m
+}
+
+@test "--cgroup-parent: its group lies there" {
+    coffer run -d --name box --cgroup-parent "/coffer-test-$$" tiny sleep 100 > /dev/null
+    grep -q "/coffer-test-$$/coffer-[0-9a-f]*$" "/proc/$(pgrep -P "$(monitors)")/cgroup"
+    coffer rm -f box
+    [ -z "$(find /sys/fs/cgroup -path "*/coffer-test-$$/coffer-*" -type d)" ]
+    find /sys/fs/cgroup -name "coffer-test-$$" -type d -exec rmdir {} +
+}
+
+@test "--device: one of the host's, and how" {
+    [ -e /dev/fuse ] || [ -e /dev/loop-control ] || skip "needs a device to show"
+    local device=/dev/fuse
+    [ -e $device ] || device=/dev/loop-control
+    run tiny tiny test -e $device
+    [ "$status" -eq 1 ]
+    local number
+    number=$(stat -c %t:%T $device)
+    [ "$(tiny --device $device tiny stat -c %t:%T $device)" = "$number" ]
+    [ "$(tiny --device $device:/dev/other:r tiny stat -c %t:%T /dev/other)" = "$number" ]
+    [ "$(tiny --userns host --device $device:/dev/other tiny stat -c %t:%T /dev/other)" = "$number" ]
+    run tiny --userns host --device $device:r tiny sh -c "exec 3>> $device"
+    [ "$status" -ne 0 ]
+    refused '--device: expected HOST[:CONTAINER][:rwm] with absolute paths, found "fuse"' --device fuse
+}
+
+@test "--pid, --ipc, --uts: the host's, for who is root there" {
+    [ "$(tiny --userns host --pid host tiny readlink /proc/self/ns/pid)" = "$(readlink /proc/self/ns/pid)" ]
+    [ "$(tiny --userns host --ipc host tiny readlink /proc/self/ns/ipc)" = "$(readlink /proc/self/ns/ipc)" ]
+    [ "$(tiny --uts host tiny sh -c 'readlink /proc/self/ns/uts; hostname')" = "$(readlink /proc/self/ns/uts)"$'\n'"$(hostname)" ]
+    [ "$(tiny --pid private tiny sh -c 'echo $$')" = 1 ]
+    coffer run -d --name box --userns host --pid host tiny sh -c 'sleep 100 & sleep 101' > /dev/null
+    coffer stop -t 0 box
+    [ -z "$(pgrep -x sleep -f 'sleep 10[01]' || true)" ] # all of them
+    coffer rm box
+    refused '--pid host: not with user ids of its own; add --userns host' --pid host
+    refused '--ipc host: not with user ids of its own; add --userns host' --ipc host
+    refused '--pid container:box: this version has private and host' --pid container:box
+    refused '--ipc shareable: this version has private and host' --ipc shareable
+    refused '--uts: expected private or host, found "none of it"' --uts 'none of it'
+    refused '--hostname and --uts host exclude each other' --uts host --hostname me
+}
+
+@test "flags of docker that are not served say so" {
+    run coffer run --gpus all tiny
+    [ "$status" -eq 125 ]
+    [[ $output == *': --gpus is not served yet: name its devices by --device, and mount what its driver has'* ]]
+    run coffer create --isolation=hyperv tiny
+    [ "$status" -eq 125 ]
+    [[ $output == *': --isolation is not served yet: it is for Windows'* ]]
+    run coffer run --isolatio=hyperv tiny
+    [[ $output == *'unknown flag --isolatio'* ]]
+}
