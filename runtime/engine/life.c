@@ -57,11 +57,11 @@ static int own_signal(const struct target *target, const struct engine_stop *sto
     return stop->signal > 0 ? stop->signal : own > 0 ? own : SIGTERM;
 }
 
-// Until it has ended, at most for so long; below 0: for ever.
+// Until it has ended, at most for so long; below 0: for ever. Its lock is ours, and tells nothing.
 static void wait_for_end(const struct target *target, int64_t most_ms) {
     enum { NAP_US = 10000 };
     int64_t until_ms = clock_now_ms() + most_ms;
-    while (target_runs(target) && (most_ms < 0 || clock_now_ms() < until_ms)) {
+    while (record_runs_alone(&target->home, target->id) && (most_ms < 0 || clock_now_ms() < until_ms)) {
         usleep(NAP_US);
     }
 }
