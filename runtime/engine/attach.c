@@ -63,6 +63,13 @@ static int gone(struct err *err) {
     return err_set(err, ERR_STATE, "the container's monitor has ended; see `coffer ps -a`");
 }
 
+// Who is attached later is dropped where he does not read.
+static int left_behind(const struct attach *attach, struct err *err) {
+    return attach->request->tell ? err_set(err, ERR_STATE, "the container's monitor has closed the line: its output was not read for too "
+                                                           "long (`coffer logs` has it), or the monitor was killed")
+                                 : gone(err);
+}
+
 static int take_message(struct attach *attach, const struct control_message *message, struct err *err) {
     switch (message->kind) {
     case CONTROL_OUTPUT:
@@ -89,7 +96,7 @@ static int take_message(struct attach *attach, const struct control_message *mes
 static int hear(struct attach *attach, struct err *err) {
     struct control_message message;
     int got = control_receive(attach->request->socket, attach->shown.data, &message);
-    return got < 0 ? err_sys(err, "hear the container's monitor") : got == 0 ? gone(err) : take_message(attach, &message, err);
+    return got < 0 ? err_sys(err, "hear the container's monitor") : got == 0 ? left_behind(attach, err) : take_message(attach, &message, err);
 }
 
 static void show(struct attach *attach) {

@@ -103,6 +103,10 @@ static int merge_process(struct making *making, struct err *err) {
     const char *image_dir = making->request->image->working_dir;
     struct oci_process *process = arena_alloc(making->arena, sizeof(*process));
     process->terminal = run->tty;
+    if (run->tty && making->request->rows > 0) {
+        process->console_size = arena_alloc(making->arena, sizeof(*process->console_size));
+        *process->console_size = (struct oci_console_size){.height = making->request->rows, .width = making->request->columns};
+    }
     process->cwd = run->workdir ? run->workdir : image_dir && *image_dir ? image_dir : "/";
     if (process->cwd[0] != '/') {
         return err_set(err, ERR_INPUT, "working directory \"%s\": expected an absolute path", process->cwd);

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -105,10 +106,20 @@ static void wait_for_monitor(const struct started *started) {
     process_reap(started->pidfd, &ignored);
 }
 
+// So that the command finds the size it will have.
+static void take_size(struct start *start) {
+    struct winsize size;
+    if (start->request->tty && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        start->rows = size.ws_row;
+        start->columns = size.ws_col;
+    }
+}
+
 // Where we stay with it, a signal that comes while it is being started reaches it when it has been.
 static int start_and_serve(struct start *start, const struct engine_attach *attach, struct started *started, struct engine_end *ret,
                            struct err *err) {
     sigset_t before;
+    take_size(start);
     if (foreground_block(&before, err) < 0) {
         return -1;
     }

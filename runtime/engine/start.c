@@ -270,6 +270,8 @@ static int make_config(struct start *start, struct oci_config **ret, struct err 
         .user_namespace = start->user_namespace,
         .uids = uid_map(start),
         .gids = gid_map(start),
+        .rows = start->rows,
+        .columns = start->columns,
         .rootless = start->home.rootless,
         .single_id = start->home.rootless && start->home.own.single_id,
     };

@@ -40,6 +40,7 @@ struct start {
     struct id_range range;
     struct connection connection;
     int stop_signal;
+    unsigned rows, columns; // of the terminal that it is shown on; 0: none
     // Of the start at hand, one of several where it is restarted.
     struct arena turn_arena;
     struct config_request config_request;

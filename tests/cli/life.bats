@@ -257,7 +257,8 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     coffer run -d --name box tiny sh -c 'sleep 1; dd if=/dev/zero bs=1M count=10 2> /dev/null | tr "\0" x; echo; echo done; sleep 100' > /dev/null
     coffer logs -f box > "$BATS_TEST_TMPDIR/log" &
     local follower=$!
-    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" attach box > "$BATS_TEST_TMPDIR/out" &
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" attach box > "$BATS_TEST_TMPDIR/out" \
+        2> "$BATS_TEST_TMPDIR/err" &
     local pid=$!
     sleep 0.3
     kill -STOP "$pid"
@@ -266,6 +267,7 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     local code=0
     wait "$pid" || code=$?
     [ "$code" -eq 125 ]
+    grep -q "attach box: the container's monitor has closed the line: its output was not read for too long" "$BATS_TEST_TMPDIR/err"
     [ "$(state box)" = running ]
     coffer stop -t 0 box
     wait "$follower"
@@ -332,6 +334,8 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     run terminal attach box <<< $'type exit 3\\r'
     [ "$status" -eq 3 ]
     [ "$(state box)" = exited ]
+    # The size is there before the command is.
+    printf '%s\n' 'see 24 80' | terminal run --rm -it tiny stty size
     fails '--detach-keys: expected keys such as ctrl-p,ctrl-q, found "none"' coffer attach --detach-keys none box
 }
 
