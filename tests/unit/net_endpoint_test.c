@@ -253,10 +253,17 @@ static char setting(const char *path) {
     return read(fd, &value, 1) == 1 ? value : 0;
 }
 
+static bool is_turned_off(const char *path) {
+    AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, "0\n", 2) == 2;
+}
+
 CASE(forwarding_keeps_what_routers_advertise) {
     if (no_lab) {
         SKIP(no_lab);
     }
+    // A new namespace takes it over from the host, which may forward already.
+    CHECK(is_turned_off("/proc/sys/net/ipv4/ip_forward") && is_turned_off("/proc/sys/net/ipv6/conf/all/forwarding"));
     static const char ra[] = "/proc/sys/net/ipv6/conf/cf-ra-veth/accept_ra";
     CHECK(lab_bridge("cf-ra", NULL, "fd99::1") > 0);
     AUTO_FD int host = lab_host(&(struct lab_host){"cf-ra", "cf-ra-veth", NULL, "fd99::2", NULL, NULL});
