@@ -359,8 +359,9 @@ nest() {
 @test "exec of root of a user namespace" {
     no_user_namespace
     configure_script 'sleep 100'
+    # Its name changes a moment after it has said that it runs.
     # shellcheck disable=SC2016 # the inner shell's
-    run as_namespace_root sh -c '"$1" --root "$2" run --detach "$3" < /dev/null > /dev/null 2>&1 && "$1" --root "$2" exec "$3" cat /proc/1/comm; "$1" --root "$2" delete --force "$3"' \
+    run as_namespace_root sh -c '"$1" --root "$2" run --detach "$3" < /dev/null > /dev/null 2>&1 && "$1" --root "$2" exec "$3" sh -c "until grep ^s /proc/1/comm; do sleep 0.02; done"; "$1" --root "$2" delete --force "$3"' \
         sh "$COFFER_OCI" "$MINE/oci" "$ID"
     [[ "$output" == s* ]]
     configure_script 'sleep 100' '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 1, size: 1000}] | .linux.gidMappings = .linux.uidMappings'
