@@ -147,16 +147,20 @@ bool record_is_running(const struct home *home, const char *id) {
 
 // --- record.json ---
 
+static const char *or_empty(const char *text, const char *empty) {
+    return text ? text : empty;
+}
+
 int record_write(const struct record_dir *dir, const struct record *record, struct err *err) {
     AUTO_BUF struct buf text = {0};
     struct json_writer writer = {.buf = &text};
     json_write_open(&writer, NULL, '{');
     json_write_string(&writer, "id", dir->id);
-    json_write_string(&writer, "name", record->name);
-    json_write_string(&writer, "image", record->image);
-    json_write_string(&writer, "imageId", record->image_id);
-    json_write_string(&writer, "command", record->command);
-    json_write_string(&writer, "user", record->user);
+    json_write_string(&writer, "name", or_empty(record->name, ""));
+    json_write_string(&writer, "image", or_empty(record->image, ""));
+    json_write_string(&writer, "imageId", or_empty(record->image_id, ""));
+    json_write_string(&writer, "command", or_empty(record->command, ""));
+    json_write_string(&writer, "user", or_empty(record->user, ""));
     json_write_i64(&writer, "created", record->created_s);
     json_write_i64(&writer, "started", record->started_s);
     json_write_i64(&writer, "finished", record->finished_s);
@@ -170,8 +174,8 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_bool(&writer, "remove", record->remove);
     json_write_bool(&writer, "hasRange", record->has_range);
     json_write_i64(&writer, "firstId", record->first_id);
-    json_write_literal(&writer, "request", record->request);
-    json_write_literal(&writer, "mounts", record->mounts);
+    json_write_literal(&writer, "request", or_empty(record->request, "{}"));
+    json_write_literal(&writer, "mounts", or_empty(record->mounts, "[]"));
     json_write_close(&writer, '}');
     return fd_replace_file(dir->fd, "record.json", text.data, text.size, 0600, err);
 }
