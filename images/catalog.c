@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -151,6 +152,18 @@ static int untag_all(struct removing *removing, struct err *err) {
     return 0;
 }
 
+// Who only reads a record holds its lock for a moment, a container as long as it runs: there is no other way to tell them apart than to
+// look again.
+static int lock_against_users(int fd) {
+    enum { LOOKS = 20, LOOK_AGAIN_MS = 10 };
+    int result = flock(fd, LOCK_EX | LOCK_NB);
+    for (int i = 1; i < LOOKS && result < 0 && errno == EWOULDBLOCK; i++) {
+        (void)poll(NULL, 0, LOOK_AGAIN_MS);
+        result = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    return result;
+}
+
 // The record's exclusive lock, which no running container lets us have, nor who is about to mount the image. What is mounted already
 // holds no lock. -1 with ERR_STATE.
 static int claim(const struct removing *removing, const char *name, struct err *err) {
@@ -160,7 +173,7 @@ static int claim(const struct removing *removing, const char *name, struct err *
     if (fd < 0) {
         return err_sys(err, "open %s", path);
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+    if (lock_against_users(fd) < 0) {
         return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "image %s is in use by a running container; stop it first", name)
                                     : err_sys(err, "lock %s", path);
     }

@@ -119,7 +119,7 @@ has_events() {
 
 @test "running out of memory is an event of its own, in each of which the container goes on" {
     needs_controller memory
-    configure_script 'while ! [ -e /tmp/go ]; do sleep 0.05; done; for i in 1 2; do head -c 100000000 /dev/zero | tail -c 99999999 > /dev/null; done; : > /tmp/done; sleep 60' \
+    configure_script 'while ! [ -e /tmp/go ]; do sleep 0.05; done; for i in 1 2; do (echo 1000 > /proc/self/oom_score_adj; head -c 100000000 /dev/zero | tail -c 99999999 > /dev/null); done; : > /tmp/done; sleep 60' \
         '.linux.resources.memory = {"limit": 16777216} | .root.readonly = false'
     oci run --detach "$ID" 3>&-
     in_background events --interval 60s "$ID"
