@@ -56,6 +56,9 @@ int unpack_file_attributes(struct unpack_state *state, int fd, const struct tar_
 #define UNPACK_OPAQUE_MARKER ".wh..wh..opq"
 bool unpack_is_marker(const char *path);
 
+// Refused, with the sentence: a marker below another's name, and one that names nothing. The path must be a marker's.
+int unpack_marker_check(const char *path, struct err *err) MUST_CHECK;
+
 // What a marker is about: the path that it deletes or, opaque, the directory. False: nothing, or it makes no sense.
 bool unpack_marker_subject(const char *path, char ret_subject[PATH_MAX], bool *ret_opaque);
 int unpack_marker(struct unpack_state *state, const char *path, const struct tar_entry *entry, struct err *err) MUST_CHECK;

@@ -50,18 +50,6 @@ static int make_whiteout(struct unpack_state *state, const struct unpack_target 
     return S_ISDIR(status.st_mode) ? unpack_add_opaque(state, path, err) : 0;
 }
 
-// The path of the directory that the opaque marker stands in.
-static int mark_directory(struct unpack_state *state, const char *path, struct err *err) {
-    const char *slash = strrchr(path, '/');
-    if (!slash) {
-        return unpack_add_opaque(state, ".", err);
-    }
-    char directory[PATH_MAX];
-    memcpy(directory, path, (size_t)(slash - path));
-    directory[slash - path] = '\0';
-    return unpack_add_opaque(state, directory, err);
-}
-
 // aufs kept its own books below such names; they were never part of an image.
 static bool is_of_aufs(const char *path, const char *marker) {
     if (strncmp(path, META_MARKER, META_LENGTH) == 0 && strcmp(path, OPAQUE_MARKER) != 0) {
@@ -88,31 +76,41 @@ bool unpack_marker_subject(const char *path, char ret_subject[PATH_MAX], bool *r
     return true;
 }
 
-int unpack_marker(struct unpack_state *state, const char *path, const struct tar_entry *entry, struct err *err) {
+int unpack_marker_check(const char *path, struct err *err) {
     const char *slash = strrchr(path, '/');
     const char *marker = slash ? slash + 1 : path;
-    if (is_of_aufs(path, marker)) {
-        return 0;
-    }
     char above[PATH_MAX];
     memcpy(above, path, (size_t)(marker - path));
     above[marker - path] = '\0';
     if (unpack_is_marker(above)) {
         return err_set(err, ERR_INPUT, "lies in a directory whose name is a whiteout's");
     }
-    struct unpack_target target = {.entry = entry};
-    if (unpack_open_parent(state, path, &target, err) < 0) {
-        return -1;
-    }
-    if (strcmp(marker, OPAQUE_MARKER) == 0) {
-        return mark_directory(state, path, err);
-    }
     const char *name = marker + MARKER_LENGTH;
     if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
         return err_set(err, ERR_INPUT, "is a whiteout of nothing");
     }
-    target.name = name;
-    // "a/.wh.b" is about "a/b".
-    memcpy(above + (marker - path), name, strlen(name) + 1);
-    return make_whiteout(state, &target, above, err);
+    return 0;
+}
+
+int unpack_marker(struct unpack_state *state, const char *path, const struct tar_entry *entry, struct err *err) {
+    const char *slash = strrchr(path, '/');
+    const char *marker = slash ? slash + 1 : path;
+    if (is_of_aufs(path, marker)) {
+        return 0;
+    }
+    if (unpack_marker_check(path, err) < 0) {
+        return -1;
+    }
+    struct unpack_target target = {.entry = entry};
+    if (unpack_open_parent(state, path, &target, err) < 0) {
+        return -1;
+    }
+    char subject[PATH_MAX];
+    bool is_opaque;
+    unpack_marker_subject(path, subject, &is_opaque);
+    if (is_opaque) {
+        return unpack_add_opaque(state, subject, err);
+    }
+    target.name = marker + MARKER_LENGTH;
+    return make_whiteout(state, &target, subject, err);
 }

@@ -58,13 +58,17 @@ static int add_link(struct expected_tree *tree, const char *path, const struct t
     return 0;
 }
 
-static void add_marker(struct expected_tree *tree, const char *path) {
+static int add_marker(struct expected_tree *tree, const char *path, struct err *err) {
     char subject[PATH_MAX];
     bool is_opaque;
     if (!unpack_marker_subject(path, subject, &is_opaque)) {
-        return;
+        return 0;
+    }
+    if (unpack_marker_check(path, err) < 0) {
+        return -1;
     }
     add(tree, subject, is_opaque ? EXPECTED_OPAQUE : EXPECTED_WHITEOUT)->opaque = is_opaque;
+    return 0;
 }
 
 // The bodies that are not in the record are those that the unpacker took: see one_entry() in repack.c. They cost nothing to leave
@@ -89,8 +93,7 @@ static int add_entry(struct expected_tree *tree, struct tar_reader *tar, const s
         return -1;
     }
     if (unpack_is_marker(path)) {
-        add_marker(tree, path);
-        return 0;
+        return add_marker(tree, path, err);
     }
     if (entry->type == TAR_HARDLINK) {
         return add_link(tree, path, entry, err);

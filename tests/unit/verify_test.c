@@ -97,6 +97,18 @@ CASE(whiteouts_are_covered_by_what_the_layer_brings) {
     CHECK_INT(tree.count, 7);
 }
 
+CASE(a_whiteout_of_nothing_is_no_record) {
+    const char *names[] = {".wh.", "a/.wh.", ".wh..", "a/.wh...", ".wh.a/.wh.b"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        AUTO_EXPECTED struct expected_tree tree = {0};
+        AUTO_BUF struct buf tar = {0};
+        struct err err = {0};
+        tar_put_file(&tar, names[i], "");
+        CHECK(expect(&tar, &tree, &err) < 0);
+        CHECK(strstr(err.text, i < 4 ? "is a whiteout of nothing" : "lies in a directory whose name is a whiteout's") != NULL);
+    }
+}
+
 CASE(what_lies_below_is_expected_of_lower_layers_alone) {
     AUTO_EXPECTED struct expected_tree tree = {0};
     AUTO_BUF struct buf tar = {0};
@@ -217,6 +229,7 @@ int main(void) {
     RUN(entries_are_sorted_and_found);
     RUN(of_directories_the_last_entry_counts);
     RUN(whiteouts_are_covered_by_what_the_layer_brings);
+    RUN(a_whiteout_of_nothing_is_no_record);
     RUN(what_lies_below_is_expected_of_lower_layers_alone);
     RUN(a_record_that_is_rubbish_ends);
     RUN(a_directory_that_is_as_its_tar);
