@@ -11,6 +11,9 @@ bold=$(test -t 1 && [ -z "${NO_COLOR-}" ] && printf '\033[1m' || true)
 plain=${bold:+$'\033[0m'}
 failures=0
 
+# It changes nothing of this machine's network.
+export COFFER_NETWORK=none
+
 coffer() {
     "$build/coffer" --root "$state/run" --store "$dir/store" "$@"
 }

@@ -33,9 +33,18 @@ static int check(const struct run_request *run, struct err *err) {
     return 0;
 }
 
+// An ordinary user has networks only where he asks for one.
+static const char *default_network(const struct context *context, const struct run_request *request) {
+    const char *wish = getenv("COFFER_NETWORK");
+    if (wish && *wish) {
+        return wish;
+    }
+    return context->rootless && request->publish.count == 0 ? "none" : "bridge";
+}
+
 static void fill_operands(const struct context *context, struct run_request *request) {
     if (!request->network) {
-        request->network = request->publish.count > 0 ? "bridge" : "none";
+        request->network = default_network(context, request);
     }
     request->image = context->operands[0];
     request->command = (const char *const *)context->operands + 1;
@@ -175,7 +184,7 @@ static const struct option_row options[] = {
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
     OPTION_STRING("network", 0, "NETWORK", struct run_options, run.network,
-                  "bridge or another network's name, none, or host to share the host's [default none; bridge with --publish]"),
+                  "bridge [default] or another network's name, none, or host to share the host's; COFFER_NETWORK sets the default"),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the network"),

@@ -46,7 +46,7 @@ static void pass_foreign_filters(int firewall_fd, const char *bridge) {
 }
 
 // The network's own part: the bridge, and its rules.
-static int raise_bridge(const struct connection *connection, struct err *err) {
+static int make_bridge(const struct connection *connection, struct err *err) {
     const struct network *network = &connection->network;
     char name[IF_NAMESIZE];
     AUTO_FD int firewall_fd = firewall_open(err);
@@ -69,6 +69,17 @@ static int raise_bridge(const struct connection *connection, struct err *err) {
         return -1;
     }
     return connection->port_count > 0 && network->ipv4.set ? sysctl_route_localnet(name, err) : 0;
+}
+
+// Where the host cannot have a network, its user learns what goes without one.
+static int raise_bridge(const struct connection *connection, struct err *err) {
+    if (make_bridge(connection, err) == 0) {
+        return 0;
+    }
+    struct err why = *err;
+    return why.kind == ERR_UNSUPPORTED
+               ? err_set(err, ERR_UNSUPPORTED, "network %s: %s; --network none and host do without", connection->network.name, why.text)
+               : err_in(err, "network %s", connection->network.name);
 }
 
 // --- before the container ---
@@ -201,7 +212,7 @@ static int take_all(struct connection *connection, const struct record *record, 
     }
     // The names' responder binds to the bridge's addresses.
     if (connection->network.driver == NETWORK_BRIDGE && raise_bridge(connection, err) < 0) {
-        return err_in(err, "network %s", connection->network.name);
+        return -1;
     }
     return take_names(connection, record, request, err);
 }

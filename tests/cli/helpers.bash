@@ -16,6 +16,8 @@ case $BUILD in
 esac
 export COFFER=${COFFER:-$BUILD/coffer} COFFER_OCI=${COFFER_OCI:-$BUILD/coffer-oci}
 export NO_COLOR=1
+# No test makes a bridge on this machine: what is about networks has a network namespace of its own.
+export COFFER_NETWORK=none
 
 coffer_root() {
     echo "$BATS_TEST_TMPDIR/run"

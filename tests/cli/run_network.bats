@@ -9,6 +9,7 @@ setup_file() {
 }
 
 setup() {
+    unset COFFER_NETWORK
     needs_root
     unshare -n nft list tables > /dev/null 2>&1 || skip "this kernel has no nftables"
     coffer load -q --name tiny "oci:$(make_image):tiny" > /dev/null
@@ -70,6 +71,18 @@ serve() { # NAME PORT ARGS...
     done
     [[ "$output" != *"cv-"* ]]
     [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+}
+
+@test "who says nothing is on the bridge; a default of his own is obeyed, and a host that cannot says what to do" {
+    run -0 here run --rm tiny sh -c 'ip -4 addr show eth0; ip route'
+    [[ "$output" == *"inet 10.201.0.2/24"*"default via 10.201.0.1"* ]]
+    COFFER_NETWORK=none run -0 here run --rm tiny sh -c 'ip -o link | wc -l'
+    [ "$output" = 1 ]
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    COFFER_NETWORK=mine run -0 here run --rm tiny ip -4 addr show eth0
+    [[ "$output" == *"inet 10.77.0.2/24"* ]]
+    run -125 nsenter --net="/proc/$HOST/ns/net" setpriv --bounding-set -net_admin --inh-caps -net_admin "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm tiny true
+    [[ "$output" == "coffer: run tiny: network bridge: "*"only root can do so (CAP_NET_ADMIN is missing); --network none and host do without" ]]
 }
 
 @test "containers of a network find each other by name, alias and short id; those of others do not reach them" {
