@@ -1,6 +1,7 @@
 #include "cli/commands/all.h"
 #include "cli/commands/engine.h"
 #include "cli/commands/env.h"
+#include "cli/commands/run_rows.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
@@ -195,77 +196,9 @@ static const struct option_row options[] = {
     OPTION_LIST("dns-search", 0, "DOMAIN", struct run_options, run.dns_search, "Look for names in DOMAIN too; . for none"),
     OPTION_LIST("dns-option", 0, "OPTION", struct run_options, run.dns_options, "Set an option of resolv.conf(5)"),
     OPTION_STRING("hostname", 'h', "NAME", struct run_options, run.hostname, "Host name in the container [default: its short id]"),
-    OPTION_GROUP("Limits"),
-    OPTION_BYTES("memory", 'm', "BYTES", struct run_options, run.memory_bytes, "Most memory, such as 512m"),
-    OPTION_BYTES("memory-swap", 0, "BYTES", struct run_options, run.memory_swap_bytes, "Most memory and swap together"),
-    OPTION_CPUS("cpus", 0, "NUMBER", struct run_options, run.nano_cpus, "Most processors, such as 1.5"),
-    OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_options, run.cpu_shares,
-               "Share of the processors against others [1024]"),
-    OPTION_STRING("cpuset-cpus", 0, "LIST", struct run_options, run.cpuset_cpus, "Processors to run on, such as 0-2,7"),
-    OPTION_INT("pids-limit", 0, "NUMBER", -1, INT32_MAX, struct run_options, run.pids_limit,
-               "Most processes; -1: no limit [default 4096; none without root]"),
-    OPTION_BYTES("memory-reservation", 0, "BYTES", struct run_options, run.memory_reservation_bytes,
-                 "Memory that is left to it where memory is short"),
-    OPTION_INT("memory-swappiness", 0, "PERCENT", -1, 100, struct run_options, run.memory_swappiness,
-               "How readily it is swapped out; -1: as the host is"),
-    OPTION_INT("cpu-period", 0, "MICROSECONDS", 1000, 1000000, struct run_options, run.cpu_period,
-               "Period of the processors' quota [100000]"),
-    OPTION_INT("cpu-quota", 0, "MICROSECONDS", -1, INT64_MAX, struct run_options, run.cpu_quota,
-               "Time on processors in each period; -1: no limit"),
-    OPTION_STRING("cpuset-mems", 0, "LIST", struct run_options, run.cpuset_mems, "Memory nodes to use, such as 0-1"),
-    OPTION_INT("blkio-weight", 0, "NUMBER", 10, 1000, struct run_options, run.blkio_weight, "Share of the disks against others"),
-    OPTION_STRING("cgroup-parent", 0, "PATH", struct run_options, run.cgroup_parent, "Control group that its own lies in"),
-    OPTION_INT("oom-score-adj", 0, "NUMBER", -1000, 1000, struct run_options, run.oom_score_adj,
-               "How readily it is killed where the host has no memory left"),
-    OPTION_LIST("ulimit", 0, "NAME=SOFT[:HARD]", struct run_options, run.ulimits, "Limit each of its processes, as nofile=1024"),
-    OPTION_LIST("sysctl", 0, "NAME=VALUE", struct run_options, run.sysctls, "Set something of its kernel namespaces"),
-    OPTION_LIST("device", 0, "HOST[:CONTAINER][:rwm]", struct run_options, run.devices, "Let it use a device of the host",
-                .complete = COMPLETE_FILE),
-    OPTION_GROUP("Security"),
-    OPTION_STRING("pid", 0, "MODE", struct run_options, run.pid, "host: see the host's processes [default private]"),
-    OPTION_STRING("ipc", 0, "MODE", struct run_options, run.ipc, "host: share System V IPC and /dev/shm [default private]"),
-    OPTION_STRING("uts", 0, "MODE", struct run_options, run.uts, "host: share the host name [default private]"),
-    OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_options, run.cap_add, "Give a capability, or ALL"),
-    OPTION_LIST("cap-drop", 0, "CAPABILITY", struct run_options, run.cap_drop, "Take a capability, or ALL"),
-    OPTION_LIST("security-opt", 0, "OPTION", struct run_options, run.security,
-                "no-new-privileges, seccomp=FILE or seccomp=unconfined"),
-    OPTION_STRING("userns", 0, "MODE", struct run_options, run.userns,
-                  "auto: user ids of the container's own [default]; host: those of the host"),
-    OPTION_FLAG("privileged", 0, struct run_options, run.privileged,
-                "Give all capabilities and hide nothing: no protection is left"),
-    {0},
-};
-
-static const char devices_of_disks[] = "rates of disks are not limited; --blkio-weight shares them";
-static const char real_time[] = "real-time processors need a kernel that hands them out";
-static const char windows[] = "it is for Windows";
-
-// docker's, in its order.
-static const struct unserved_flag unserved[] = {
-    {"attach", "leave it out for both streams, or take -d for none"},
-    {"blkio-weight-device", devices_of_disks},
-    {"cgroupns", "a container always has a cgroup namespace of its own"},
-    {"cpu-count", windows},
-    {"cpu-percent", windows},
-    {"cpu-rt-period", real_time},
-    {"cpu-rt-runtime", real_time},
-    {"device-cgroup-rule", "name each device by --device"},
-    {"device-read-bps", devices_of_disks},
-    {"device-read-iops", devices_of_disks},
-    {"device-write-bps", devices_of_disks},
-    {"device-write-iops", devices_of_disks},
-    {"disable-content-trust", "images are checked by their digests always"},
-    {"gpus", "name its devices by --device, and mount what its driver has"},
-    {"io-maxbandwidth", windows},
-    {"io-maxiops", windows},
-    {"isolation", windows},
-    {"kernel-memory", "kernels have given it up; --memory counts it"},
-    {"link", "a network with names does more"},
-    {"link-local-ip", "a network gives addresses"},
-    {"oom-kill-disable", "who is not killed stands still for ever; see --oom-score-adj"},
-    {"runtime", "there is one"},
-    {"storage-opt", "the writable layer has the size of the store's disk"},
-    {"volume-driver", "volumes are folders of the store"},
+    OPTION_STRING("domainname", 0, "NAME", struct run_options, run.domainname, "NIS domain name in the container"),
+    OPTION_ROWS(run_limit_rows, struct run_options, run, struct run_request),
+    OPTION_ROWS(run_security_rows, struct run_options, run, struct run_request),
     {0},
 };
 
@@ -292,7 +225,7 @@ const struct command command_run = {
     .options = options,
     .request_size = sizeof(struct run_options),
     .request_defaults = &defaults,
-    .unserved = unserved,
+    .unserved = run_unserved,
     .run = run,
 };
 
@@ -309,6 +242,6 @@ const struct command command_create = {
     .options = options,
     .request_size = sizeof(struct run_options),
     .request_defaults = &defaults,
-    .unserved = unserved,
+    .unserved = run_unserved,
     .run = create,
 };

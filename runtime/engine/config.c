@@ -203,8 +203,7 @@ static void drop_replaced(struct oci_config *config, size_t ours) {
 
 static void merge_mounts(struct making *making) {
     const struct mount_list *mounts = making->request->mounts;
-    size_t room = ENGINE_MOUNTS_MAX + mounts->items_count + making->request->run->devices.count;
-    making->config->mounts = arena_array(making->arena, room, sizeof(*making->config->mounts));
+    making->config->mounts = arena_array(making->arena, ENGINE_MOUNTS_MAX + mounts->items_count, sizeof(*making->config->mounts));
     add_system_mounts(making);
     add_etc(making, "resolv.conf", "/etc/resolv.conf");
     add_etc(making, "hostname", "/etc/hostname");
@@ -238,7 +237,7 @@ static void merge_namespaces(struct making *making) {
         {CLONE_NEWNS, true},
         {CLONE_NEWIPC, !is_host(request->run->ipc)},
         {CLONE_NEWUTS, !is_host(request->run->uts)},
-        {CLONE_NEWCGROUP, true},
+        {CLONE_NEWCGROUP, !is_host(request->run->cgroupns)},
         {CLONE_NEWNET, strcmp(request->run->network, "host") != 0},
         {CLONE_NEWUSER, request->user_namespace},
     };
@@ -275,6 +274,7 @@ int engine_config(const struct config_request *request, struct arena *arena, str
     config->root.path = "rootfs"; // its place is taken by the layers
     config->root.readonly = request->run->read_only;
     config->hostname = is_host(request->run->uts) ? NULL : engine_hostname(request->run, request->id, arena);
+    config->domainname = request->run->domainname;
     merge_namespaces(&making);
     merge_mounts(&making);
     if (merge_process(&making, err) < 0 || resources_merge(request, arena, config, err) < 0 ||

@@ -26,6 +26,7 @@ struct config_request {
     unsigned rows, columns; // of its terminal from the beginning; 0: not known
     bool rootless;
     bool single_id;
+    bool runs; // nothing of the host is looked at again: it may be gone, and the container has it
 };
 
 // Everything lives in the arena, or is borrowed from the requests.

@@ -6,12 +6,14 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/strv.h"
 #include "runtime/engine/request.h"
+#include "runtime/engine/security_options.h"
 #include "runtime/kernel/names.h"
 #include "specs/json.h"
 #include "specs/oci_config.h"
 #include "specs/seccomp_profile.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,31 +62,17 @@ static int merge_capabilities(const struct run_request *run, uint64_t *ret_set, 
     return 0;
 }
 
-// "name", "name=value" or, as docker once had it, "name:value". NULL when the option is another.
-static const char *option_value(const char *option, const char *name) {
-    size_t length = strlen(name);
-    if (strncmp(option, name, length) != 0) {
-        return NULL;
-    }
-    return option[length] == '\0' ? "" : option[length] == '=' || option[length] == ':' ? option + length + 1 : NULL;
-}
-
 int policy_process(const struct run_request *run, struct arena *arena, struct oci_process *process, struct err *err) {
     uint64_t set;
-    if (merge_capabilities(run, &set, err) < 0) {
+    struct security_options options;
+    if (merge_capabilities(run, &set, err) < 0 || security_options_read(&run->security, arena, &options, err) < 0) {
         return -1;
     }
     process->capabilities = arena_alloc(arena, sizeof(*process->capabilities));
     // Inheritable and ambient stay empty (CVE-2022-27650, CVE-2022-29162).
     *process->capabilities = (struct oci_capabilities){.bounding = set, .effective = set, .permitted = set};
-    for (size_t i = 0; i < run->security.count; i++) {
-        const char *value = option_value(run->security.items[i], "no-new-privileges");
-        if (value && (!*value || strcmp(value, "true") == 0)) {
-            process->no_new_privileges = true;
-        } else if (value && strcmp(value, "false") != 0) {
-            return err_set(err, ERR_INPUT, "--security-opt no-new-privileges: expected true or false, found \"%s\"", value);
-        }
-    }
+    process->no_new_privileges = options.no_new_privileges;
+    process->apparmor_profile = options.apparmor;
     return 0;
 }
 
@@ -111,17 +99,9 @@ static int read_profile(const char *path, const struct seccomp_target *target, s
     return seccomp_profile_decode(&document, target, arena, &config->os.seccomp, err);
 }
 
-static int merge_seccomp(const struct run_request *run, struct arena *arena, struct oci_config *config, struct err *err) {
-    const char *wish = run->privileged ? "unconfined" : "";
-    for (size_t i = 0; i < run->security.count; i++) {
-        const char *value = option_value(run->security.items[i], "seccomp");
-        if (value) {
-            wish = value;
-        } else if (!option_value(run->security.items[i], "no-new-privileges")) {
-            return err_set(err, ERR_UNSUPPORTED, "--security-opt %s: expected no-new-privileges, seccomp=FILE or seccomp=unconfined",
-                           run->security.items[i]);
-        }
-    }
+static int merge_seccomp(const struct run_request *run, const struct security_options *options, struct arena *arena,
+                         struct oci_config *config, struct err *err) {
+    const char *wish = options->seccomp ? options->seccomp : run->privileged ? "unconfined" : "";
     if (strcmp(wish, "unconfined") == 0) {
         return 0;
     }
@@ -144,18 +124,39 @@ static const char *const masked_paths[] = {
 
 static const char *const readonly_paths[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
-static const char **copy_list(struct arena *arena, const char *const *list, size_t count) {
-    const char **copy = arena_array(arena, count + 1, sizeof(*copy));
-    memcpy(copy, list, count * sizeof(*copy));
-    return copy;
+static bool is_unmasked(const struct security_options *options, const char *path) {
+    for (size_t i = 0; i < options->unmask.count; i++) {
+        const char *pattern = options->unmask.items[i];
+        if (strcasecmp(pattern, "all") == 0 || fnmatch(pattern, path, FNM_PATHNAME) == 0) {
+            return true;
+        }
+    }
+    return options->all_paths;
+}
+
+static const char **keep_masked(struct arena *arena, const struct security_options *options, const char *const *paths, size_t count,
+                                size_t *ret_count) {
+    const char **kept = arena_array(arena, count + options->mask.count + 1, sizeof(*kept));
+    *ret_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_unmasked(options, paths[i])) {
+            kept[(*ret_count)++] = paths[i];
+        }
+    }
+    return kept;
 }
 
 int policy_hiding(const struct run_request *run, struct arena *arena, struct oci_config *config, struct err *err) {
-    if (!run->privileged) {
-        config->os.masked_paths = copy_list(arena, masked_paths, ARRAY_LEN(masked_paths));
-        config->os.masked_paths_count = ARRAY_LEN(masked_paths);
-        config->os.readonly_paths = copy_list(arena, readonly_paths, ARRAY_LEN(readonly_paths));
-        config->os.readonly_paths_count = ARRAY_LEN(readonly_paths);
+    struct security_options options;
+    if (security_options_read(&run->security, arena, &options, err) < 0) {
+        return -1;
     }
-    return merge_seccomp(run, arena, config, err);
+    struct oci_linux *os = &config->os;
+    size_t masked = run->privileged ? 0 : ARRAY_LEN(masked_paths), readonly = run->privileged ? 0 : ARRAY_LEN(readonly_paths);
+    os->masked_paths = keep_masked(arena, &options, masked_paths, masked, &os->masked_paths_count);
+    os->readonly_paths = keep_masked(arena, &options, readonly_paths, readonly, &os->readonly_paths_count);
+    for (size_t i = 0; i < options.mask.count; i++) {
+        os->masked_paths[os->masked_paths_count++] = options.mask.items[i];
+    }
+    return merge_seccomp(run, &options, arena, config, err);
 }

@@ -18,7 +18,7 @@ struct run_request {
     size_t command_count;
 
     const char *name;
-    const char *hostname;
+    const char *hostname, *domainname;
     const char *user;
     const char *workdir;
     const char *entrypoint; // "": none; NULL: the image's
@@ -43,7 +43,7 @@ struct run_request {
     const char *ip, *ip6; // the addresses to have there; NULL: any
     struct strv aliases;  // names it has there, beside its own
     struct strv publish;  // -p, see publish.h
-    const char *pid, *ipc, *uts; // "host", "private", or NULL: private
+    const char *pid, *ipc, *uts, *cgroupns; // "host", "private", or NULL: private
     struct strv add_hosts;       // NAME:ADDRESS
     struct strv dns, dns_search, dns_options;
     const char *userns;  // "host", "auto" or NULL: the default
@@ -63,12 +63,18 @@ struct run_request {
     struct opt_i64 memory_reservation_bytes;
     struct opt_i64 memory_swappiness; // percent; -1: as it is
     struct opt_i64 cpu_period, cpu_quota; // microseconds
+    struct opt_i64 cpu_rt_period, cpu_rt_runtime;
     struct opt_i64 blkio_weight;
+    struct strv blkio_weight_devices; // DEVICE:WEIGHT
+    struct strv device_read_bps, device_write_bps;   // DEVICE:BYTES
+    struct strv device_read_iops, device_write_iops; // DEVICE:NUMBER
     struct opt_i64 oom_score_adj;
     const char *cgroup_parent;
     struct strv ulimits; // NAME=SOFT[:HARD]
     struct strv sysctls; // NAME=VALUE
     struct strv devices; // HOST[:CONTAINER][:rwm]
+    struct strv device_rules; // "c 1:* rwm"
+    bool oom_kill_disable;
 
     struct strv cap_add, cap_drop;
     struct strv security; // no-new-privileges, seccomp=FILE|unconfined, ...

@@ -37,7 +37,9 @@ static const struct field fields[] = {
     NUMBER(cpu_quota), NUMBER(blkio_weight), NUMBER(oom_score_adj),
     TEXT(pid), TEXT(ipc), TEXT(uts), TEXT(cpuset_mems), TEXT(cgroup_parent),
     LIST(annotations), LIST(group_add), LIST(add_hosts), LIST(dns), LIST(dns_search), LIST(dns_options), LIST(ulimits), LIST(sysctls),
-    LIST(devices),
+    LIST(devices), LIST(device_rules), LIST(blkio_weight_devices), LIST(device_read_bps), LIST(device_write_bps),
+    LIST(device_read_iops), LIST(device_write_iops), NUMBER(cpu_rt_period), NUMBER(cpu_rt_runtime), FLAG(oom_kill_disable),
+    TEXT(cgroupns), TEXT(domainname),
 };
 // clang-format on
 

@@ -4,6 +4,8 @@
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
 #include "runtime/engine/config.h"
+#include "runtime/engine/devices.h"
+#include "runtime/engine/disks.h"
 #include "runtime/engine/request.h"
 #include "runtime/kernel/names.h"
 #include "specs/oci_config.h"
@@ -12,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { DEFAULT_PIDS = 4096, MIN_MEMORY_BYTES = 6 << 20 };
@@ -25,11 +25,17 @@ static int merge_memory(const struct run_request *run, struct oci_memory *memory
         return err_set(err, ERR_INPUT, "--memory: expected at least 6m, found %lld bytes", (long long)run->memory_bytes.value);
     }
     memory->limit = run->memory_bytes;
-    memory->swap = run->memory_swap_bytes;
-    if (run->memory_swap_bytes.set && (!run->memory_bytes.set || (run->memory_swap_bytes.value >= 0 &&
-                                                                  run->memory_swap_bytes.value < run->memory_bytes.value))) {
-        return err_set(err, ERR_INPUT, "--memory-swap: expected memory and swap together, so at least --memory");
+    if (run->memory_swap_bytes.set && run->memory_swap_bytes.value > 0 &&
+        (!run->memory_bytes.set || run->memory_swap_bytes.value < run->memory_bytes.value)) {
+        return err_set(err, ERR_INPUT, "--memory-swap: expected memory and swap together, so at least --memory, or -1 for no limit");
     }
+    if (run->memory_swap_bytes.value != 0) { // docker takes 0 for what nobody said
+        memory->swap = run->memory_swap_bytes;
+    }
+    if (run->oom_kill_disable && !run->memory_bytes.set) {
+        return err_set(err, ERR_INPUT, "--oom-kill-disable: needs --memory, or the container could take all that the host has");
+    }
+    memory->disable_oom_killer = (struct opt_bool){run->oom_kill_disable, run->oom_kill_disable};
     memory->reservation = run->memory_reservation_bytes;
     if (run->memory_reservation_bytes.set && run->memory_bytes.set && run->memory_reservation_bytes.value > run->memory_bytes.value) {
         return err_set(err, ERR_INPUT, "--memory-reservation: expected at most --memory");
@@ -60,6 +66,10 @@ static int merge_cpu(const struct run_request *run, struct oci_cpu *cpu, struct 
     if (run->cpu_shares.set) {
         cpu->shares = (struct opt_u64){true, (uint64_t)run->cpu_shares.value};
     }
+    if (run->cpu_rt_period.set) {
+        cpu->realtime_period = (struct opt_u64){true, (uint64_t)run->cpu_rt_period.value};
+    }
+    cpu->realtime_runtime = run->cpu_rt_runtime;
     cpu->cpus = run->cpuset_cpus;
     cpu->mems = run->cpuset_mems;
     return 0;
@@ -70,9 +80,6 @@ static int merge_groups(const struct config_request *request, struct arena *aren
     struct oci_resources *resources = &os->resources;
     if (merge_memory(run, &resources->memory, err) < 0 || merge_cpu(run, &resources->cpu, err) < 0) {
         return -1;
-    }
-    if (run->blkio_weight.set) {
-        resources->block_io.weight = (struct opt_u32){true, (uint32_t)run->blkio_weight.value};
     }
     resources->pids_limit = run->pids_limit;
     // A fork bomb ends at the container's wall. Without root there may be no cgroup to say so to: only what was asked for is needed then.
@@ -170,110 +177,12 @@ static int merge_sysctls(const struct run_request *run, struct arena *arena, str
     return 0;
 }
 
-// --- devices ---
-
-struct device {
-    const char *source, *target, *access;
-};
-
-static bool is_access(const char *text) {
-    return *text && strlen(text) <= 3 && strspn(text, "rwm") == strlen(text);
-}
-
-// HOST[:CONTAINER][:rwm]
-static int read_device(const char *text, struct arena *arena, struct device *ret, struct err *err) {
-    char *words[4] = {0}, *rest = arena_copy_string(arena, text);
-    size_t count = 0;
-    for (char *word = strsep(&rest, ":"); word && count < ARRAY_LEN(words); word = strsep(&rest, ":")) {
-        words[count++] = word;
-    }
-    *ret = (struct device){.source = words[0], .target = words[0], .access = "rwm"};
-    bool second_is_access = count == 2 && is_access(words[1]);
-    if (count == 3 || second_is_access) {
-        ret->access = words[count - 1];
-    }
-    if (count == 3 || (count == 2 && !second_is_access)) {
-        ret->target = words[1];
-    }
-    if (count > 3 || ret->source[0] != '/' || ret->target[0] != '/' || !is_access(ret->access)) {
-        return err_set(err, ERR_INPUT, "--device: expected HOST[:CONTAINER][:rwm] with absolute paths, found \"%s\"", text);
-    }
-    return 0;
-}
-
-// With user ids of its own a container may make no device: the host's node is shown in it.
-static void show_device(const struct device *device, struct arena *arena, struct oci_config *config) {
-    struct oci_mount *mount = &config->mounts[config->mounts_count++];
-    *mount = (struct oci_mount){.destination = device->target, .type = "bind", .source = device->source};
-    mount->options = arena_array(arena, 4, sizeof(*mount->options));
-    mount->options[mount->options_count++] = "bind";
-    mount->options[mount->options_count++] = "nosuid";
-    mount->options[mount->options_count++] = "noexec";
-    mount->options[mount->options_count++] = "rprivate";
-}
-
-static int add_device(const struct config_request *request, const char *text, struct arena *arena, struct oci_config *config,
-                      struct err *err) {
-    struct device device;
-    struct stat status;
-    if (read_device(text, arena, &device, err) < 0) {
+int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
+    if (merge_groups(request, arena, &config->os, err) < 0 || merge_process(request->run, arena, config->process, err) < 0 ||
+        merge_sysctls(request->run, arena, &config->os, err) < 0) {
         return -1;
     }
-    if (stat(device.source, &status) < 0) {
-        return err_sys(err, "--device: look at %s", device.source);
-    }
-    if (!S_ISCHR(status.st_mode) && !S_ISBLK(status.st_mode)) {
-        return err_set(err, ERR_INPUT, "--device: %s is no device", device.source);
-    }
-    int64_t device_major = major(status.st_rdev), device_minor = minor(status.st_rdev);
-    struct oci_resources *resources = &config->os.resources;
-    if (!request->run->privileged) {
-        resources->devices[resources->devices_count++] = (struct oci_device_rule){
-            .allow = true,
-            .type = S_ISCHR(status.st_mode) ? 'c' : 'b',
-            .major = {true, device_major},
-            .minor = {true, device_minor},
-            .access = device.access,
-        };
-    }
-    if (request->user_namespace) {
-        show_device(&device, arena, config);
-        return 0;
-    }
-    config->os.devices[config->os.devices_count++] = (struct oci_device){
-        .path = device.target,
-        .type = status.st_mode & S_IFMT,
-        .major = device_major,
-        .minor = device_minor,
-        .file_mode = {true, status.st_mode & 07777},
-        .uid = {true, status.st_uid},
-        .gid = {true, status.st_gid},
-    };
-    return 0;
-}
-
-static int merge_devices(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
-    const struct strv *devices = &request->run->devices;
-    struct oci_resources *resources = &config->os.resources;
-    resources->devices = arena_array(arena, 1 + devices->count, sizeof(*resources->devices));
-    config->os.devices = arena_array(arena, devices->count, sizeof(*config->os.devices));
-    if (!request->run->privileged) {
-        resources->devices[resources->devices_count++] = (struct oci_device_rule){.allow = false, .type = 'a'};
-    }
-    for (size_t i = 0; i < devices->count; i++) {
-        if (add_device(request, devices->items[i], arena, config, err) < 0) {
-            return -1;
-        }
-    }
-    if (request->rootless) {
-        resources->devices_count = 0;
-    }
-    return 0;
-}
-
-int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
-    return merge_groups(request, arena, &config->os, err) < 0 || merge_process(request->run, arena, config->process, err) < 0 ||
-                   merge_sysctls(request->run, arena, &config->os, err) < 0 || merge_devices(request, arena, config, err) < 0
-               ? -1
-               : 0;
+    return request->runs ? 0
+           : disks_merge(request, arena, &config->os.resources.block_io, err) < 0 ? -1
+                                                                                  : devices_merge(request, arena, config, err);
 }

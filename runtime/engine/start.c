@@ -13,6 +13,7 @@
 #include "runtime/engine/etc.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
 #include "runtime/engine/restart_policy.h"
 #include "runtime/engine/volume_store.h"
@@ -87,49 +88,6 @@ static const char *request_text(struct start *start) {
     return arena_copy_string(&start->arena, buf_string(&text));
 }
 
-// --pid, --ipc and --uts. Who has user ids of his own may see none of the host's processes, nor what they share.
-static int check_sharing(const struct run_request *request, bool user_namespace, struct err *err) {
-    const struct {
-        const char *flag, *mode;
-        bool needs_users;
-    } modes[] = {{"--pid", request->pid, true}, {"--ipc", request->ipc, true}, {"--uts", request->uts, false}};
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        const char *mode = modes[i].mode ? modes[i].mode : "private";
-        bool host = strcmp(mode, "host") == 0;
-        if (strncmp(mode, "container:", 10) == 0 || strcmp(mode, "shareable") == 0 || strcmp(mode, "none") == 0) {
-            return err_set(err, ERR_UNSUPPORTED, "%s %s: this version has private and host", modes[i].flag, mode);
-        }
-        if (!host && *mode && strcmp(mode, "private") != 0) {
-            return err_set(err, ERR_INPUT, "%s: expected private or host, found \"%s\"", modes[i].flag, mode);
-        }
-        if (host && modes[i].needs_users && user_namespace) {
-            return err_set(err, ERR_INPUT, "%s host: not with user ids of its own; add --userns host%s", modes[i].flag,
-                           geteuid() == 0 ? "" : ", as root");
-        }
-    }
-    return request->hostname && request->uts && strcmp(request->uts, "host") == 0
-               ? err_set(err, ERR_INPUT, "--hostname and --uts host exclude each other")
-               : 0;
-}
-
-static int check_request(const struct run_request *request, struct err *err) {
-    const char *userns = request->userns;
-    struct restart_policy restart;
-    if (userns && strcmp(userns, "host") != 0 && strcmp(userns, "auto") != 0) {
-        return err_set(err, ERR_INPUT, "--userns: expected host or auto, found \"%s\"", userns);
-    }
-    if (request->stop_signal && name_signal(request->stop_signal) <= 0) {
-        return err_set(err, ERR_INPUT, "--stop-signal: expected a name such as TERM or a number, found \"%s\"", request->stop_signal);
-    }
-    if (restart_policy_parse(request->restart, &restart, err) < 0) {
-        return -1;
-    }
-    if (request->remove && restart.kind != RESTART_NO) {
-        return err_set(err, ERR_INPUT, "--rm and --restart exclude each other: what is removed when it has ended is not started again");
-    }
-    return etc_check(request, err);
-}
-
 static int read_log_options(struct start *start, struct err *err) {
     return log_options_parse(&start->arena, start->request->log_driver, &start->request->log_opts, &start->log_options, err);
 }
@@ -193,7 +151,7 @@ static int take_volumes(struct start *start, struct err *err) {
 static int make_record(struct start *start, struct err *err) {
     const char *name;
     set_ids(start);
-    if (check_request(start->request, err) < 0 || check_sharing(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
+    if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
@@ -274,6 +232,7 @@ static int make_config(struct start *start, struct oci_config **ret, struct err 
         .columns = start->columns,
         .rootless = start->home.rootless,
         .single_id = start->home.rootless && start->home.own.single_id,
+        .runs = start->runs,
     };
     return engine_config(&start->config_request, &start->turn_arena, ret, err);
 }
@@ -475,6 +434,7 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
 
 int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) {
     start->request = &start->stored;
+    start->runs = true;
     start->engine = engine;
     snprintf(start->dir.id, sizeof(start->dir.id), "%s", id);
     if (home_open(engine, &start->home, err) < 0 || read_record(start, id, err) < 0 ||

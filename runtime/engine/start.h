@@ -36,6 +36,7 @@ struct start {
     struct log_options log_options;
     struct mount_list mounts;
     bool is_new; // what does not come to run is removed
+    bool runs; // only described
     bool user_namespace;
     struct id_range range;
     struct connection connection;

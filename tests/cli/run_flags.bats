@@ -139,28 +139,59 @@ group_file() { # V1-CONTROLLER/FILE V2-FILE
     refused '--memory-reservation: expected at most --memory' --memory 64m --memory-reservation 65m
 }
 
+# A disk of the host, for limits that are never reached.
+disk() {
+    lsblk --nodeps --noheadings --output PATH,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; exit }'
+}
+
+@test "rates of disks" {
+    local disk number
+    disk=$(disk)
+    [ -b "$disk" ] || skip "needs a disk"
+    number=$(lsblk --nodeps --noheadings --output MAJ:MIN "$disk" | tr -d ' ')
+    coffer run -d --name box --device-read-bps "$disk:10m" --device-write-bps "$disk:20mb" --device-read-iops "$disk:100" \
+        --device-write-iops "$disk:200" tiny sleep 100 > /dev/null
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+        [ "$(group_file blkio io.max)" = "$number rbps=10485760 wbps=20971520 riops=100 wiops=200" ]
+    else
+        [ "$(group_file blkio/blkio.throttle.read_bps_device)" = "$number 10485760" ]
+        [ "$(group_file blkio/blkio.throttle.write_bps_device)" = "$number 20971520" ]
+        [ "$(group_file blkio/blkio.throttle.read_iops_device)" = "$number 100" ]
+        [ "$(group_file blkio/blkio.throttle.write_iops_device)" = "$number 200" ]
+    fi
+    coffer rm -f box
+    refused '--device-read-bps: expected a disk of the host and bytes a second, such as /dev/sda:10m, found "sda:10m"' --device-read-bps sda:10m
+    refused "--device-write-iops: expected a disk of the host and a number a second, such as /dev/sda:100, found \"$disk:1k\"" \
+        --device-write-iops "$disk:1k"
+    refused '--device-read-bps: /dev/null is no disk, which is a block device' --device-read-bps /dev/null:1m
+    refused '--device-read-bps: look at /dev/none: No such file or directory' --device-read-bps /dev/none:1m
+    refused "--blkio-weight-device: expected a disk of the host and a weight from 10 to 1000, such as /dev/sda:100, found \"$disk:9\"" \
+        --blkio-weight-device "$disk:9"
+    refused '--blkio-weight: expected a whole number from 10 to 1000, found "5"' --blkio-weight 5
+}
+
+@test "--memory-swap, --oom-kill-disable" {
+    coffer run -d --name box --memory 64m --memory-swap -1 tiny sleep 100 > /dev/null
+    [ "$(group_file memory/memory.limit_in_bytes memory.max)" = $((64 << 20)) ]
+    coffer rm -f box
+    coffer run -d --name box --memory 64m --memory-swap 96m tiny sleep 100 > /dev/null
+    if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+        [ "$(group_file memory/memory.memsw.limit_in_bytes)" = $((96 << 20)) ]
+        coffer rm -f box
+        coffer run -d --name box --memory 64m --oom-kill-disable tiny sleep 100 > /dev/null
+        [[ $(group_file memory/memory.oom_control) == 'oom_kill_disable 1'* ]]
+    fi
+    coffer rm -f box
+    refused '--memory-swap: expected memory and swap together, so at least --memory, or -1 for no limit' --memory 64m --memory-swap 63m
+    refused '--oom-kill-disable: needs --memory, or the container could take all that the host has' --oom-kill-disable
+}
+
 @test "--cgroup-parent: its group lies there" {
     coffer run -d --name box --cgroup-parent "/coffer-test-$$" tiny sleep 100 > /dev/null
     grep -q "/coffer-test-$$/coffer-[0-9a-f]*$" "/proc/$(pgrep -P "$(monitors)")/cgroup"
     coffer rm -f box
     [ -z "$(find /sys/fs/cgroup -path "*/coffer-test-$$/coffer-*" -type d)" ]
     find /sys/fs/cgroup -name "coffer-test-$$" -type d -exec rmdir {} +
-}
-
-@test "--device: one of the host's, and how" {
-    [ -e /dev/fuse ] || [ -e /dev/loop-control ] || skip "needs a device to show"
-    local device=/dev/fuse
-    [ -e $device ] || device=/dev/loop-control
-    run tiny tiny test -e $device
-    [ "$status" -eq 1 ]
-    local number
-    number=$(stat -c %t:%T $device)
-    [ "$(tiny --device $device tiny stat -c %t:%T $device)" = "$number" ]
-    [ "$(tiny --device $device:/dev/other:r tiny stat -c %t:%T /dev/other)" = "$number" ]
-    [ "$(tiny --userns host --device $device:/dev/other tiny stat -c %t:%T /dev/other)" = "$number" ]
-    run tiny --userns host --device $device:r tiny sh -c "exec 3>> $device"
-    [ "$status" -ne 0 ]
-    refused '--device: expected HOST[:CONTAINER][:rwm] with absolute paths, found "fuse"' --device fuse
 }
 
 @test "--pid, --ipc, --uts: the host's, for who is root there" {
@@ -178,6 +209,42 @@ group_file() { # V1-CONTROLLER/FILE V2-FILE
     refused '--ipc shareable: this version has private and host' --ipc shareable
     refused '--uts: expected private or host, found "none of it"' --uts 'none of it'
     refused '--hostname and --uts host exclude each other' --uts host --hostname me
+}
+
+@test "--cgroupns, --domainname" {
+    [ "$(tiny --cgroupns host tiny readlink /proc/self/ns/cgroup)" = "$(readlink /proc/self/ns/cgroup)" ]
+    [ "$(tiny --cgroupns private tiny cat /proc/self/cgroup | grep -c coffer-)" = 0 ]
+    [ "$(tiny --cgroupns host tiny cat /proc/self/cgroup | grep -c coffer-)" != 0 ]
+    [ "$(tiny --hostname me --domainname of.test tiny cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname)" = $'me\nof.test' ]
+    refused '--cgroupns: expected private or host, found "none of it"' --cgroupns 'none of it'
+    refused '--domainname and --uts host exclude each other' --uts host --domainname here
+    refused '--userns: expected host or auto, found "mine"' --userns mine
+    refused '--userns keep-id: an image'"'"'s files cannot be shown to other ids without root; leave it out: what the container'"'"'s root writes to volumes is yours' --userns keep-id
+}
+
+@test "--security-opt: what is hidden" {
+    run tiny tiny sh -c 'grep -c " /proc/\(sys\|kcore\|timer_list\) " /proc/self/mountinfo'
+    [ "$output" != 0 ]
+    run tiny --security-opt systempaths=unconfined tiny sh -c 'grep -c " /proc/.* " /proc/self/mountinfo'
+    [ "$output" = 0 ]
+    run tiny --security-opt unmask=ALL tiny sh -c 'grep -c " /proc/.* " /proc/self/mountinfo'
+    [ "$output" = 0 ]
+    run tiny --security-opt 'unmask=/proc/sys:/proc/k*' tiny sh -c 'grep -c " /proc/\(sys\|keys\|kcore\) " /proc/self/mountinfo; grep -c " /proc/irq " /proc/self/mountinfo'
+    [ "$output" = $'0\n1' ]
+    [ "$(tiny --security-opt mask=/etc/group:/home tiny sh -c 'cat /etc/group; ls /home; wc -l < /etc/passwd')" = 2 ]
+    tiny --security-opt label=disable tiny true
+    refused '--security-opt label=type:x: containers get no SELinux label; leave it out, or say label=disable' --security-opt label=type:x
+    refused '--security-opt mask: expected absolute paths with colons between them, found "etc"' --security-opt mask=etc
+    refused '--security-opt systempaths: expected unconfined, found "all"' --security-opt systempaths=all
+    refused '--security-opt no-new-privileges: expected true or false, found "maybe"' --security-opt no-new-privileges=maybe
+    refused '--security-opt nope: expected no-new-privileges, seccomp=, apparmor=, label=disable, systempaths=unconfined, mask= or unmask=' \
+        --security-opt nope
+    if [ ! -e /sys/module/apparmor/parameters/enabled ]; then
+        run tiny --security-opt apparmor=mine tiny true
+        [ "$status" -eq 125 ]
+        [[ $output == *AppArmor* ]]
+        tiny --security-opt apparmor=unconfined tiny true
+    fi
 }
 
 @test "flags of docker that are not served say so" {
