@@ -1,89 +1,44 @@
 #include "cli/template.h"
 
-#include "cli/output.h"
+#include "cli/template_tree.h"
+#include "runtime/base/arena.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/mem.h"
-#include "specs/json.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum verb { VERB_NONE, VERB_JSON, VERB_INDEX, VERB_LEN };
-
-static const struct json_name verbs[] = {{"json", VERB_JSON}, {"index", VERB_INDEX}, {"len", VERB_LEN}, {NULL, 0}};
-
-// The words between {{ and }}.
-struct action {
-    char *words[4];
-    size_t count;
+struct variable {
+    const char *name;
+    const json_t *value;
+    const struct variable *outer;
 };
 
-static int wrong(const char *text, const char *why, struct err *err) {
-    return err_set(err, ERR_INPUT, "--format: {{%s}}: %s", text, why);
+struct evaluation {
+    const json_t *root;
+    json_t *kept; // values that were made on the way; dropped at the end
+    const struct variable *variables;
+    struct arena *arena;
+    bool lenient; // what is not there is null
+    struct buf *buf;
+    struct err *err;
+};
+
+static const json_t *keep(struct evaluation *evaluation, json_t *value) {
+    json_array_append_new(evaluation->kept, value);
+    return value;
 }
 
-static void add_go(struct buf *buf, const json_t *value);
-
-static void add_go_object(struct buf *buf, const json_t *object) {
-    json_t *copy = json_copy((json_t *)(uintptr_t)object); // foreach wants it writable
-    const char *name, *separator = "";
-    json_t *member;
-    buf_add_string(buf, "map[");
-    json_object_foreach(copy, name, member) {
-        buf_add_format(buf, "%s%s:", separator, name);
-        add_go(buf, member);
-        separator = " ";
-    }
-    buf_add_char(buf, ']');
-    json_decref(copy);
-}
-
-// A value as Go prints it with %v.
-static void add_go(struct buf *buf, const json_t *value) {
-    switch (json_typeof(value)) {
-    case JSON_STRING:
-        buf_add_string(buf, json_string_value(value));
-        break;
-    case JSON_INTEGER:
-        buf_add_format(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        break;
-    case JSON_REAL:
-        buf_add_format(buf, "%g", json_real_value(value));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        buf_add_string(buf, json_is_true(value) ? "true" : "false");
-        break;
-    case JSON_NULL:
-        buf_add_string(buf, "<nil>");
-        break;
-    case JSON_ARRAY:
-        buf_add_char(buf, '[');
-        for (size_t i = 0; i < json_array_size(value); i++) {
-            buf_add_string(buf, i ? " " : "");
-            add_go(buf, json_array_get(value, i));
-        }
-        buf_add_char(buf, ']');
-        break;
-    case JSON_OBJECT:
-        add_go_object(buf, value);
-        break;
-    }
-}
-
-static void add_json(struct buf *buf, const json_t *value) {
-    if (json_print(value, JSON_COMPACT | JSON_ENCODE_ANY, buf) < 0) {
-        buf_add_string(buf, "null");
-    }
-}
+// --- paths ---
 
 static int unknown_name(const char *text, const char *name, const json_t *object, struct err *err) {
     if (!json_is_object(object)) {
-        return wrong(text, "only objects have members", err);
+        return template_wrong(text, "only objects have members", err);
     }
     AUTO_BUF struct buf names = {0};
-    json_t *copy = json_copy((json_t *)(uintptr_t)object);
+    json_t *copy = json_copy((json_t *)(uintptr_t)object); // foreach wants it writable
     const char *known;
     json_t *member;
     json_object_foreach(copy, known, member) {
@@ -93,105 +48,221 @@ static int unknown_name(const char *text, const char *name, const json_t *object
     return err_set(err, ERR_INPUT, "--format: {{%s}}: expected one of %s, found \"%s\"", text, buf_string(&names), name);
 }
 
-// ".Config.Cmd" from the root down; "." is the root.
-static const json_t *find_path(const char *text, const char *path, const json_t *root, struct err *err) {
-    if (path[0] != '.') {
-        (void)wrong(text, "expected a name that begins with a point, such as .Id", err);
+static const json_t *follow(struct evaluation *evaluation, const char *text, const struct template_operand *operand,
+                            const json_t *value) {
+    for (size_t i = 0; value && i < operand->field_count; i++) {
+        const json_t *member = json_object_get(value, operand->fields[i]);
+        if (!member && evaluation->lenient) {
+            return json_null();
+        }
+        if (!member) {
+            (void)unknown_name(text, operand->fields[i], value, evaluation->err);
+        }
+        value = member;
+    }
+    return value;
+}
+
+static const json_t *find_variable(struct evaluation *evaluation, const char *text, const char *name) {
+    if (!*name) {
+        return evaluation->root;
+    }
+    for (const struct variable *variable = evaluation->variables; variable; variable = variable->outer) {
+        if (strcmp(variable->name, name) == 0) {
+            return variable->value;
+        }
+    }
+    (void)err_set(evaluation->err, ERR_INPUT, "--format: {{%s}}: nothing is called $%s", text, name);
+    return NULL;
+}
+
+// --- pipes ---
+
+static const json_t *evaluate_pipe(struct evaluation *evaluation, const struct template_pipe *pipe, const json_t *dot);
+
+static const json_t *evaluate_operand(struct evaluation *evaluation, const char *text, const struct template_operand *operand,
+                                      const json_t *dot) {
+    switch (operand->kind) {
+    case TEMPLATE_DOT:
+        return follow(evaluation, text, operand, dot);
+    case TEMPLATE_VARIABLE:
+        return follow(evaluation, text, operand, find_variable(evaluation, text, operand->name));
+    case TEMPLATE_PIPE:
+        return follow(evaluation, text, operand, evaluate_pipe(evaluation, operand->pipe, dot));
+    default:
+        return operand->constant;
+    }
+}
+
+static const json_t *call(struct evaluation *evaluation, const char *text, const char *name, const json_t **args, size_t count) {
+    const struct template_function *function = template_function(name);
+    if (count < function->min || count > function->max) {
+        (void)err_set(evaluation->err, ERR_INPUT, "--format: {{%s}}: %s wants %zu value%s%s", text, name, function->min,
+                      function->min == 1 ? "" : "s", function->max > function->min ? " or more" : "");
         return NULL;
     }
-    AUTO_FREE char *copy = mem_copy_string(path + 1);
-    char *rest = *copy ? copy : NULL;
-    for (char *name; root && rest && (name = strsep(&rest, "."));) {
-        const json_t *member = json_object_get(root, name);
-        if (!member) {
-            (void)unknown_name(text, name, root, err);
+    args[count] = keep(evaluation, json_string(""));
+    json_t *value = function->call(text, args, count, evaluation->err);
+    return value ? keep(evaluation, value) : NULL;
+}
+
+// `before`: what stands in front of the |, the last argument then.
+static const json_t *evaluate_command(struct evaluation *evaluation, const char *text, const struct template_command *command,
+                                      const json_t *before, const json_t *dot) {
+    const json_t *args[TEMPLATE_MAX_OPERANDS + 2];
+    size_t count = 0;
+    bool calls = command->operands[0].kind == TEMPLATE_CALL, outer = evaluation->lenient;
+    const char *name = command->operands[0].name;
+    if (!calls && (command->count > 1 || before)) {
+        (void)template_wrong(text, "expected a function in front of several values", evaluation->err);
+        return NULL;
+    }
+    evaluation->lenient = outer || (calls && (strcmp(name, "and") == 0 || strcmp(name, "or") == 0 || strcmp(name, "not") == 0));
+    for (size_t i = calls ? 1 : 0; i < command->count; i++) {
+        const struct template_operand *operand = &command->operands[i];
+        args[count] = operand->kind == TEMPLATE_CALL ? call(evaluation, text, operand->name, args + count, 0)
+                                                     : evaluate_operand(evaluation, text, operand, dot);
+        if (!args[count++]) {
             return NULL;
         }
-        root = member;
     }
-    return root;
+    evaluation->lenient = outer;
+    if (before) {
+        args[count++] = before;
+    }
+    return calls ? call(evaluation, text, name, args, count) : args[0];
 }
 
-// {{index .List 0}}, {{index .Object "name"}}
-static const json_t *find_index(const char *text, const struct action *action, const json_t *root, struct err *err) {
-    const json_t *value = find_path(text, action->words[1], root, err), *item = NULL;
-    char *key = action->words[2];
-    if (!value) {
-        return NULL;
+static const json_t *evaluate_pipe(struct evaluation *evaluation, const struct template_pipe *pipe, const json_t *dot) {
+    const json_t *value = NULL;
+    for (const struct template_command *command = pipe->first; command; command = command->next) {
+        value = evaluate_command(evaluation, pipe->text, command, value, dot);
+        if (!value) {
+            return NULL;
+        }
     }
-    if (json_is_array(value) && strspn(key, "0123456789") == strlen(key)) {
-        item = json_array_get(value, strtoul(key, NULL, 10));
-    } else if (json_is_object(value)) {
-        size_t length = strlen(key);
-        bool quoted = length >= 2 && key[0] == '"' && key[length - 1] == '"';
-        AUTO_FREE char *name = mem_format("%.*s", (int)(quoted ? length - 2 : length), key + quoted);
-        item = json_object_get(value, name);
-    }
-    if (!item) {
-        (void)wrong(text, "there is no such item", err);
-    }
-    return item;
+    return value;
 }
 
-static int add_action(const char *text, const struct action *action, const json_t *root, struct buf *buf, struct err *err) {
-    int64_t verb = action->words[0][0] == '.' ? VERB_NONE : json_value_of(verbs, action->words[0]);
-    size_t wanted = verb == VERB_NONE ? 1 : verb == VERB_INDEX ? 3 : 2;
-    if (verb < 0 || action->count != wanted) {
-        return wrong(text, "expected .NAME, json .NAME, index .NAME KEY or len .NAME", err);
+static void define(struct evaluation *evaluation, const char *name, const json_t *value) {
+    struct variable *variable = arena_alloc(evaluation->arena, sizeof(*variable));
+    *variable = (struct variable){.name = name, .value = value, .outer = evaluation->variables};
+    evaluation->variables = variable;
+}
+
+// --- nodes ---
+
+static int show(struct evaluation *evaluation, const struct template_node *node, const json_t *dot);
+
+// With what its pipe calls its value: the last of two names is the item's.
+static int show_item(struct evaluation *evaluation, const struct template_node *node, const json_t *key, const json_t *item) {
+    const struct variable *outer = evaluation->variables;
+    const struct template_pipe *pipe = node->pipe;
+    if (pipe->variable_count == 2) {
+        define(evaluation, pipe->variables[0], key);
     }
-    const json_t *value =
-        verb == VERB_INDEX ? find_index(text, action, root, err) : find_path(text, action->words[wanted - 1], root, err);
+    if (pipe->variable_count > 0) {
+        define(evaluation, pipe->variables[pipe->variable_count - 1], item);
+    }
+    int result = show(evaluation, node->body, item);
+    evaluation->variables = outer;
+    return result;
+}
+
+static int by_name(const void *a, const void *b) {
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+static int range_object(struct evaluation *evaluation, const struct template_node *node, const json_t *object) {
+    json_t *copy = json_copy((json_t *)(uintptr_t)object); // foreach wants it writable
+    const char **names = arena_array(evaluation->arena, json_object_size(object) + 1, sizeof(*names)), *name;
+    size_t count = 0;
+    int result = 0;
+    json_t *member;
+    json_object_foreach(copy, name, member) {
+        names[count++] = arena_copy_string(evaluation->arena, name);
+    }
+    json_decref(copy);
+    qsort(names, count, sizeof(*names), by_name);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = show_item(evaluation, node, keep(evaluation, json_string(names[i])), json_object_get(object, names[i]));
+    }
+    return result;
+}
+
+static int show_range(struct evaluation *evaluation, const struct template_node *node, const json_t *value, const json_t *dot) {
+    int result = 0;
+    if (!template_is_true(value)) {
+        return show(evaluation, node->otherwise, dot);
+    }
+    if (json_is_object(value)) {
+        return range_object(evaluation, node, value);
+    }
+    if (!json_is_array(value)) {
+        return template_wrong(node->pipe->text, "expected a list or an object to go through", evaluation->err);
+    }
+    for (size_t i = 0; i < json_array_size(value) && result == 0; i++) {
+        result = show_item(evaluation, node, keep(evaluation, json_integer((json_int_t)i)), json_array_get(value, i));
+    }
+    return result;
+}
+
+static int show_block(struct evaluation *evaluation, const struct template_node *node, const json_t *dot) {
+    const struct variable *outer = evaluation->variables;
+    evaluation->lenient = node->kind != TEMPLATE_RANGE;
+    const json_t *value = evaluate_pipe(evaluation, node->pipe, dot);
+    evaluation->lenient = false;
     if (!value) {
         return -1;
     }
-    if (verb == VERB_JSON) {
-        add_json(buf, value);
-    } else if (verb == VERB_LEN) {
-        size_t length = json_is_string(value)   ? json_string_length(value)
-                        : json_is_object(value) ? json_object_size(value)
-                                                : json_array_size(value);
-        buf_add_format(buf, "%zu", length);
+    if (node->kind == TEMPLATE_RANGE) {
+        return show_range(evaluation, node, value, dot);
+    }
+    if (node->pipe->variable_count > 0) {
+        define(evaluation, node->pipe->variables[0], value);
+    }
+    int result = template_is_true(value) ? show(evaluation, node->body, node->kind == TEMPLATE_WITH ? value : dot)
+                                         : show(evaluation, node->otherwise, dot);
+    evaluation->variables = outer;
+    return result;
+}
+
+static int show_value(struct evaluation *evaluation, const struct template_node *node, const json_t *dot) {
+    const json_t *value = evaluate_pipe(evaluation, node->pipe, dot);
+    if (!value) {
+        return -1;
+    }
+    if (node->pipe->variable_count > 0) {
+        define(evaluation, node->pipe->variables[0], value);
     } else {
-        add_go(buf, value);
+        template_add_value(evaluation->buf, value);
     }
     return 0;
 }
 
-// Reads the action behind {{ and moves on behind its }}.
-static int take_action(const char **at, const json_t *root, struct buf *buf, struct err *err) {
-    const char *close = strstr(*at, "}}");
-    if (!close) {
-        return err_set(err, ERR_INPUT, "--format: expected }} behind \"{{%s\"", *at);
-    }
-    AUTO_FREE char *text = mem_format("%.*s", (int)(close - *at), *at);
-    AUTO_FREE char *copy = mem_copy_string(text);
-    struct action action = {0};
-    char *rest = copy;
-    for (char *word; (word = strsep(&rest, " "));) {
-        if (*word && action.count == ARRAY_LEN(action.words)) {
-            return wrong(text, "has too many words", err);
-        }
-        if (*word) {
-            action.words[action.count++] = word;
+static int show(struct evaluation *evaluation, const struct template_node *node, const json_t *dot) {
+    for (; node; node = node->next) {
+        if (node->kind == TEMPLATE_TEXT) {
+            buf_add_string(evaluation->buf, node->text);
+        } else if ((node->kind == TEMPLATE_VALUE ? show_value : show_block)(evaluation, node, dot) < 0) {
+            return -1;
         }
     }
-    *at = close + 2;
-    return action.count == 0 ? wrong(text, "is empty", err) : add_action(text, &action, root, buf, err);
+    return 0;
+}
+
+static void drop_json(json_t **value) {
+    json_decref(*value);
 }
 
 int template_format(const char *template, const json_t *document, struct buf *buf, struct err *err) {
-    for (const char *at = template; *at;) {
-        if (strncmp(at, "{{", 2) == 0) {
-            at += 2;
-            if (take_action(&at, document, buf, err) < 0) {
-                return -1;
-            }
-        } else if (at[0] == '\\' && (at[1] == 'n' || at[1] == 't')) {
-            buf_add_char(buf, at[1] == 'n' ? '\n' : '\t');
-            at += 2;
-        } else {
-            buf_add_char(buf, *at++);
-        }
+    AUTO_ARENA struct arena arena = {0};
+    AUTO(drop_json) json_t *kept = json_array();
+    struct evaluation evaluation = {.root = document, .kept = kept, .arena = &arena, .buf = buf, .err = err};
+    struct template_node *first = NULL;
+    if (template_parse(template, &arena, kept, &first, err) < 0 || show(&evaluation, first, document) < 0) {
+        return -1;
     }
     buf_add_char(buf, '\n');
     return 0;

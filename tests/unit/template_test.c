@@ -6,7 +6,8 @@
 
 #include <stddef.h>
 
-static const char document[] = "{\"Id\":\"x\",\"Size\":5,\"On\":true,\"None\":null,\"List\":[\"a\",\"b\"],\"Map\":{\"k\":\"v\",\"l\":{\"m\":1}}}";
+static const char document[] = "{\"Id\":\"x\",\"Size\":5,\"On\":true,\"None\":null,\"List\":[\"a\",\"b\"],\"Map\":{\"k\":\"v\",\"l\":{\"m\":1}},"
+                               "\"Empty\":[],\"No\":false,\"Objects\":[{\"Port\":80},{\"Port\":81}]}";
 
 static const struct {
     const char *template, *result;
@@ -18,19 +19,43 @@ static const struct {
     {"{{json .Map}} {{json .List}} {{json .Id}}", "{\"k\":\"v\",\"l\":{\"m\":1}} [\"a\",\"b\"] \"x\"\n"},
     {"{{index .List 1}} {{index .Map \"k\"}} {{len .List}} {{len .Map}}", "b v 2 2\n"},
     {"plain", "plain\n"},
+    {"{{range .List}}<{{.}}>{{end}}", "<a><b>\n"},
+    {"{{range $i, $item := .List}}{{$i}}={{$item}} {{$.Id}};{{end}}", "0=a x;1=b x;\n"},
+    {"{{range $k, $v := .Map}}{{$k}}:{{$v}},{{end}}", "k:v,l:map[m:1],\n"},
+    {"{{range .Empty}}x{{else}}none{{end}}", "none\n"},
+    {"{{if .On}}up{{else}}down{{end}} {{if .No}}a{{else if .Id}}b{{end}}", "up b\n"},
+    {"{{with .Map.l}}{{.m}}{{end}}{{with .Nothing.at.all}}x{{else}}-{{end}}", "1-\n"},
+    {"{{(index .Objects 0).Port}} {{index (index .Objects 1) \"Port\"}}", "80 81\n"},
+    {"{{index .Map \"nothing\"}}|", "|\n"},
+    {"{{.Id | upper}} {{join .List \"-\"}} {{printf \"%s:%5d|%-3s|%q\" .Id .Size .Id .Id}}", "X a-b x:    5|x  |\"x\"\n"},
+    {"{{if eq .Size 5}}five{{end}}{{if and (gt .Size 4) (not .No)}}!{{end}}{{if or .No .On}}?{{end}}", "five!?\n"},
+    {"{{$s := .Size}}{{$s}}{{\"}}\"}}{{/* nothing */}}", "5}}\n"},
+    {"a {{- .Id -}} b {{split \"p/q\" \"/\"}} {{title .Id}}", "axb [p q] X\n"},
+    {"{{print .Id 1}}{{len (split \"a,b\" \",\")}} {{true}} {{nil}} {{-3}}", "x12 true <nil> -3\n"},
 };
 
 static const struct {
     const char *template, *message;
 } wrong[] = {
-    {"{{.Idd}}", "--format: {{.Idd}}: expected one of Id, Size, On, None, List, Map, found \"Idd\""},
+    {"{{.Idd}}", "--format: {{.Idd}}: expected one of Id, Size, On, None, List, Map, Empty, No, Objects, found \"Idd\""},
     {"{{.Id.x}}", "--format: {{.Id.x}}: only objects have members"},
     {"{{.Id", "--format: expected }} behind \"{{.Id\""},
     {"{{}}", "--format: {{}}: is empty"},
-    {"{{range .List}}", "--format: {{range .List}}: expected .NAME, json .NAME, index .NAME KEY or len .NAME"},
+    {"{{range .List}}", "--format: {{range .List}}: expected {{end}} behind it"},
     {"{{index .List 7}}", "--format: {{index .List 7}}: there is no such item"},
     {"{{json Id}}", "--format: {{json Id}}: expected a name that begins with a point, such as .Id"},
-    {"{{a b c d e}}", "--format: {{a b c d e}}: has too many words"},
+    {"{{a b c d e}}", "--format: {{a b c d e}}: expected .NAME or one of json, index, len, join, split, lower, upper, title, printf, print, "
+                      "println, and, or, not, eq, ne, lt, le, gt, ge, found \"a\""},
+    {"{{end}}", "--format: {{end}}: nothing is open that it could end"},
+    {"{{if .On}}a{{else}}b", "--format: {{if .On}}: expected {{end}} behind it"},
+    {"{{range .Id}}{{end}}", "--format: {{range .Id}}: expected a list or an object to go through"},
+    {"{{.Id .Size}}", "--format: {{.Id .Size}}: expected a function in front of several values"},
+    {"{{(.Id}}", "--format: {{(.Id}}: expected ) at the end of what ( begins"},
+    {"{{.Id)}}", "--format: {{.Id)}}: expected no more behind it, found )"},
+    {"{{$x}}", "--format: {{$x}}: nothing is called $x"},
+    {"{{json}}", "--format: {{json}}: json wants 1 value"},
+    {"{{\"a}}", "--format: expected }} behind \"{{\"a}}\""},
+    {"{{printf \"%n\" 1}}", "--format: {{printf \"%n\" 1}}: printf: expected %s, %v, %d or %q, and a value for each"},
 };
 
 CASE(sound_templates) {
