@@ -24,6 +24,9 @@ static const struct command *const commands[] = {
     &command_pause,
     &command_unpause,
     &command_rename,
+    &command_inspect,
+    &command_port,
+    &command_container,
     &command_network,
     &command_volume,
     &command_images,
@@ -35,7 +38,6 @@ static const struct command *const commands[] = {
     &command_load,
     &command_save,
     &command_import,
-    &command_inspect,
     &command_history,
     &command_tag,
     &command_tags,
@@ -58,7 +60,7 @@ static const struct command *const commands[] = {
 
 static const struct command *const image_commands[] = {
     &command_image_ls,
-    &command_inspect,
+    &command_image_inspect,
     &command_history,
     &command_load,
     &command_save,
@@ -71,6 +73,27 @@ static const struct command *const image_commands[] = {
     &command_unmount,
     &command_image_prune,
     &command_image_rm,
+    NULL,
+};
+
+static const struct command *const container_commands[] = {
+    &command_run,
+    &command_ps,
+    &command_rm,
+    &command_logs,
+    &command_create,
+    &command_start,
+    &command_stop,
+    &command_restart,
+    &command_kill,
+    &command_wait,
+    &command_exec,
+    &command_attach,
+    &command_pause,
+    &command_unpause,
+    &command_rename,
+    &command_container_inspect,
+    &command_port,
     NULL,
 };
 
@@ -174,6 +197,14 @@ const struct command command_image = {
     .group = COMMAND_GROUP_IMAGES,
     .options = no_options,
     .commands = image_commands,
+};
+
+const struct command command_container = {
+    .name = "container",
+    .summary = "All commands on containers, by docker's longer names",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = no_options,
+    .commands = container_commands,
 };
 
 const struct command command_manifest = {

@@ -7,6 +7,7 @@
 extern const struct command command_completion;
 extern const struct command command_help;
 extern const struct command command_history;
+extern const struct command command_container;
 extern const struct command command_image;
 extern const struct command command_images;
 extern const struct command command_import;
@@ -34,7 +35,10 @@ extern const struct command command_volume;
 
 extern const struct command command_image_ls;
 extern const struct command command_image_prune;
+extern const struct command command_image_inspect;
 extern const struct command command_image_rm;
+extern const struct command command_container_inspect;
+extern const struct command command_port;
 extern const struct command command_system_check;
 extern const struct command command_system_df;
 extern const struct command command_system_prune;

@@ -1,21 +1,17 @@
 #include "cli/commands/all.h"
-#include "cli/commands/engine.h"
+#include "cli/commands/inspect.h"
 #include "cli/commands/network.h"
 #include "cli/context.h"
-#include "cli/output.h"
-#include "cli/template.h"
-#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
-#include "specs/json.h"
 #include "specs/json_write.h"
 
 #include <stddef.h>
 #include <string.h>
 
 struct inspect_request {
-    const char *format;
+    struct inspect_options options;
     bool verbose;
 };
 
@@ -98,54 +94,25 @@ static void write_network(struct json_writer *writer, const struct showing *show
     json_write_close(writer, '}');
 }
 
-static void drop_json(json_t **value) {
-    json_decref(*value);
-}
-
-static int add_by_template(const char *template, const struct showing *showing, struct buf *buf, struct err *err) {
-    AUTO_BUF struct buf text = {0};
-    AUTO(drop_json) json_t *root = NULL;
-    struct json_writer writer = {.buf = &text};
-    write_network(&writer, showing);
-    const struct json_document document = {.name = "network", .text = text.data, .size = text.size, .max_bytes = SIZE_MAX};
-    return json_parse(&document, &root, err) < 0 || template_format(template, root, buf, err) < 0 ? -1 : 0;
+int inspect_add_network(struct inspecting *inspecting, const char *name, struct json_writer *writer, struct err *err) {
+    struct arena *arena = &inspecting->context->arena;
+    struct network network;
+    struct showing showing = {.home = &inspecting->home, .arena = arena, .network = &network};
+    if (inspect_home(inspecting, err) < 0 || network_find(&inspecting->home, arena, name, &network, err) < 0 ||
+        lease_list(&inspecting->home, arena, network.id, &showing.leases, &showing.lease_count, err) < 0) {
+        return -1;
+    }
+    write_network(writer, &showing);
+    return 0;
 }
 
 static int run(struct context *context, struct err *err) {
     const struct inspect_request *request = context->request;
-    const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home = HOME_CLOSED;
-    AUTO_BUF struct buf buf = {0};
-    struct json_writer writer = {.buf = &buf, .indent = "    "};
-    bool by_template = request->format && strcmp(request->format, "json") != 0;
-    if (home_open(&engine, &home, err) < 0) {
-        return -1;
-    }
-    if (!by_template) {
-        json_write_open(&writer, NULL, '[');
-    }
-    for (int i = 0; i < context->operand_count; i++) {
-        struct network network;
-        struct showing showing = {.home = &home, .arena = &context->arena, .network = &network};
-        if (network_find(&home, &context->arena, context->operands[i], &network, err) < 0 ||
-            lease_list(&home, &context->arena, network.id, &showing.leases, &showing.lease_count, err) < 0) {
-            return -1;
-        }
-        if (!by_template) {
-            write_network(&writer, &showing);
-        } else if (add_by_template(request->format, &showing, &buf, err) < 0) {
-            return -1;
-        }
-    }
-    if (!by_template) {
-        json_write_close(&writer, ']');
-    }
-    return output_write(&buf, err);
+    return inspect_run(context, &request->options, inspect_add_network, false, err);
 }
 
 static const struct option_row options[] = {
-    OPTION_STRING("format", 'f', "TEMPLATE", struct inspect_request, format,
-                  "Show {{.Name}}, {{json .Name}} and the like in place of all"),
+    OPTION_ROWS(inspect_option_rows, struct inspect_request, options, struct inspect_options),
     OPTION_FLAG("verbose", 'v', struct inspect_request, verbose, "All is shown in any case", .hidden = true),
     {0},
 };

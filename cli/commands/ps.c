@@ -146,7 +146,7 @@ static const struct option_row options[] = {
 
 const struct command command_ps = {
     .name = "ps",
-    .aliases = "ls",
+    .aliases = "ls list",
     .summary = "List containers",
     .group = COMMAND_GROUP_COMMON,
     .options = options,

@@ -1,22 +1,13 @@
 #include "cli/commands/all.h"
-#include "cli/commands/engine.h"
+#include "cli/commands/inspect.h"
 #include "cli/commands/volume.h"
 #include "cli/context.h"
-#include "cli/output.h"
-#include "cli/template.h"
-#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
-#include "runtime/engine/home.h"
-#include "specs/json.h"
 #include "specs/json_write.h"
 
 #include <stddef.h>
 #include <string.h>
-
-struct inspect_request {
-    const char *format;
-};
 
 // The members that docker has.
 static void write_volume(struct json_writer *writer, const struct stored_volume *volume, const char *path) {
@@ -33,57 +24,23 @@ static void write_volume(struct json_writer *writer, const struct stored_volume 
     json_write_close(writer, '}');
 }
 
-static void drop_json(json_t **value) {
-    json_decref(*value);
-}
-
-static int add_by_template(const char *template, const struct stored_volume *volume, const char *path, struct buf *buf,
-                           struct err *err) {
-    AUTO_BUF struct buf text = {0};
-    AUTO(drop_json) json_t *root = NULL;
-    struct json_writer writer = {.buf = &text};
-    write_volume(&writer, volume, path);
-    const struct json_document document = {.name = "volume", .text = text.data, .size = text.size, .max_bytes = SIZE_MAX};
-    return json_parse(&document, &root, err) < 0 || template_format(template, root, buf, err) < 0 ? -1 : 0;
+int inspect_add_volume(struct inspecting *inspecting, const char *name, struct json_writer *writer, struct err *err) {
+    struct arena *arena = &inspecting->context->arena;
+    struct stored_volume volume;
+    if (inspect_home(inspecting, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int volumes_fd = volumes_open(&inspecting->home, err);
+    if (volumes_fd < 0 || volume_read(volumes_fd, arena, name, &volume, err) < 0) {
+        return -1;
+    }
+    write_volume(writer, &volume, volume_path(&inspecting->home, arena, &volume));
+    return 0;
 }
 
 static int run(struct context *context, struct err *err) {
-    const struct inspect_request *request = context->request;
-    const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home = HOME_CLOSED;
-    AUTO_BUF struct buf buf = {0};
-    AUTO_FD int volumes_fd = -1;
-    struct json_writer writer = {.buf = &buf, .indent = "    "};
-    bool by_template = request->format && strcmp(request->format, "json") != 0;
-    if (home_open(&engine, &home, err) < 0 || (volumes_fd = volumes_open(&home, err)) < 0) {
-        return -1;
-    }
-    if (!by_template) {
-        json_write_open(&writer, NULL, '[');
-    }
-    for (int i = 0; i < context->operand_count; i++) {
-        struct stored_volume volume;
-        if (volume_read(volumes_fd, &context->arena, context->operands[i], &volume, err) < 0) {
-            return -1;
-        }
-        const char *path = volume_path(&home, &context->arena, &volume);
-        if (!by_template) {
-            write_volume(&writer, &volume, path);
-        } else if (add_by_template(request->format, &volume, path, &buf, err) < 0) {
-            return -1;
-        }
-    }
-    if (!by_template) {
-        json_write_close(&writer, ']');
-    }
-    return output_write(&buf, err);
+    return inspect_run(context, context->request, inspect_add_volume, false, err);
 }
-
-static const struct option_row options[] = {
-    OPTION_STRING("format", 'f', "TEMPLATE", struct inspect_request, format,
-                  "Show {{.Name}}, {{json .Labels}} and the like in place of all"),
-    {0},
-};
 
 const struct command command_volume_inspect = {
     .name = "inspect",
@@ -93,7 +50,7 @@ const struct command command_volume_inspect = {
     .group = COMMAND_GROUP_CONTAINERS,
     .min_operands = 1,
     .max_operands = COMMAND_ANY_COUNT,
-    .options = options,
-    .request_size = sizeof(struct inspect_request),
+    .options = inspect_option_rows,
+    .request_size = sizeof(struct inspect_options),
     .run = run,
 };

@@ -16,6 +16,7 @@
 #include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
 #include "runtime/engine/restart_policy.h"
+#include "runtime/engine/view.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
 #include "runtime/kernel/names.h"
@@ -276,6 +277,16 @@ static int write_files(struct start *start, struct err *err) {
     return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
 }
 
+// For the record, which is written when it runs; it lives as long as the connection.
+static void note_connection(struct start *start) {
+    AUTO_BUF struct buf text = {0};
+    if (!start->connection.taken) {
+        return;
+    }
+    view_write_connection(&start->connection, start->request, &text);
+    start->record.connection = arena_copy_string(&start->connection.arena, buf_string(&text));
+}
+
 static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
     if (!start->image && open_image(start, start->record.image_id, err) < 0) {
         return -1;
@@ -286,6 +297,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
+    note_connection(start);
     start->layers = (struct container_layers){
         .base = arena_format(&start->turn_arena, "%s/layers", start->engine->store),
         .lower = start->image->lower,
@@ -331,6 +343,7 @@ static void remove_all(struct start *start, bool volumes) {
 void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
+    start->record.connection = NULL;
     connection_release(&start->connection);
     if (for_good) {
         image_close(start->image);

@@ -253,17 +253,17 @@ fs_of() { # DIFF-ID
 }
 
 @test "names with odd characters, and images that are not there" {
-    fails 'image nothing:latest is not in the store; load one with "coffer load" or "coffer pull"' coffer inspect nothing
-    fails 'image name "Alpine": expected lower-case letters, found "Alpine"' coffer inspect Alpine
+    fails 'image nothing:latest is not in the store; load one with "coffer load" or "coffer pull"' coffer image inspect nothing
+    fails 'image name "Alpine": expected lower-case letters, found "Alpine"' coffer image inspect Alpine
     fails 'image name "a b": expected lower-case letters and digits parted by one of . _ __ -, found "a b"' coffer rmi "a b"
-    fails 'image name "a:b:": expected a tag of at most 128 letters, digits and . _ -, found ""' coffer inspect "a:b:"
+    fails 'image name "a:b:": expected a tag of at most 128 letters, digits and . _ -, found ""' coffer image inspect "a:b:"
     fails 'image name "../../etc/passwd": expected a registry'"'"'s host name, perhaps with a port, found ".."' \
-        coffer inspect ../../etc/passwd
+        coffer image inspect ../../etc/passwd
     fails 'image name "a\x0a\x1b[31m": expected lower-case letters and digits parted by one of . _ __ -, found "a\x0a\x1b[31m"' \
-        coffer inspect $'a\n\e[31m'
+        coffer image inspect $'a\n\e[31m'
     fails 'image name "x@sha256:../../x": digest "sha256:../../x": expected 64 lower-case hex digits behind sha256:' \
-        coffer inspect 'x@sha256:../../x'
-    fails 'image dead is not in the store; load one with "coffer load" or "coffer pull"' coffer inspect dead || true
+        coffer image inspect 'x@sha256:../../x'
+    fails 'image dead is not in the store; load one with "coffer load" or "coffer pull"' coffer image inspect dead || true
 }
 
 @test "bad: a layer with another digest, size or content" {
