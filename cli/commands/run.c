@@ -44,9 +44,7 @@ static const char *default_network(const struct context *context, const struct r
 }
 
 static void fill_operands(const struct context *context, struct run_request *request) {
-    if (!request->network) {
-        request->network = default_network(context, request);
-    }
+    request->network = request->networks.count > 0 ? request->networks.items[0] : default_network(context, request);
     request->image = context->operands[0];
     request->command = (const char *const *)context->operands + 1;
     request->command_count = (size_t)context->operand_count - 1;
@@ -184,13 +182,14 @@ static const struct option_row options[] = {
     OPTION_FLAG("read-only", 0, struct run_options, run.read_only, "Make the root file system read-only"),
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
-    OPTION_STRING("network", 0, "NETWORK", struct run_options, run.network,
+    OPTION_LIST("network", 0, "NETWORK", struct run_options, run.networks,
                   "bridge [default] or another network's name, none, or host to share the host's; COFFER_NETWORK sets the default"),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
-    OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the network"),
+    OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the first network"),
     OPTION_STRING("ip", 0, "ADDRESS", struct run_options, run.ip, "Its IPv4 address on the network [default: a free one]"),
     OPTION_STRING("ip6", 0, "ADDRESS", struct run_options, run.ip6, "Its IPv6 address on the network"),
+    OPTION_STRING("mac-address", 0, "ADDRESS", struct run_options, run.mac, "Its hardware address on the network"),
     OPTION_LIST("add-host", 0, "NAME:ADDRESS", struct run_options, run.add_hosts, "Add a line to its /etc/hosts"),
     OPTION_LIST("dns", 0, "ADDRESS", struct run_options, run.dns, "Ask this server for names"),
     OPTION_LIST("dns-search", 0, "DOMAIN", struct run_options, run.dns_search, "Look for names in DOMAIN too; . for none"),

@@ -1,54 +1,56 @@
-// connection: a container's place in a network: its addresses, the interface in its namespace, its published ports.
+// connection: a container's place in one network: its addresses, its names, the interface in its namespace.
 //
-// Theory of operation. What must be known before the container is made is taken first: addresses, by links in the store, and ports
-// of the host, by sockets that the monitor holds, so that a conflict is told before anything is there. The interface is made when
-// the container's namespace is there and its init mounts; the ports are published last. What is in the kernel dies with the
-// namespace, but for the ports, which go when the container ends; what a killed monitor left behind is taken away by whoever meets
-// it next.
+// Theory of operation. What must be known before the container is made is taken first: addresses, by links in the store. The
+// interface is made when the container's namespace is there. What is in the kernel dies with the namespace; what a killed monitor
+// left behind is taken away by whoever meets it next. A container has one connection a network (connections.h).
 #ifndef COFFER_ENGINE_CONNECTION_H
 #define COFFER_ENGINE_CONNECTION_H
 
-#include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
+#include "runtime/engine/attachment.h"
 #include "runtime/engine/lease.h"
 #include "runtime/engine/network.h"
-#include "runtime/net/firewall.h"
-#include "runtime/net/ports.h"
+#include "runtime/net/link.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-struct buf;
+struct arena;
 struct err;
 struct home;
-struct run_request;
 
 struct connection {
     const struct home *home;
     const char *container; // its id
+    const struct attachment *wish;
     struct network network;
-    bool taken; // it is in the network
     struct lease lease;
-    struct port_reservation *reservations;
-    size_t reservation_count;
-    struct firewall_port *ports;
-    size_t port_count;
-    bool published;
+    bool taken; // it has addresses there
     bool named; // its names are answered there
-    struct arena arena;
+    bool made;  // its interface is there
+    int index;  // in the container's namespace
+    uint8_t mac[MAC_SIZE];
 };
 
-// Takes what the request asks for. The container's record is locked by the caller, and borrowed. Nothing to do for --network none
-// and host.
-int connection_take(struct connection *connection, const struct home *home, const struct record *record,
-                    const struct run_request *request, struct err *err) MUST_CHECK;
+// Finds the network and takes addresses. The container's record is locked by the caller, who keeps `wish` and the arena as long.
+int connection_take(struct connection *connection, struct arena *arena, struct err *err) MUST_CHECK;
 
-// The container's resolv.conf, added to `text`.
-void connection_write_resolv(const struct connection *connection, struct buf *text);
+// Makes it known: by its own names, and by those of its wish.
+int connection_publish_names(struct connection *connection, const char *const *own, size_t own_count, struct err *err) MUST_CHECK;
 
-// Makes the interface in the container's namespace, and publishes its ports. context: the connection.
-int connection_attach(void *context, int netns_fd, struct err *err) MUST_CHECK;
+// Makes the interface in the container's namespace. gateway4, gateway6: it is the way out, of that family.
+int connection_make(struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) MUST_CHECK;
 
-// Gives all back. One that was not taken is fine.
+// Makes one whose interface is there the way out, in place of another.
+int connection_lead_out(const struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) MUST_CHECK;
+
+// Takes the interface out of a namespace that lives on, and waits for that.
+int connection_unmake(struct connection *connection, int netns_fd, struct err *err) MUST_CHECK;
+
+// Gives addresses and names back. One that was not taken is fine.
 void connection_release(struct connection *connection);
+
+// Of this family it can be the container's way out.
+bool connection_leads_out(const struct connection *connection, uint8_t family);
 
 #endif

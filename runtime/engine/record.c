@@ -176,7 +176,7 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_i64(&writer, "firstId", record->first_id);
     json_write_literal(&writer, "request", or_empty(record->request, "{}"));
     json_write_literal(&writer, "mounts", or_empty(record->mounts, "[]"));
-    json_write_literal(&writer, "connection", or_empty(record->connection, "{}"));
+    json_write_literal(&writer, "networks", or_empty(record->networks, "{}"));
     json_write_close(&writer, '}');
     return fd_replace_file(dir->fd, "record.json", text.data, text.size, 0600, err);
 }
@@ -233,7 +233,7 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .user = copy_member(arena, object, "user"),
         .request = copy_text(arena, object, "request"),
         .mounts = copy_text(arena, object, "mounts"),
-        .connection = copy_text(arena, object, "connection"),
+        .networks = copy_text(arena, object, "networks"),
         .created_s = number(object, "created"),
         .started_s = number(object, "started"),
         .finished_s = number(object, "finished"),

@@ -29,7 +29,7 @@ struct record {
     const char *user;     // "name[:group]" of its process, looked up inside; of the request, or the image's
     const char *request;  // what was wished for, as JSON (request_json.h)
     const char *mounts;   // what of it is mounted, as JSON (mount_list.h)
-    const char *connection; // while it runs: how its networks have it, as JSON (view.h)
+    const char *networks; // that it is on, as JSON (attachment.h)
     int64_t created_s;    // since 1970
     int64_t started_s;
     int64_t finished_s; // 0: not yet

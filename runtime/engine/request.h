@@ -39,9 +39,10 @@ struct run_request {
     const char *restart;    // no, on-failure[:N], always, unless-stopped; NULL: no
     int pull;            // enum pull_policy
 
-    const char *network; // "none", "host", or a network by its name or id
-    const char *ip, *ip6; // the addresses to have there; NULL: any
-    struct strv aliases;  // names it has there, beside its own
+    const char *network;  // "none", "host", "container:NAME", or the first of its networks
+    struct strv networks; // all of them, as attachment.h reads them; none: `network` alone
+    const char *ip, *ip6, *mac; // the addresses to have on the first of them; NULL: any
+    struct strv aliases;        // names it has there, beside its own
     struct strv publish;  // -p, see publish.h
     const char *pid, *ipc, *uts, *cgroupns; // "host", "private", or NULL: private
     struct strv add_hosts;       // NAME:ADDRESS

@@ -28,7 +28,7 @@ struct field {
 // clang-format off
 static const struct field fields[] = {
     TEXT(image), TEXT(name), TEXT(hostname), TEXT(user), TEXT(workdir), TEXT(entrypoint), TEXT(cwd), TEXT(stop_signal), TEXT(restart),
-    TEXT(network), TEXT(ip), TEXT(ip6), LIST(publish), LIST(aliases), TEXT(userns), TEXT(cpuset_cpus),
+    TEXT(network), LIST(networks), TEXT(ip), TEXT(ip6), TEXT(mac), LIST(publish), LIST(aliases), TEXT(userns), TEXT(cpuset_cpus),
     LIST(env), LIST(labels), LIST(volumes), LIST(mounts), LIST(tmpfs), LIST(volumes_from), LIST(cap_add), LIST(cap_drop), LIST(security),
     LIST(log_opts), TEXT(log_driver),
     FLAG(interactive), FLAG(tty), FLAG(remove), FLAG(init), FLAG(read_only), FLAG(privileged),

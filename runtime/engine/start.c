@@ -16,7 +16,6 @@
 #include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
 #include "runtime/engine/restart_policy.h"
-#include "runtime/engine/view.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
 #include "runtime/kernel/names.h"
@@ -154,12 +153,15 @@ static int make_record(struct start *start, struct err *err) {
     set_ids(start);
     if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
+        attachment_list_parse(start->request, &start->arena, &start->attachments, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
     }
     struct record *record = &start->record;
+    start->networks = attachment_list_write(&start->attachments, false, &start->arena);
     *record = (struct record){
         .name = name,
+        .networks = start->networks,
         .image = start->request->image,
         .image_id = arena_copy_string(&start->arena, start->image->id),
         .command = shown_command(start),
@@ -250,19 +252,10 @@ static int write_etc(const struct start *start, const struct etc_request *etc, s
 
 static int write_files(struct start *start, struct err *err) {
     uint32_t base = start->record.first_id;
-    struct address addresses[2];
-    size_t count = 0;
-    const struct lease *lease = &start->connection.lease;
-    if (lease->ipv4.family != 0) {
-        addresses[count++] = lease->ipv4;
-    }
-    if (lease->ipv6.family != 0) {
-        addresses[count++] = lease->ipv6;
-    }
+    const struct address *addresses;
+    size_t count = connections_addresses(&start->connections, &addresses);
     AUTO_BUF struct buf resolv = {0};
-    if (start->connection.taken) {
-        connection_write_resolv(&start->connection, &resolv);
-    }
+    connections_write_resolv(&start->connections, &resolv);
     const struct etc_request etc = {
         .addresses = addresses,
         .resolv = buf_string(&resolv),
@@ -277,14 +270,11 @@ static int write_files(struct start *start, struct err *err) {
     return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
 }
 
-// For the record, which is written when it runs; it lives as long as the connection.
-static void note_connection(struct start *start) {
-    AUTO_BUF struct buf text = {0};
-    if (!start->connection.taken) {
-        return;
-    }
-    view_write_connection(&start->connection, start->request, &text);
-    start->record.connection = arena_copy_string(&start->connection.arena, buf_string(&text));
+static int take_networks(struct start *start, struct err *err) {
+    start->connections.home = &start->home;
+    start->connections.record = &start->record;
+    start->connections.request = start->request;
+    return connections_take(&start->connections, &start->attachments, err);
 }
 
 static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
@@ -293,11 +283,9 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     }
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     struct oci_config *config;
-    if (connection_take(&start->connection, &start->home, &start->record, start->request, err) < 0 ||
-        make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+    if (take_networks(start, err) < 0 || make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
-    note_connection(start);
     start->layers = (struct container_layers){
         .base = arena_format(&start->turn_arena, "%s/layers", start->engine->store),
         .lower = start->image->lower,
@@ -317,12 +305,17 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         .group_names = &start->request->group_add,
         .make_cwd = true,
         .reaper = start->request->init,
-        .attach_network = start->connection.taken ? connection_attach : NULL,
-        .attach_context = &start->connection,
+        .attach_network = start->connections.has_namespace ? connections_attach : NULL,
+        .attach_context = &start->connections,
         .few_hierarchies = true,
         .give_stdio = start->request->tty ? NULL : stdio,
     };
-    return container_supervise(&start->options, ret, err);
+    if (container_supervise(&start->options, ret, err) < 0) {
+        return -1;
+    }
+    connections_describe(&start->connections, &start->attachments);
+    start->record.networks = attachment_list_write(&start->attachments, true, &start->connections.arena);
+    return 0;
 }
 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
@@ -343,8 +336,8 @@ static void remove_all(struct start *start, bool volumes) {
 void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
-    start->record.connection = NULL;
-    connection_release(&start->connection);
+    start->record.networks = start->networks;
+    connections_release(&start->connections);
     if (for_good) {
         image_close(start->image);
         start->image = NULL;
@@ -429,6 +422,17 @@ static int read_record(struct start *start, const char *id, struct err *err) {
                : 0;
 }
 
+// What a killed monitor has left there of the time it ran is not so any more.
+static int read_networks(struct start *start, struct err *err) {
+    if (attachment_list_read(start->record.networks, &start->arena, &start->attachments, err) < 0) {
+        return err_in(err, "container %.12s", start->dir.id);
+    }
+    start->attachments.ports_count = 0;
+    start->networks = attachment_list_write(&start->attachments, false, &start->arena);
+    start->record.networks = start->networks;
+    return 0;
+}
+
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
     start->request = &start->stored;
     if (begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
@@ -437,7 +441,7 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
     if (record_runs_alone(&start->home, id)) {
         return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
     }
-    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0) {
+    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0 || read_networks(start, err) < 0) {
         return -1;
     }
     set_ids(start);

@@ -7,7 +7,8 @@
 #include "runtime/base/attr.h"
 #include "runtime/container/options.h"
 #include "runtime/engine/config.h"
-#include "runtime/engine/connection.h"
+#include "runtime/engine/connections.h"
+#include "runtime/engine/attachment.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/mount_list.h"
@@ -39,7 +40,9 @@ struct start {
     bool runs; // only described
     bool user_namespace;
     struct id_range range;
-    struct connection connection;
+    struct attachment_list attachments;
+    const char *networks; // the same as the record has it while the container does not run
+    struct connections connections;
     int stop_signal;
     unsigned rows, columns; // of the terminal that it is shown on; 0: none
     // Of the start at hand, one of several where it is restarted.
@@ -51,7 +54,8 @@ struct start {
 
 #define START_NONE                                                                                                                 \
     {                                                                                                                              \
-        .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 }                           \
+        .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 },        \
+        .connections = CONNECTIONS_NONE,                                                                                           \
     }
 
 void start_finish(struct start *start);

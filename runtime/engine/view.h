@@ -1,6 +1,6 @@
 // view: a container as those see it who look at it: its record, what was wished for, what it is in, and where it can be reached.
 //
-// What of its networks is true only while it runs is kept in the record (record.h, `connection`), by who made it so: ports that the
+// What of its networks is true only while it runs is kept in the record (record.h, `networks`), by who made it so: ports that the
 // kernel chose, addresses, hardware addresses. So a look at it asks neither the packet filter nor the container's namespace.
 #ifndef COFFER_ENGINE_VIEW_H
 #define COFFER_ENGINE_VIEW_H
@@ -14,8 +14,6 @@
 #include <stddef.h>
 
 struct arena;
-struct buf;
-struct connection;
 struct err;
 struct home;
 
@@ -53,8 +51,5 @@ int view_read(const struct home *home, struct arena *arena, const char *id, stru
 
 // Whether it runs, paused or not.
 bool view_runs(const struct view *view);
-
-// What a connection is, for the record: JSON.
-void view_write_connection(const struct connection *connection, const struct run_request *request, struct buf *text);
 
 #endif

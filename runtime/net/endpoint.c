@@ -149,13 +149,13 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
 
 enum { LOOPBACK = 1, QUIET, UP, LAST_OF_FIXED };
 
-static void add_route(struct buf *batch, uint32_t number, int index, const struct address *gateway) {
+static void add_route(struct buf *batch, uint32_t number, int index, const struct address *gateway, bool last) {
     const struct rtmsg route = {.rtm_family = gateway->family,
                                 .rtm_table = RT_TABLE_MAIN,
                                 .rtm_protocol = RTPROT_STATIC,
                                 .rtm_scope = RT_SCOPE_UNIVERSE,
                                 .rtm_type = RTN_UNICAST};
-    netlink_begin(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, number, &route, sizeof(route));
+    netlink_begin(batch, RTM_NEWROUTE, (uint16_t)(NLM_F_CREATE | NLM_F_REPLACE | (last ? NLM_F_ACK : 0)), number, &route, sizeof(route));
     netlink_add(batch, RTA_GATEWAY, gateway->bytes, address_bits(gateway) / 8);
     netlink_add_u32(batch, RTA_OIF, (uint32_t)index);
 }
@@ -183,7 +183,7 @@ static void add_configuration(struct buf *batch, const struct endpoint_request *
     }
     link_add_up(batch, UP, endpoint->index, NULL, false);
     for (size_t i = 0; i < request->gateway_count; i++) {
-        add_route(batch, number++, endpoint->index, &request->gateways[i]);
+        add_route(batch, number++, endpoint->index, &request->gateways[i], false);
     }
     link_add_up(batch, LOOPBACK, LOOPBACK_INDEX, NULL, true);
 }
@@ -293,4 +293,40 @@ int endpoint_loopback(int netns_fd, struct err *err) {
 int endpoint_remove(const char *host_name, struct err *err) {
     AUTO_FD int fd = netlink_open(err);
     return fd < 0 ? -1 : link_remove(fd, host_name, "veth", err);
+}
+
+int endpoint_route(int netns_fd, int index, const struct address *gateways, size_t count, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[512];
+    char text[ADDRESS_TEXT_SIZE];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    struct netlink_failure failure = {0};
+    if (there < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        add_route(&batch, (uint32_t)i + 1, index, &gateways[i], i + 1 == count);
+    }
+    if (netlink_exchange(there, &batch, (uint32_t)count, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    return failure.errnum ? err_num(err, failure.errnum, "set the default route by %s", address_format(&gateways[failure.number - 1], text))
+                          : 0;
+}
+
+int endpoint_remove_within(int netns_fd, int index, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    struct netlink_failure failure = {0};
+    if (there < 0) {
+        return -1;
+    }
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    netlink_begin(&batch, RTM_DELLINK, NLM_F_ACK, 1, &link, sizeof(link));
+    if (netlink_exchange(there, &batch, 1, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    bool gone = failure.errnum == 0 || failure.errnum == ENODEV;
+    return gone ? 0 : err_num(err, failure.errnum, "remove the container's network interface %d", index);
 }

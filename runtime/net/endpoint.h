@@ -56,6 +56,12 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
 // The loopback interface of a namespace that has no other: a container without a network.
 int endpoint_loopback(int netns_fd, struct err *err) MUST_CHECK;
 
+// The default routes of a namespace lead by this interface from now on, those of the gateways' families.
+int endpoint_route(int netns_fd, int index, const struct address *gateways, size_t count, struct err *err) MUST_CHECK;
+
+// Removes an interface by its number in the container. There may be none.
+int endpoint_remove_within(int netns_fd, int index, struct err *err) MUST_CHECK;
+
 // Removes a pair by the name of the host's end, and waits for that. There may be none.
 int endpoint_remove(const char *host_name, struct err *err) MUST_CHECK;
 

@@ -37,6 +37,30 @@ void link_mac_of_name(const char *name, uint8_t ret_mac[MAC_SIZE]) {
     put_sum(name, strlen(name), ret_mac);
 }
 
+static int hex_digit(char digit) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *found = digit ? strchr(digits, digit) : NULL;
+    return found ? (int)(found - digits) % 16 : -1;
+}
+
+bool link_parse_mac(const char *text, uint8_t ret_mac[MAC_SIZE]) {
+    uint8_t mac[MAC_SIZE];
+    uint8_t some = 0;
+    for (int i = 0; i < MAC_SIZE; i++, text += 3) {
+        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0 || text[2] != (i + 1 < MAC_SIZE ? ':' : '\0')) {
+            return false;
+        }
+        mac[i] = (uint8_t)(high << 4 | low);
+        some |= mac[i];
+    }
+    if (some == 0 || (mac[0] & 1)) {
+        return false;
+    }
+    memcpy(ret_mac, mac, MAC_SIZE);
+    return true;
+}
+
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]) {
     return (struct link_address){
         .address = {.family = AF_INET6,

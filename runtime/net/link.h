@@ -29,6 +29,9 @@ void link_mac_of(const struct address *address, uint8_t ret_mac[MAC_SIZE]);
 // The same for who has no address, but a name.
 void link_mac_of_name(const char *name, uint8_t ret_mac[MAC_SIZE]);
 
+// As people write it, 02:00:5e:10:00:01; false for what is none, or is not of one host.
+bool link_parse_mac(const char *text, uint8_t ret_mac[MAC_SIZE]);
+
 // The link-local address that belongs to a hardware address (RFC 4291, appendix A).
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]);
 

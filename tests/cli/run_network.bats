@@ -130,6 +130,47 @@ serve() { # NAME PORT ARGS...
     [ "$output" = from-web ]
 }
 
+@test "several networks: interfaces in their order, the way out by priority and name, ports by the way out" {
+    here network create --subnet 10.77.0.0/24 bb > /dev/null
+    here network create --subnet 10.78.0.0/24 aa > /dev/null
+    here network create --subnet 10.79.0.0/24 --internal inner > /dev/null
+    run -0 here run --rm --network bb --network aa --network inner tiny sh -c 'ip -4 -o addr; ip route; ip -o link | wc -l'
+    [[ "$output" == *"eth0 "*"10.77.0.2/24"*"eth1 "*"10.78.0.2/24"*"eth2 "*"10.79.0.2/24"*"default via 10.78.0.1 dev eth1"* ]]
+    [ "${lines[-1]}" = 4 ]
+    [ "$(grep -c 'default' <<< "$output")" -eq 1 ]
+    serve web 80 --network name=bb,gw-priority=1,alias=www,ip=10.77.0.50,mac-address=02:00:5e:10:00:01 --network inner -p 8080:80
+    run -0 here exec web sh -c 'ip route; ip -o link show eth0; ip -4 -o addr show eth0'
+    [[ "$output" == *"default via 10.77.0.1 dev eth0"*"02:00:5e:10:00:01"*"10.77.0.50/24"* ]]
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    for network in bb inner; do
+        run -0 here run --rm --network "$network" tiny sh -c 'busybox nc -w 5 web 80 < /dev/null'
+        [ "$output" = from-web ]
+    done
+    run -0 here run --rm --network bb tiny sh -c 'busybox nc -w 5 www 80 < /dev/null'
+    run -0 here run --rm --network name=aa,driver-opt=com.docker.network.endpoint.ifname=wan tiny ip -4 -o addr show wan
+    here rm -f web > /dev/null
+    [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+}
+
+@test "what is wrong with networks that were asked for" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.79.0.0/24 --internal inner > /dev/null
+    fails 'coffer: run tiny: --network host excludes other networks' here run --rm --network host --network mine tiny true
+    fails 'coffer: run tiny: --network none excludes other networks' here run --rm --network mine --network none tiny true
+    fails 'coffer: run tiny: --network mine is given twice' here run --rm --network mine --network name=mine,alias=x tiny true
+    fails 'coffer: run tiny: the container is on network mine already' here run --rm --network mine --network "$(here network inspect --format '{{.Id}}' mine)" tiny true
+    fails 'coffer: run tiny: --network name=mine,speed=1: unknown field "speed"; expected name, alias, ip*' here run --rm --network name=mine,speed=1 tiny true
+    fails 'coffer: run tiny: --network alias=x: which network is missing: name=NETWORK' here run --rm --network alias=x tiny true
+    fails 'coffer: run tiny: --network: network mine: expected an IPv4 address, found "fd00::1"' here run --rm --network name=mine,ip=fd00::1 tiny true
+    fails 'coffer: run tiny: network mine: its address is given twice*' here run --rm --network name=mine,ip=10.77.0.9 --ip 10.77.0.8 tiny true
+    fails 'coffer: run tiny: --network: network mine: expected a hardware address such as *, found "01:00:5e:10:00:01"' here run --rm --network mine --mac-address 01:00:5e:10:00:01 tiny true
+    fails 'coffer: run tiny: --ip and --network none exclude each other' here run --rm --network none --ip 10.77.0.9 tiny true
+    fails 'coffer: run tiny: --publish: no network of the container leads out; add --network bridge' here run --rm --network inner -p 80 tiny true
+    [ -z "$(here ps -aq)" ]
+    [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+}
+
 @test "where docker has set FORWARD to drop, what is ours passes" {
     on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
     here network create --subnet 10.77.0.0/24 mine > /dev/null

@@ -1,0 +1,360 @@
+#include "runtime/engine/connections.h"
+
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/network_host.h"
+#include "runtime/engine/publish.h"
+#include "runtime/engine/record.h"
+#include "runtime/engine/request.h"
+#include "runtime/net/endpoint.h"
+#include "runtime/net/resolv.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct address no_address;
+
+// --- the way out ---
+
+static bool is_before(const struct connection *a, const struct connection *b) {
+    return a->wish->gw_priority != b->wish->gw_priority ? a->wish->gw_priority > b->wish->gw_priority
+                                                        : strcmp(a->network.name, b->network.name) < 0;
+}
+
+static struct connection *way_out(const struct connections *connections, uint8_t family) {
+    struct connection *found = NULL;
+    for (size_t i = 0; i < connections->count; i++) {
+        struct connection *connection = connections->items[i];
+        if (connection_leads_out(connection, family) && (!found || is_before(connection, found))) {
+            found = connection;
+        }
+    }
+    return found;
+}
+
+// Neighbours of a macvlan's reach all ports as they are.
+static struct connection *port_target(const struct connections *connections, uint8_t family) {
+    struct connection *found = way_out(connections, family);
+    return found && found->network.driver == NETWORK_BRIDGE ? found : NULL;
+}
+
+static void aim(struct connections *connections) {
+    const struct connection *four = port_target(connections, AF_INET), *six = port_target(connections, AF_INET6);
+    publication_aim(&connections->publication, four ? &four->lease.ipv4 : &no_address, six ? &six->lease.ipv6 : &no_address);
+}
+
+// --- before the container ---
+
+static int check_ports(const struct connections *connections, struct err *err) {
+    const struct connection *out = way_out(connections, AF_INET);
+    out = out ? out : way_out(connections, AF_INET6);
+    if (connections->request->publish.count == 0 || port_target(connections, AF_INET) || port_target(connections, AF_INET6)) {
+        return 0;
+    }
+    return out ? err_set(err, ERR_INPUT, "--publish: the way out is network %s of driver %s, whose neighbours reach all ports as they are",
+                         out->network.name, network_driver_name(out->network.driver))
+               : err_set(err, ERR_INPUT, "--publish: no network of the container leads out; add --network bridge");
+}
+
+static int publish_names(const struct connections *connections, struct connection *connection, struct err *err) {
+    const char *names[2] = {connections->record->name, connections->request->hostname};
+    bool both = names[1] && strcmp(names[0], names[1]) != 0;
+    return connection_publish_names(connection, names, both ? 2 : 1, err);
+}
+
+// The bridge, then the names: their responder binds to the bridge's addresses.
+static int raise_one(const struct connections *connections, struct connection *connection, struct err *err) {
+    bool ports = connections->request->publish.count > 0;
+    if (connection->network.driver == NETWORK_BRIDGE && network_raise(connections->home, &connection->network, ports, err) < 0) {
+        return -1;
+    }
+    return publish_names(connections, connection, err);
+}
+
+// Two names, or a name and an id, may be of one network.
+static int check_twice(const struct connections *connections, const struct connection *added, struct err *err) {
+    for (size_t i = 0; i < connections->count; i++) {
+        if (strcmp(connections->items[i]->network.id, added->network.id) == 0) {
+            return err_set(err, ERR_EXISTS, "the container is on network %s already", added->network.name);
+        }
+    }
+    return 0;
+}
+
+static int take_one(struct connections *connections, const struct attachment *wish, struct err *err) {
+    struct connection *connection = arena_alloc(&connections->arena, sizeof(*connection));
+    *connection = (struct connection){.home = connections->home, .container = connections->record->id, .wish = wish};
+    if (connections->count == ATTACHMENTS_MAX) {
+        return err_set(err, ERR_INPUT, "expected %d networks at most", ATTACHMENTS_MAX);
+    }
+    if (connection_take(connection, &connections->arena, err) < 0) {
+        return -1;
+    }
+    if (check_twice(connections, connection, err) < 0) {
+        connection->named = false; // what there is is the other one's
+        connection->taken = false;
+        return -1;
+    }
+    connections->items[connections->count++] = connection;
+    return 0;
+}
+
+static int take_all(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
+    for (size_t i = 0; i < wishes->items_count; i++) {
+        if (take_one(connections, &wishes->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    struct publication *publication = &connections->publication;
+    publication->home = connections->home;
+    publication->container = connections->record->id;
+    publication->arena = &connections->arena;
+    if (check_ports(connections, err) < 0 ||
+        publication_reserve(publication, &connections->request->publish, port_target(connections, AF_INET6) != NULL, err) < 0) {
+        return -1;
+    }
+    aim(connections);
+    for (size_t i = 0; i < connections->count; i++) {
+        if (raise_one(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int connections_take(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
+    const struct run_request *request = connections->request;
+    connections->has_namespace = request_has_own_network(request);
+    if (!connections->has_namespace) {
+        return request->publish.count == 0 || strcmp(request->network, "host") == 0
+                   ? 0
+                   : err_set(err, ERR_INPUT, "--publish: the container has no network; add --network bridge");
+    }
+    if (take_all(connections, wishes, err) < 0) {
+        connections_release(connections);
+        return -1;
+    }
+    return 0;
+}
+
+static void read_host_file(const char *path, struct resolv *ret) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    struct err missing;
+    *ret = (struct resolv){0};
+    if (fd_read_file(AT_FDCWD, path, RESOLV_MAX_BYTES, &text, &size, &missing) == 0) {
+        resolv_parse(text, size, ret);
+    }
+}
+
+// The responder of its way out is asked first.
+static size_t list_gateways(const struct connections *connections, struct address *gateways, size_t room) {
+    const struct connection *first = way_out(connections, AF_INET);
+    size_t count = 0;
+    for (size_t i = 0; i < connections->count + 1; i++) {
+        const struct connection *connection = i == 0 ? first : connections->items[i - 1];
+        struct subnet subnets[NETWORK_FAMILIES];
+        struct link_address links[NETWORK_FAMILIES];
+        if (!connection || !connection->named || (i > 0 && connection == first)) {
+            continue;
+        }
+        size_t planes = network_planes(&connection->network, subnets, links);
+        for (size_t plane = 0; plane < planes && count < room; plane++) {
+            gateways[count++] = links[plane].address;
+        }
+    }
+    return count;
+}
+
+void connections_write_resolv(const struct connections *connections, struct buf *text) {
+    struct resolv host, behind;
+    struct address gateways[RESOLV_MAX_SERVERS];
+    size_t count = list_gateways(connections, gateways, RESOLV_MAX_SERVERS);
+    if (connections->count == 0) {
+        return;
+    }
+    read_host_file(RESOLV_PATH, &host);
+    if (count == 0 && resolv_has_stub(&host)) {
+        read_host_file(RESOLV_BEHIND_STUB, &behind);
+        resolv_add_servers(&host, &behind);
+    }
+    resolv_for_container(&host, gateways, count, text);
+}
+
+size_t connections_addresses(struct connections *connections, const struct address **ret) {
+    struct address *addresses = arena_array(&connections->arena, NETWORK_FAMILIES * connections->count + 1, sizeof(*addresses));
+    size_t count = 0;
+    for (size_t i = 0; i < connections->count; i++) {
+        const struct lease *lease = &connections->items[i]->lease;
+        if (lease->ipv4.family != 0) {
+            addresses[count++] = lease->ipv4;
+        }
+        if (lease->ipv6.family != 0) {
+            addresses[count++] = lease->ipv6;
+        }
+    }
+    *ret = addresses;
+    return count;
+}
+
+// --- when its namespace is there ---
+
+static int make_one(const struct connections *connections, struct connection *connection, struct err *err) {
+    return connection_make(connection, connections->netns_fd, connection == way_out(connections, AF_INET),
+                           connection == way_out(connections, AF_INET6), err);
+}
+
+int connections_attach(void *context, int netns_fd, struct err *err) {
+    struct connections *connections = context;
+    connections->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 3);
+    if (connections->netns_fd < 0) {
+        return err_sys(err, "keep the container's network namespace");
+    }
+    for (size_t i = 0; i < connections->count; i++) {
+        if (make_one(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    if (connections->count == 0 && endpoint_loopback(netns_fd, err) < 0) {
+        return -1;
+    }
+    return publication_publish(&connections->publication, err);
+}
+
+// --- while it runs ---
+
+struct ways {
+    const struct connection *four, *six, *port4, *port6;
+};
+
+static struct ways find_ways(const struct connections *connections) {
+    return (struct ways){way_out(connections, AF_INET), way_out(connections, AF_INET6), port_target(connections, AF_INET),
+                         port_target(connections, AF_INET6)};
+}
+
+// The default routes and the ports follow the way out, where it has become another one. A route that went with its interface needs
+// no more than the new one.
+static int follow(struct connections *connections, const struct ways *before, struct err *err) {
+    const struct ways now = find_ways(connections);
+    if (now.four && now.four != before->four &&
+        connection_lead_out(now.four, connections->netns_fd, true, now.six == now.four && now.six != before->six, err) < 0) {
+        return -1;
+    }
+    if (now.six && now.six != before->six && now.six != now.four &&
+        connection_lead_out(now.six, connections->netns_fd, false, true, err) < 0) {
+        return -1;
+    }
+    if (now.port4 == before->port4 && now.port6 == before->port6) {
+        return 0;
+    }
+    publication_withdraw(&connections->publication);
+    aim(connections);
+    return publication_publish(&connections->publication, err);
+}
+
+static void forget(struct connections *connections, size_t index) {
+    connection_release(connections->items[index]);
+    for (connections->count--; index < connections->count; index++) {
+        connections->items[index] = connections->items[index + 1];
+    }
+}
+
+static int add_there(struct connections *connections, struct connection *added, const struct ways *before, struct err *err) {
+    return raise_one(connections, added, err) < 0 || make_one(connections, added, err) < 0 ||
+                   follow(connections, before, err) < 0
+               ? -1
+               : 0;
+}
+
+int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) {
+    const struct ways before = find_ways(connections);
+    if (take_one(connections, wish, err) < 0) {
+        return -1;
+    }
+    if (add_there(connections, connections->items[connections->count - 1], &before, err) == 0) {
+        return 0;
+    }
+    struct err undone;
+    if (connections_remove(connections, wish->number, &undone) < 0) {
+        log_warn("%s", undone.text);
+    }
+    return -1;
+}
+
+int connections_remove(struct connections *connections, int64_t number, struct err *err) {
+    const struct ways before = find_ways(connections);
+    size_t index = 0;
+    while (index < connections->count && connections->items[index]->wish->number != number) {
+        index++;
+    }
+    if (index == connections->count) {
+        return 0;
+    }
+    struct connection *connection = connections->items[index];
+    if (connection_unmake(connection, connections->netns_fd, err) < 0) {
+        return -1;
+    }
+    forget(connections, index);
+    return follow(connections, &before, err);
+}
+
+// --- telling ---
+
+static const char *show_address(struct arena *arena, const struct address *address) {
+    char text[ADDRESS_TEXT_SIZE];
+    return address->family == 0 ? NULL : arena_copy_string(arena, address_format(address, text));
+}
+
+static void describe_one(struct arena *arena, const struct connection *connection, struct attachment *ret) {
+    const struct network *network = &connection->network;
+    const uint8_t *mac = connection->mac;
+    ret->network_id = network->id;
+    ret->network_name = network->name;
+    ret->ipv4 = show_address(arena, &connection->lease.ipv4);
+    ret->ipv6 = show_address(arena, &connection->lease.ipv6);
+    ret->gateway4 = network->ipv4.set ? show_address(arena, &network->ipv4.gateway) : NULL;
+    ret->gateway6 = network->ipv6.set ? show_address(arena, &network->ipv6.gateway) : NULL;
+    ret->prefix4 = network->ipv4.set ? network->ipv4.subnet.prefix : 0;
+    ret->prefix6 = network->ipv6.set ? network->ipv6.subnet.prefix : 0;
+    ret->hardware = arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
+void connections_describe(struct connections *connections, struct attachment_list *list) {
+    struct arena *arena = &connections->arena;
+    const struct publication *publication = &connections->publication;
+    for (size_t i = 0; i < connections->count; i++) {
+        for (size_t item = 0; item < list->items_count; item++) {
+            if (connections->items[i]->wish->number == list->items[item].number) {
+                describe_one(arena, connections->items[i], &list->items[item]);
+            }
+        }
+    }
+    list->ports = arena_array(arena, publication->port_count + 1, sizeof(*list->ports));
+    list->ports_count = publication->published ? publication->port_count : 0;
+    for (size_t i = 0; i < list->ports_count; i++) {
+        const struct firewall_port *port = &publication->ports[i];
+        const char *host = show_address(arena, &port->host);
+        list->ports[i] = (struct attachment_port){
+            .protocol = publish_protocol_name(port->protocol),
+            .host = host ? host : "",
+            .host_port = port->host_port,
+            .target = show_address(arena, &port->target),
+            .target_port = port->target_port,
+        };
+    }
+}
+
+// The namespace's interfaces go with the last who keeps it.
+void connections_release(struct connections *connections) {
+    publication_release(&connections->publication);
+    for (size_t i = 0; i < connections->count; i++) {
+        connection_release(connections->items[i]);
+    }
+    connections->count = 0;
+    fd_close(&connections->netns_fd);
+    arena_finish(&connections->arena);
+}

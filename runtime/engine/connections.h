@@ -1,0 +1,64 @@
+// connections: all networks of a container, and the ports that lead to it.
+//
+// Which of them is its way out is said by priority, then by name; published ports lead to its address there. While it runs they may
+// become more or fewer: whoever does that holds the container's lock, and has kept its namespace since it was made, so that nothing
+// in the container can lead him into another one.
+#ifndef COFFER_ENGINE_CONNECTIONS_H
+#define COFFER_ENGINE_CONNECTIONS_H
+
+#include "runtime/base/arena.h"
+#include "runtime/base/attr.h"
+#include "runtime/engine/attachment.h"
+#include "runtime/engine/connection.h"
+#include "runtime/engine/publication.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct err;
+struct home;
+struct record;
+struct run_request;
+
+struct connections {
+    const struct home *home;
+    const struct record *record; // its id and its name
+    const struct run_request *request;
+    bool has_namespace; // of its own
+    struct connection *items[ATTACHMENTS_MAX];
+    size_t count;
+    struct publication publication;
+    int netns_fd; // while it runs
+    struct arena arena;
+};
+
+#define CONNECTIONS_NONE                                                                                                           \
+    { .netns_fd = -1 }
+
+// Takes what is wished for. The container's record is locked by the caller; all is borrowed. Nothing to do where the container has
+// no network of its own.
+int connections_take(struct connections *connections, const struct attachment_list *wishes, struct err *err) MUST_CHECK;
+
+// The container's resolv.conf, added to `text`.
+void connections_write_resolv(const struct connections *connections, struct buf *text);
+
+// Its addresses; *ret lives until they are released.
+size_t connections_addresses(struct connections *connections, const struct address **ret);
+
+// Makes the interfaces in the container's namespace, and publishes its ports. context: the connections.
+int connections_attach(void *context, int netns_fd, struct err *err) MUST_CHECK;
+
+// One more while it runs; on an error nothing of it is left. `wish` is kept.
+int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) MUST_CHECK;
+
+// One less, by its number. None of that number is fine.
+int connections_remove(struct connections *connections, int64_t number, struct err *err) MUST_CHECK;
+
+// Fills in what is there of each: the list is that of the wishes. What it points to then lives until they are released.
+void connections_describe(struct connections *connections, struct attachment_list *list);
+
+// Gives all back.
+void connections_release(struct connections *connections);
+
+#endif

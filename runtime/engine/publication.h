@@ -1,0 +1,44 @@
+// publication: the ports of the host that lead to a container. They are reserved before the container is made, so that a conflict
+// is told before anything is there, and published when it has an interface; they may lead to another address of it later, when
+// another of its networks becomes its way out.
+#ifndef COFFER_ENGINE_PUBLICATION_H
+#define COFFER_ENGINE_PUBLICATION_H
+
+#include "runtime/base/attr.h"
+#include "runtime/net/firewall.h"
+#include "runtime/net/ports.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+struct err;
+struct home;
+struct strv;
+
+struct publication {
+    const struct home *home;
+    const char *container; // its id
+    struct arena *arena;
+    struct port_reservation *reservations;
+    struct publication_wish *wishes; // one a reservation
+    size_t count;
+    struct firewall_port *ports; // where they lead
+    size_t port_count;
+    bool published;
+};
+
+// Reserves all that the words (publish.h) say, in IPv6 too where wanted. Zeroed is none. What the arena holds must live as long.
+int publication_reserve(struct publication *publication, const struct strv *words, bool ipv6, struct err *err) MUST_CHECK;
+
+// They are to lead to these addresses; of no family: to none. They are not published, or withdrawn, then.
+void publication_aim(struct publication *publication, const struct address *ipv4, const struct address *ipv6);
+
+int publication_publish(struct publication *publication, struct err *err) MUST_CHECK;
+void publication_withdraw(struct publication *publication);
+
+// Withdraws them, and gives all back.
+void publication_release(struct publication *publication);
+
+#endif
