@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_inspect,
     &command_port,
     &command_container,
+    &command_healthcheck,
     &command_network,
     &command_volume,
     &command_images,
@@ -128,6 +129,8 @@ static const struct command *const volume_commands[] = {
     &command_volume_prune,
     NULL,
 };
+
+static const struct command *const healthcheck_commands[] = {&command_healthcheck_run, NULL};
 
 static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune, NULL};
 
@@ -233,6 +236,14 @@ const struct command command_volume = {
     .group = COMMAND_GROUP_CONTAINERS,
     .options = no_options,
     .commands = volume_commands,
+};
+
+const struct command command_healthcheck = {
+    .name = "healthcheck",
+    .summary = "Check the health of containers",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = no_options,
+    .commands = healthcheck_commands,
 };
 
 const struct command command_system = {

@@ -2,6 +2,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
+#include "runtime/base/quantity.h"
 #include "runtime/base/quote.h"
 #include "specs/image_config.h"
 #include "specs/json.h"
@@ -183,6 +184,69 @@ static int change_workdir(struct change *change) {
     return 0;
 }
 
+// One of --interval=30s and the like in front of a health check. False: it is none.
+static bool take_health_option(const char *word, struct image_healthcheck *check, bool *ret_wrong) {
+    const struct {
+        const char *name;
+        int64_t *member_ns;
+    } lengths[] = {{"--interval=", &check->interval_ns},
+                   {"--timeout=", &check->timeout_ns},
+                   {"--start-period=", &check->start_period_ns},
+                   {"--start-interval=", &check->start_interval_ns}};
+    static const char retries[] = "--retries=";
+    int64_t value;
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        size_t length = strlen(lengths[i].name);
+        if (strncmp(word, lengths[i].name, length) == 0) {
+            *ret_wrong = quantity_duration_ms(word + length, &value) < 0;
+            *lengths[i].member_ns = *ret_wrong ? 0 : value * 1000000;
+            return true;
+        }
+    }
+    if (strncmp(word, retries, strlen(retries)) == 0) {
+        *ret_wrong = quantity_int(word + strlen(retries), &value) < 0 || value < 0 || value > INT32_MAX;
+        check->retries = *ret_wrong ? 0 : (int32_t)value;
+        return true;
+    }
+    return false;
+}
+
+// HEALTHCHECK NONE, or HEALTHCHECK [OPTION...] CMD and a list or a line for the shell.
+static int change_healthcheck(struct change *change) {
+    struct image_healthcheck *check = arena_alloc(change->arena, sizeof(*check));
+    struct change command = *change;
+    char quoted[QUOTE_SIZE];
+    bool wrong = false;
+    char *word = next_word(change->arena, &command.rest);
+    while (!wrong && word && take_health_option(word, check, &wrong)) {
+        word = wrong ? word : next_word(change->arena, &command.rest);
+    }
+    bool none = word && strcasecmp(word, "NONE") == 0;
+    command.rest += strspn(command.rest, " \t");
+    if (wrong || !word || (none ? *command.rest != '\0' : strcasecmp(word, "CMD") != 0 || !*command.rest)) {
+        return err_set(change->err, ERR_INPUT, "expected NONE, or --interval=TIME and others and CMD, found %s",
+                       quote_text(word ? word : "", quoted));
+    }
+    if (none) {
+        add_item(change->arena, &check->test, &check->test_count, "NONE");
+    } else if (command.rest[0] != '[') {
+        add_item(change->arena, &check->test, &check->test_count, "CMD-SHELL");
+        add_item(change->arena, &check->test, &check->test_count, command.rest);
+    } else {
+        const char **words;
+        size_t count;
+        if (parse_command(&command, &words, &count) < 0) {
+            return -1;
+        }
+        add_item(change->arena, &check->test, &check->test_count, "CMD");
+        for (size_t i = 0; i < count; i++) {
+            add_item(change->arena, &check->test, &check->test_count, words[i]);
+        }
+    }
+    change->settings->healthcheck = check;
+    return 0;
+}
+
 static const struct {
     const char *name;
     int (*apply)(struct change *change);
@@ -190,6 +254,7 @@ static const struct {
     {"CMD", change_cmd},       {"ENTRYPOINT", change_entrypoint}, {"ENV", change_env},
     {"EXPOSE", change_expose}, {"LABEL", change_label},           {"STOPSIGNAL", change_stop_signal},
     {"USER", change_user},     {"VOLUME", change_volume},         {"WORKDIR", change_workdir},
+    {"HEALTHCHECK", change_healthcheck},
 };
 
 int image_change(struct arena *arena, struct image_settings *settings, const char *instruction, struct err *err) {
@@ -209,6 +274,6 @@ int image_change(struct arena *arena, struct image_settings *settings, const cha
         return instructions[i].apply(&change) < 0 ? err_in(err, "change %s", quote_text(instruction, quoted)) : 0;
     }
     return err_set(err, ERR_INPUT,
-                   "change %s: expected one of CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR",
+                   "change %s: expected one of CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR",
                    quote_text(instruction, quoted));
 }

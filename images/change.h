@@ -8,8 +8,8 @@ struct arena;
 struct err;
 struct image_settings;
 
-// Applies one instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR. What it adds lives in the
-// arena.
+// Applies one instruction: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR. What it adds lives in
+// the arena.
 int image_change(struct arena *arena, struct image_settings *settings, const char *instruction, struct err *err) MUST_CHECK;
 
 #endif

@@ -20,6 +20,8 @@ extern const struct command command_logs;
 extern const struct command command_manifest;
 extern const struct command command_mount;
 extern const struct command command_network;
+extern const struct command command_healthcheck;
+extern const struct command command_healthcheck_run;
 extern const struct command command_pull;
 extern const struct command command_push;
 extern const struct command command_copy;

@@ -63,7 +63,7 @@ static int run(struct context *context, struct err *err) {
 
 static const struct option_row options[] = {
     OPTION_LIST("change", 'c', "INSTRUCTION", struct import_request, changes,
-                "Set what a Dockerfile would: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR"),
+                "Set what a Dockerfile would: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR"),
     OPTION_STRING("message", 'm', "TEXT", struct import_request, message, "Write TEXT into the image's history"),
     OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct import_request, platform,
                   "Say that it is for this platform [default: the host's]"),

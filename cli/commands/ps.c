@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/engine/health_file.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
@@ -17,7 +18,7 @@ struct ps_request {
     bool all;
 };
 
-enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME, COLUMN_LABELS };
+enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME, COLUMN_LABELS, COLUMN_HEALTH };
 
 static const struct table_column columns[] = {
     [COLUMN_ID] = {"ID", "CONTAINER ID", TABLE_QUIET, 12},
@@ -28,7 +29,15 @@ static const struct table_column columns[] = {
     [COLUMN_STATE] = {"State", "STATE", TABLE_HIDDEN},
     [COLUMN_NAME] = {"Names", "NAMES"},
     [COLUMN_LABELS] = {"Labels", "LABELS", TABLE_HIDDEN},
+    [COLUMN_HEALTH] = {"Health", "HEALTH", TABLE_HIDDEN},
     {0},
+};
+
+struct ps_row {
+    const struct record *record;
+    enum record_state state;
+    bool attended; // by a monitor
+    enum health_status health;
 };
 
 static int newest_first(const void *a, const void *b) {
@@ -36,7 +45,19 @@ static int newest_first(const void *a, const void *b) {
     return left->created_s < right->created_s ? 1 : left->created_s > right->created_s ? -1 : 0;
 }
 
-static void set_status(struct table *table, const struct record *record, enum record_state state, bool attended) {
+// As docker has it behind "Up 5 minutes".
+static const char *const health_words[] = {
+    [HEALTH_NONE] = "",
+    [HEALTH_STARTING] = " (health: starting)",
+    [HEALTH_HEALTHY] = " (healthy)",
+    [HEALTH_UNHEALTHY] = " (unhealthy)",
+};
+
+static void set_status(struct table *table, const struct ps_row *row) {
+    const struct record *record = row->record;
+    enum record_state state = row->state;
+    enum health_status health = row->health;
+    bool attended = row->attended;
     char since[OUTPUT_HUMAN_SIZE];
     int64_t now = time(NULL);
     switch (state) {
@@ -46,7 +67,7 @@ static void set_status(struct table *table, const struct record *record, enum re
     case RECORD_RUNNING:
     case RECORD_PAUSED:
         table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(now - record->started_s, since),
-                  state == RECORD_PAUSED ? " (Paused)" : "", attended ? "" : " (its monitor was killed)");
+                  state == RECORD_PAUSED ? " (Paused)" : health_words[health], attended ? "" : " (its monitor was killed)");
         break;
     case RECORD_RESTARTING:
         table_set(table, COLUMN_STATUS, "Restarting (%d) %s ago", record->exit_code,
@@ -77,7 +98,8 @@ static void set_labels(struct table *table, const struct record *record) {
     table_set(table, COLUMN_LABELS, "%s", buf_string(&text));
 }
 
-static void add_row(struct table *table, const struct record *record, enum record_state state, bool attended) {
+static void add_row(struct table *table, const struct ps_row *row) {
+    const struct record *record = row->record;
     char age[OUTPUT_HUMAN_SIZE];
     int64_t now = time(NULL);
     table_row(table);
@@ -85,10 +107,11 @@ static void add_row(struct table *table, const struct record *record, enum recor
     table_set(table, COLUMN_IMAGE, "%s", record->image);
     table_set(table, COLUMN_COMMAND, "\"%s\"", record->command);
     table_set(table, COLUMN_CREATED, "%s ago", output_human_duration(now - record->created_s, age));
-    table_set(table, COLUMN_STATE, "%s", record_state_name(state));
+    table_set(table, COLUMN_STATE, "%s", record_state_name(row->state));
+    table_set(table, COLUMN_HEALTH, "%s", health_status_name(row->health));
     table_set(table, COLUMN_NAME, "%s", record->name);
     set_labels(table, record);
-    set_status(table, record, state, attended);
+    set_status(table, row);
 }
 
 static bool read_again(const struct home *home, struct arena *arena, struct record *record) {
@@ -132,7 +155,13 @@ static int run(struct context *context, struct err *err) {
             continue; // it has ended, and was removed, while we looked
         }
         if (request->all || (state != RECORD_CREATED && state != RECORD_EXITED)) {
-            add_row(&table, &records[i], state, record_is_running(&home, records[i].id));
+            const struct ps_row row = {
+                .record = &records[i],
+                .state = state,
+                .attended = record_is_running(&home, records[i].id),
+                .health = health_file_status(&home, records[i].id),
+            };
+            add_row(&table, &row);
         }
     }
     return table_print(&table, &request->list, err);

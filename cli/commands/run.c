@@ -19,6 +19,7 @@ struct run_options {
     struct run_request run;
     struct strv env_files, env;
     struct strv label_files, labels;
+    const char *health_cmd;
 };
 
 static int check(const struct run_request *run, struct err *err) {
@@ -62,13 +63,25 @@ static int tell_id(const struct run_request *request, const char *id, struct err
 // What is made of the options for the engine, and lives as long.
 struct prepared {
     struct run_request request;
-    struct strv env, labels;
+    struct strv env, labels, health_test;
     char cwd[PATH_MAX];
 };
 
 static void prepared_finish(struct prepared *prepared) {
     strv_finish(&prepared->env);
     strv_finish(&prepared->labels);
+    strv_finish(&prepared->health_test);
+}
+
+// Docker's: a line for the shell, but for "none".
+static void fill_health(const char *command, struct prepared *prepared) {
+    if (command && strcmp(command, "none") == 0) {
+        prepared->request.no_healthcheck = true;
+    } else if (command && *command) {
+        strv_add(&prepared->health_test, "CMD-SHELL");
+        strv_add(&prepared->health_test, command);
+    }
+    prepared->request.health_test = prepared->health_test;
 }
 
 static int prepare(struct context *context, struct prepared *prepared, struct err *err) {
@@ -76,6 +89,7 @@ static int prepare(struct context *context, struct prepared *prepared, struct er
     struct run_request *request = &prepared->request;
     *request = options->run;
     fill_operands(context, request);
+    fill_health(options->health_cmd, prepared);
     if (!getcwd(prepared->cwd, sizeof(prepared->cwd))) {
         return err_sys(err, "find the current directory");
     }
@@ -161,6 +175,23 @@ static const struct option_row options[] = {
     OPTION_STRING("log-driver", 0, "DRIVER", struct run_options, run.log_driver,
                   "Keep its output as k8s-file [default], json-file, journald, or none"),
     OPTION_LIST("log-opt", 0, "NAME=VALUE", struct run_options, run.log_opts, "max-size, max-file and others of the driver's options"),
+    OPTION_GROUP("Health"),
+    OPTION_STRING("health-cmd", 0, "COMMAND", struct run_options, health_cmd,
+                  "Run COMMAND by its shell to see whether it is healthy [default: the image's check]"),
+    OPTION_STRING("health-port", 0, "PORT[/tcp]", struct run_options, run.health_port,
+                  "It is healthy when somebody in it listens on PORT: no command is run"),
+    OPTION_DURATION("health-interval", 0, "TIME", struct run_options, run.health_interval_ms, "Time between checks [30s]"),
+    OPTION_DURATION("health-timeout", 0, "TIME", struct run_options, run.health_timeout_ms,
+                    "Time after which a check is killed, and has failed [30s]"),
+    OPTION_INT("health-retries", 0, "NUMBER", 0, INT32_MAX, struct run_options, run.health_retries,
+               "How many checks in a row must fail until it is unhealthy [3]"),
+    OPTION_DURATION("health-start-period", 0, "TIME", struct run_options, run.health_start_period_ms,
+                    "How long failures do not count, unless one has succeeded [0s]"),
+    OPTION_DURATION("health-start-interval", 0, "TIME", struct run_options, run.health_start_interval_ms,
+                    "Time between checks meanwhile [5s]"),
+    OPTION_STRING("health-on-failure", 0, "ACTION", struct run_options, run.health_on_failure,
+                  "What becomes of it when it is unhealthy: none [default], kill, restart or stop"),
+    OPTION_FLAG("no-healthcheck", 0, struct run_options, run.no_healthcheck, "Leave the image's check out"),
     OPTION_GROUP("Process"),
     OPTION_LIST("env", 'e', "NAME=VALUE", struct run_options, env, "Set a variable; NAME alone takes the caller's value"),
     OPTION_LIST("env-file", 0, "FILE", struct run_options, env_files, "Read variables from FILE, one a line",

@@ -5,8 +5,28 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 
-static int run(struct context *context, struct err *err) {
+enum { CONDITION_EXITED, CONDITION_HEALTHY };
+
+struct wait_request {
+    int condition;
+};
+
+static int wait_healthy(struct context *context, struct err *err) {
     const struct engine engine = engine_of(context);
+    for (int i = 0; i < context->operand_count; i++) {
+        if (engine_wait_healthy(&engine, context->operands[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int run(struct context *context, struct err *err) {
+    const struct wait_request *request = context->request;
+    const struct engine engine = engine_of(context);
+    if (request->condition == CONDITION_HEALTHY) {
+        return wait_healthy(context, err);
+    }
     for (int i = 0; i < context->operand_count; i++) {
         AUTO_BUF struct buf line = {0};
         int status;
@@ -21,6 +41,14 @@ static int run(struct context *context, struct err *err) {
     return 0;
 }
 
+static const char *const conditions[] = {"exited", "healthy", NULL};
+
+static const struct option_row options[] = {
+    OPTION_CHOICE("condition", 0, "CONDITION", conditions, struct wait_request, condition,
+                  "What to wait for: exited [default], or healthy, which prints nothing"),
+    {0},
+};
+
 const struct command command_wait = {
     .name = "wait",
     .usage = "CONTAINER...",
@@ -29,5 +57,7 @@ const struct command command_wait = {
     .min_operands = 1,
     .max_operands = COMMAND_ANY_COUNT,
     .operands = COMPLETE_CONTAINER,
+    .options = options,
+    .request_size = sizeof(struct wait_request),
     .run = run,
 };

@@ -269,6 +269,7 @@ static int make_plan(struct execution *execution, struct err *err) {
         return -1;
     }
     plan->init.process.unignored_signals = ~process_ignored_signals();
+    plan->init.die_with_parent = options->die_with_parent;
     // The command does not run before its terminal has its size.
     plan->init.ask_before_pivot = plan->init.wait_for_go = plan->init.process.terminal;
     // Inside, /proc is the container's word.
@@ -306,6 +307,7 @@ static int launch_once(struct execution *execution, struct err *err) {
         .join_namespaces = execution->joined,
         .kept_fds = execution->options->kept_fds,
         .drop_groups = execution->drop_groups,
+        .die_with_parent = execution->options->die_with_parent,
         .set_oom_score = execution->plan.set_oom_score,
         .oom_score = execution->plan.oom_score,
     };
@@ -437,6 +439,9 @@ static int run(struct execution *execution, int *ret_status, struct err *err) {
     }
     tell(execution);
     if (options->detach) {
+        if (options->ret_child) {
+            *options->ret_child = (struct exec_child){execution->launched.pid, fd_take(&execution->launched.pidfd)};
+        }
         *ret_status = 0;
         return 0;
     }

@@ -17,11 +17,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct arena;
 struct err;
 struct oci_config;
 struct oci_process;
+
+// A child of the caller.
+struct exec_child {
+    pid_t pid;
+    int pidfd; // the caller's
+};
 
 // All is borrowed. What is not given is the container's own, but for the terminal.
 struct exec_options {
@@ -50,6 +57,8 @@ struct exec_options {
     const char *listen_names;
     bool ignore_paused;
     bool detach;
+    bool die_with_parent; // it is killed when the calling process ends
+    struct exec_child *ret_child; // detached: its process, for a caller that waits for it itself; NULL: nobody does
     int *give_stdio; // as in struct container_options, with `pipes`; NULL: ours
     int pipes[3];    // read only with give_stdio
     const char *pid_file;

@@ -26,7 +26,8 @@ enum control_kind {
     CONTROL_SIGNAL, // value: a signal for the container's process, as typed or sent to the command
     CONTROL_KILL,   // the same, by the user's wish: what ends by it is not restarted
     CONTROL_STOP,   // value: ms until it is killed, extra: the signal, 0: the container's own. Answered by ENDED
-    CONTROL_WAIT,   // answered by ENDED
+    CONTROL_WAIT,   // answered by ENDED; value: enum control_wait
+    CONTROL_CHECK,  // checks its health now. Answered by DONE with the check's exit code, and as extra the enum health_status
     CONTROL_LOOK,   // answered by DONE when the container runs, is about to, or waits to be restarted
     CONTROL_RENAME, // bytes: the new name
     // from the monitor
@@ -43,6 +44,11 @@ enum control_attach {
     CONTROL_ATTACH_OUTPUT = 2,
     CONTROL_ATTACH_HOLDS = 4, // the container waits for it where it does not read; others are dropped then
     CONTROL_ATTACH_ENDS = 8,  // the end of its input is the end of the container's
+};
+
+enum control_wait {
+    CONTROL_WAIT_END,
+    CONTROL_WAIT_HEALTHY, // answered by DONE once it is; by ENDED when it never will be
 };
 
 enum {

@@ -82,6 +82,12 @@ int engine_kill(const struct engine *engine, const char *name, int signal, struc
 // Waits until it does not run, and gives its exit code.
 int engine_wait(const struct engine *engine, const char *name, int *ret_status, struct err *err) MUST_CHECK;
 
+// Waits until its health check succeeds; one that has ended, or has no check, is an error.
+int engine_wait_healthy(const struct engine *engine, const char *name, struct err *err) MUST_CHECK;
+
+// Checks its health now, which counts as any other check. *ret_healthy: whether this one has succeeded.
+int engine_check_health(const struct engine *engine, const char *name, bool *ret_healthy, struct err *err) MUST_CHECK;
+
 int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) MUST_CHECK;
 
 // Removes a container by name or id, with the volumes of its own when told; with force one that runs is killed first.

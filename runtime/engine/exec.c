@@ -1,4 +1,5 @@
-// One more command in a container that runs. The low level's exec carries its own descriptors; ours are the command's.
+// One more command in a container that runs, of the user's or one that checks its health. The low level's exec carries its own
+// descriptors; ours are the command's.
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
 #include "runtime/container/exec.h"
@@ -7,6 +8,25 @@
 #include "runtime/engine/stdio.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
+
+#include <string.h>
+
+// The low level keeps no configuration of what was made without a document: capabilities, filter and all are found as at the start.
+static int describe(struct start *start, const struct engine *engine, const char *id, struct exec_options *ret, struct err *err) {
+    struct oci_config *config;
+    if (start_describe(start, engine, id, &config, err) < 0) {
+        return -1;
+    }
+    *ret = (struct exec_options){
+        .root = engine->oci_root,
+        .id = start->record.id,
+        .config = config,
+        .named_user = start->record.user,
+        .group_names = &start->request->group_add,
+        .pipes = {-1, -1, -1},
+    };
+    return 0;
+}
 
 int engine_exec(const struct engine *engine, const char *name, const struct engine_exec *exec, int *ret_status, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
@@ -30,35 +50,46 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     for (size_t i = 0; i < exec->env->count; i++) {
         strv_set_env(&env, exec->env->items[i]);
     }
-    // The low level keeps no configuration of what was made without a document: capabilities, filter and all are found as at the start.
     AUTO_START struct start start = START_NONE;
-    struct oci_config *config;
-    if (start_describe(&start, engine, target.id, &config, err) < 0) {
+    struct exec_options options;
+    if (describe(&start, engine, target.id, &options, err) < 0) {
         return err_in(err, "exec %s", name);
     }
     AUTO(stdio_finish) struct stdio stdio = {.theirs = {-1, -1, -1}, .ours = {-1, -1, -1}};
     if (!exec->tty && stdio_open(&stdio, exec->interactive, err) < 0) {
         return -1;
     }
-    const struct exec_options options = {
-        .root = target.home.oci_root,
-        .id = target.id,
-        .config = config,
-        .args = exec->command,
-        .arg_count = exec->command_count,
-        .cwd = exec->workdir,
-        .env = &env,
-        .named_user = exec->user ? exec->user : target.record.user,
-        .group_names = &target.request.group_add,
-        .caps = &caps,
-        .terminal = exec->tty,
-        .detach = exec->detach,
-        .give_stdio = exec->tty ? NULL : stdio.theirs,
-        .pipes = {stdio.ours[0], stdio.ours[1], stdio.ours[2]},
-    };
+    options.args = exec->command;
+    options.arg_count = exec->command_count;
+    options.cwd = exec->workdir;
+    options.env = &env;
+    options.named_user = exec->user ? exec->user : options.named_user;
+    options.caps = &caps;
+    options.terminal = exec->tty;
+    options.detach = exec->detach;
+    options.give_stdio = exec->tty ? NULL : stdio.theirs;
+    memcpy(options.pipes, stdio.ours, sizeof(options.pipes));
     int result = container_exec(&options, ret_status, err);
     if (options.give_stdio && options.pipes[0] >= 0) {
         stdio.ours[0] = -1; // taken, and closed at the end of our input
     }
     return result < 0 ? err_in(err, "exec %s", name) : 0;
+}
+
+int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) {
+    const struct start *own = context;
+    AUTO_START struct start start = START_NONE;
+    struct exec_options options;
+    int status;
+    if (describe(&start, own->engine, own->record.id, &options, err) < 0) {
+        return -1;
+    }
+    options.args = command;
+    while (command[options.arg_count]) {
+        options.arg_count++;
+    }
+    options.detach = options.die_with_parent = true;
+    options.give_stdio = stdio;
+    options.ret_child = ret;
+    return container_exec(&options, &status, err);
 }

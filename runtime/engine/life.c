@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_TIMEOUT_S = 10 };
-
 int engine_attach(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
                   struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
@@ -95,9 +93,10 @@ static int stop_alone(struct target *target, int64_t timeout, int signal, struct
 }
 
 static int64_t timeout_ms(const struct target *target, const struct engine_stop *stop) {
-    const struct opt_i64 *own = &target->request.stop_timeout_s;
-    int64_t seconds = stop->has_timeout ? stop->timeout_s : own->set ? own->value : STOP_TIMEOUT_S;
-    return seconds < 0 ? -1 : seconds * 1000;
+    if (!stop->has_timeout) {
+        return request_stop_timeout_ms(&target->request);
+    }
+    return stop->timeout_s < 0 ? -1 : stop->timeout_s * 1000;
 }
 
 int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) {
@@ -153,6 +152,39 @@ int engine_wait(const struct engine *engine, const char *name, int *ret_status, 
     }
     *ret_status = result > 0 ? target.record.exit_code : (int)answer.value;
     return result < 0 ? err_in(err, "wait %s", name) : 0;
+}
+
+// The monitor's answer about its health; an end in place of it is an error.
+static int ask_health(const struct engine *engine, const char *name, const struct control_message *wish, const char *verb,
+                      struct control_message *ret_answer, struct err *err) {
+    AUTO_TARGET struct target target = TARGET_NONE;
+    if (target_open(&target, engine, name, err) < 0) {
+        return -1;
+    }
+    int result = target_ask(&target, wish, ret_answer, err);
+    if (result > 0) {
+        return target_runs(&target) ? err_set(err, ERR_STATE, "%s %s: its monitor was killed, nobody checks its health", verb, name)
+                                    : target_not_running(&target, verb, name, err);
+    }
+    if (result == 0 && ret_answer->kind == CONTROL_ENDED) {
+        return err_set(err, ERR_STATE, "%s %s: it has ended with exit code %d", verb, name, (int)ret_answer->value);
+    }
+    return result < 0 ? err_in(err, "%s %s", verb, name) : 0;
+}
+
+int engine_wait_healthy(const struct engine *engine, const char *name, struct err *err) {
+    const struct control_message wish = {.kind = CONTROL_WAIT, .value = CONTROL_WAIT_HEALTHY};
+    struct control_message answer;
+    return ask_health(engine, name, &wish, "wait", &answer, err);
+}
+
+int engine_check_health(const struct engine *engine, const char *name, bool *ret_healthy, struct err *err) {
+    struct control_message answer;
+    if (ask_health(engine, name, &(struct control_message){.kind = CONTROL_CHECK}, "check", &answer, err) < 0) {
+        return -1;
+    }
+    *ret_healthy = answer.value == 0;
+    return 0;
 }
 
 int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) {

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,12 +150,14 @@ static int start(struct monitor *monitor, struct err *err) {
         monitor_close_streams(monitor);
         return -1;
     }
+    monitor_health_begin(monitor);
     trim();
     return 0;
 }
 
 // Its processes are dead first, so that its pipes have an end.
 static void collect(struct monitor *monitor) {
+    monitor_health_end(monitor);
     reap(monitor);
     monitor_drain(monitor);
     monitor_close_streams(monitor);
@@ -189,6 +192,11 @@ void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal) {
     monitor->request->record->stopped = true;
     write_down_or_warn(monitor);
     end_container(monitor, timeout_ms, signal);
+}
+
+void monitor_restart(struct monitor *monitor) {
+    monitor->restart_wanted = true;
+    end_container(monitor, monitor->request->stop_timeout_ms, 0);
 }
 
 int monitor_kill(struct monitor *monitor, int signal, struct err *err) {
@@ -232,7 +240,7 @@ static void accept_clients(struct monitor *monitor) {
 }
 
 static int wait_ms(const struct monitor *monitor) {
-    const int64_t due_ms[] = {monitor->kill_at_ms, monitor->restart_at_ms};
+    const int64_t due_ms[] = {monitor->kill_at_ms, monitor->restart_at_ms, health_due_ms(&monitor->health)};
     int64_t least_ms = log_file_is_pending(monitor->log) ? LOG_SETTLE_MS : INT32_MAX, now_ms = clock_now_ms();
     for (size_t i = 0; i < ARRAY_LEN(due_ms); i++) {
         if (due_ms[i] != 0 && due_ms[i] - now_ms < least_ms) {
@@ -252,11 +260,12 @@ static void kill_when_due(struct monitor *monitor) {
 
 // One turn. True once the container has ended; there may be none.
 static bool turn(struct monitor *monitor) {
-    enum { FIXED = 3 };
+    enum { FIXED = 4 };
     struct pollfd polls[MONITOR_MAX_POLLS];
     polls[0] = (struct pollfd){.fd = monitor->container ? supervised_pidfd(monitor->container) : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = monitor->signals_fd, .events = POLLIN};
     polls[2] = (struct pollfd){.fd = monitor->listen_fd, .events = POLLIN};
+    polls[3] = monitor_poll_health(monitor);
     size_t streams = monitor_poll_streams(monitor, polls + FIXED);
     size_t clients = monitor_poll_clients(monitor, polls + FIXED + streams);
     int ready = poll(polls, FIXED + streams + clients, wait_ms(monitor));
@@ -275,6 +284,7 @@ static bool turn(struct monitor *monitor) {
     if (polls[2].revents) {
         accept_clients(monitor);
     }
+    monitor_step_health(monitor, &polls[3]);
     monitor_acknowledge_input(monitor);
     kill_when_due(monitor);
     return polls[0].revents != 0;
@@ -329,15 +339,31 @@ static bool wait_to_restart(struct monitor *monitor) {
     return !shall_end(monitor);
 }
 
+void monitor_note(struct monitor *monitor, const char *format, ...) {
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(line, sizeof(line) - 1, format, arguments);
+    va_end(arguments);
+    size_t length = size < 0 ? 0 : (size_t)size < sizeof(line) - 1 ? (size_t)size : sizeof(line) - 2;
+    line[length++] = '\n';
+    log_file_write(monitor->log, LOG_STDERR, line, length);
+}
+
 // Who reads the log learns why it does not come up again; that it does not is an end like others.
 static void note_failure(struct monitor *monitor, const struct err *err) {
-    AUTO_BUF struct buf line = {0};
     struct record *record = monitor->request->record;
     record->exit_code = err->kind == ERR_NO_COMMAND ? 127 : err->kind == ERR_NOT_EXECUTABLE ? 126 : 125;
     record->finished_s = time(NULL);
-    buf_add_format(&line, "coffer: restart: %s\n", err->text);
-    log_file_write(monitor->log, LOG_STDERR, line.data, line.size);
+    monitor_note(monitor, "coffer: restart: %s", err->text);
     monitor->started_ms = clock_now_ms();
+}
+
+static bool wants_restart(struct monitor *monitor) {
+    const struct record *record = monitor->request->record;
+    bool wanted = monitor->restart_wanted;
+    monitor->restart_wanted = false;
+    return wanted || restart_policy_wants(&monitor->request->restart, record->exit_code, record->restarts);
 }
 
 static void live(struct monitor *monitor) {
@@ -348,8 +374,7 @@ static void live(struct monitor *monitor) {
         if (monitor->container) {
             collect(monitor);
         }
-        if (shall_end(monitor) || !restart_policy_wants(&monitor->request->restart, record->exit_code, record->restarts) ||
-            !wait_to_restart(monitor)) {
+        if (shall_end(monitor) || !wants_restart(monitor) || !wait_to_restart(monitor)) {
             record->restarting = false;
             return;
         }
@@ -378,7 +403,7 @@ static void let_go(struct monitor *monitor) {
 }
 
 void monitor_run(const struct monitor_request *request, int starter) {
-    struct monitor monitor = {.request = request, .ours = {-1, -1, -1}, .listen_fd = -1, .signals_fd = -1};
+    struct monitor monitor = {.request = request, .ours = {-1, -1, -1}, .listen_fd = -1, .signals_fd = -1, .probe = HEALTH_PROBE_NONE};
     const struct monitor_container *container = &request->container;
     struct err err = {0};
     monitor_add_client(&monitor, starter);

@@ -7,6 +7,8 @@
 // killed, the lock is free and the container goes on: its standard output and error are pipes that it can read from itself, so that
 // no write of it fails for want of a reader. The next command sees that, and `rm` or `stop` do without a monitor.
 //
+// Whether it is healthy is found out by processes beside it, one a check (health_probe.h).
+//
 // One loop around poll(2), no thread, nothing that waits. What an attached command does not take is kept up to a bound; then the
 // container waits for it (the `run` that started it) or it is dropped (`attach`).
 #ifndef COFFER_ENGINE_MONITOR_H
@@ -19,6 +21,8 @@
 #include <stdbool.h>
 
 struct err;
+struct exec_child;
+struct health_check;
 struct home;
 struct log_options;
 struct supervised;
@@ -30,6 +34,8 @@ struct monitor_container {
     int (*start)(void *context, int stdio[3], struct supervised **ret, struct err *err);
     // Before it is told to anybody that the container has ended: for good, or it will be started again; or that it never ran.
     void (*ended)(void *context, bool for_good, bool has_run);
+    // One more command in it, with these descriptors, which are taken: a child of the calling process, which ends with it.
+    int (*exec)(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err);
     void *context;
 };
 
@@ -41,7 +47,9 @@ struct monitor_request {
     const struct log_options *log;
     bool tty, interactive;
     unsigned starter_attached; // enum control_attach: who has started it
+    const struct health_check *health;
     int stop_signal;
+    int64_t stop_timeout_ms; // below 0: for ever
     struct restart_policy restart;
 };
 

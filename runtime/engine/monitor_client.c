@@ -99,9 +99,22 @@ void monitor_tell_ended(struct monitor *monitor, int status, bool is_restarted) 
     const struct control_message message = {.kind = CONTROL_ENDED, .value = status, .extra = is_restarted};
     for (size_t i = monitor->client_count; i-- > 0;) {
         struct monitor_client *client = &monitor->clients[i];
-        if (client->waits || (client->attached & CONTROL_ATTACH_OUTPUT)) {
-            client->waits = false;
+        bool waits = client->waits || (!is_restarted && (client->waits_for_check || client->waits_for_health));
+        if (waits || (client->attached & CONTROL_ATTACH_OUTPUT)) {
+            client->waits = client->waits_for_check = client->waits_for_health = false;
             client->attached &= CONTROL_ATTACH_HOLDS; // it gets what is kept for it, however slowly
+            monitor_tell(monitor, client, &message);
+        }
+    }
+}
+
+void monitor_tell_checked(struct monitor *monitor, int exit_code) {
+    const struct control_message message = {.kind = CONTROL_DONE, .value = exit_code, .extra = monitor->health.status};
+    bool is_healthy = monitor->health.status == HEALTH_HEALTHY;
+    for (size_t i = monitor->client_count; i-- > 0;) {
+        struct monitor_client *client = &monitor->clients[i];
+        if (client->waits_for_check || (client->waits_for_health && is_healthy)) {
+            client->waits_for_check = client->waits_for_health = false;
             monitor_tell(monitor, client, &message);
         }
     }
@@ -194,6 +207,29 @@ static void take_rename(struct monitor *monitor, struct monitor_client *client, 
     answer(monitor, client, result, &err);
 }
 
+static void take_check(struct monitor *monitor, struct monitor_client *client) {
+    struct err err = {0};
+    client->waits_for_check = true;
+    if (monitor_check_now(monitor, &err) < 0) {
+        client->waits_for_check = false;
+        answer(monitor, client, -1, &err);
+    }
+}
+
+static void take_wait(struct monitor *monitor, struct monitor_client *client, int64_t what) {
+    struct err err = {0};
+    if (what != CONTROL_WAIT_HEALTHY) {
+        client->waits = true;
+    } else if (monitor->request->health->kind == HEALTH_CHECK_NONE) {
+        err_set(&err, ERR_STATE, "it has no health check; see --health-cmd of \"coffer run\"");
+        answer(monitor, client, -1, &err);
+    } else if (monitor->health.status == HEALTH_HEALTHY && monitor->container) {
+        answer(monitor, client, 0, &err);
+    } else {
+        client->waits_for_health = true;
+    }
+}
+
 static bool take_message(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
     struct err none = {0};
     switch (message->kind) {
@@ -225,7 +261,10 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         monitor_stop(monitor, message->value, (int)message->extra);
         break;
     case CONTROL_WAIT:
-        client->waits = true;
+        take_wait(monitor, client, message->value);
+        break;
+    case CONTROL_CHECK:
+        take_check(monitor, client);
         break;
     case CONTROL_RENAME:
         take_rename(monitor, client, message);

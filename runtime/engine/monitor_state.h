@@ -4,6 +4,8 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/engine/control.h"
+#include "runtime/engine/health.h"
+#include "runtime/engine/health_probe.h"
 #include "runtime/engine/log_file.h"
 #include "runtime/engine/monitor.h"
 
@@ -21,6 +23,8 @@ struct monitor_client {
     int fd;
     unsigned attached; // enum control_attach
     bool waits;        // for the end
+    bool waits_for_check;
+    bool waits_for_health;
     size_t owed;       // bytes of input that it has not been told to be TAKEN
     struct buf kept;   // messages not sent yet, each with its head
 };
@@ -39,6 +43,9 @@ struct monitor {
     int64_t started_ms;
     int64_t delay_ms, restart_at_ms; // 0: none yet; it is not waited for
     bool ending;                     // and not restarted
+    bool restart_wanted;             // whatever the policy says
+    struct health health;
+    struct health_probe probe; // the check that runs
 };
 
 // --- monitor_stream.c: the container's standard descriptors ---
@@ -70,6 +77,9 @@ void monitor_tell(struct monitor *monitor, struct monitor_client *client, const 
 void monitor_tell_output(struct monitor *monitor, int stream, const void *data, size_t size);
 void monitor_tell_ended(struct monitor *monitor, int status, bool is_restarted);
 
+// The end of a check, to who has asked for it, and that it is healthy, to who waits for that.
+void monitor_tell_checked(struct monitor *monitor, int exit_code);
+
 // Whether an attached command holds the container's output up.
 bool monitor_is_held(const struct monitor *monitor);
 
@@ -77,7 +87,23 @@ bool monitor_is_held(const struct monitor *monitor);
 void monitor_flush_clients(struct monitor *monitor);
 void monitor_close_clients(struct monitor *monitor);
 
-// --- monitor.c: what clients ask for ---
+// --- monitor_health.c: whether it does what it is there for ---
+
+void monitor_health_begin(struct monitor *monitor); // the container has started
+void monitor_health_end(struct monitor *monitor);   // it has ended
+struct pollfd monitor_poll_health(const struct monitor *monitor);
+void monitor_step_health(struct monitor *monitor, const struct pollfd *poll_fd);
+
+// A check out of turn, or the one that runs: monitor_tell_checked() follows.
+int monitor_check_now(struct monitor *monitor, struct err *err) MUST_CHECK;
+
+// --- monitor.c: what clients ask for, and checks lead to ---
+
+// Writes a line to the container's log, in its standard error.
+void monitor_note(struct monitor *monitor, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// Ends it to start it again.
+void monitor_restart(struct monitor *monitor);
 
 void monitor_signal(struct monitor *monitor, int signal);
 void monitor_stop(struct monitor *monitor, int64_t timeout_ms, int signal);

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum pull_policy { PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
 
@@ -37,6 +38,11 @@ struct run_request {
     const char *log_driver; // NULL: the default
     struct strv log_opts;   // NAME=VALUE
     const char *restart;    // no, on-failure[:N], always, unless-stopped; NULL: no
+    struct strv health_test; // as an image has it: "CMD" and words, or "CMD-SHELL" and a line; empty: the image's
+    const char *health_port; // PORT[/tcp]: checked in its place
+    struct opt_i64 health_interval_ms, health_timeout_ms, health_start_period_ms, health_start_interval_ms, health_retries;
+    const char *health_on_failure; // none, kill, restart, stop; NULL: none
+    bool no_healthcheck;
     int pull;            // enum pull_policy
 
     const char *network;  // "none", "host", "container:NAME", or the first of its networks
@@ -82,5 +88,11 @@ struct run_request {
     bool privileged;
     bool pass_signals;
 };
+
+// How long it may take to end when it is stopped, in milliseconds; below 0: for ever. Docker's default is 10 s.
+static inline int64_t request_stop_timeout_ms(const struct run_request *request) {
+    int64_t seconds = request->stop_timeout_s.set ? request->stop_timeout_s.value : 10;
+    return seconds < 0 ? -1 : seconds * 1000;
+}
 
 #endif

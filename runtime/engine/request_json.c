@@ -40,6 +40,8 @@ static const struct field fields[] = {
     LIST(devices), LIST(device_rules), LIST(blkio_weight_devices), LIST(device_read_bps), LIST(device_write_bps),
     LIST(device_read_iops), LIST(device_write_iops), NUMBER(cpu_rt_period), NUMBER(cpu_rt_runtime), FLAG(oom_kill_disable),
     TEXT(cgroupns), TEXT(domainname),
+    LIST(health_test), TEXT(health_port), NUMBER(health_interval_ms), NUMBER(health_timeout_ms), NUMBER(health_start_period_ms),
+    NUMBER(health_start_interval_ms), NUMBER(health_retries), TEXT(health_on_failure), FLAG(no_healthcheck),
 };
 // clang-format on
 

@@ -38,12 +38,14 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .home = &start->home,
         .dir = &start->dir,
         .record = &start->record,
-        .container = {.start = start_container, .ended = start_ended, .context = start},
+        .container = {.start = start_container, .ended = start_ended, .exec = start_exec, .context = start},
         .log = &start->log_options,
         .tty = start->request->tty,
         .interactive = start->request->interactive,
         .starter_attached = attached,
+        .health = &start->health,
         .stop_signal = start->stop_signal,
+        .stop_timeout_ms = request_stop_timeout_ms(start->request),
         .restart = start_restart_policy(start),
     };
     monitor_run(&request, socket);

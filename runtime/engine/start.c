@@ -11,6 +11,7 @@
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/etc.h"
+#include "runtime/engine/health_file.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/request_check.h"
@@ -92,6 +93,10 @@ static int read_log_options(struct start *start, struct err *err) {
     return log_options_parse(&start->arena, start->request->log_driver, &start->request->log_opts, &start->log_options, err);
 }
 
+static int read_health_check(struct start *start, struct err *err) {
+    return health_check_make(start->request, &start->image->config.settings, &start->arena, &start->health, err);
+}
+
 static void set_ids(struct start *start) {
     const char *userns = start->request->userns;
     start->user_namespace = start->home.rootless || !((userns && strcmp(userns, "host") == 0) || start->request->privileged);
@@ -152,6 +157,7 @@ static int make_record(struct start *start, struct err *err) {
     const char *name;
     set_ids(start);
     if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
+        read_health_check(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
         attachment_list_parse(start->request, &start->arena, &start->attachments, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
@@ -347,7 +353,8 @@ void start_ended(void *context, bool for_good, bool has_run) {
         remove_all(start, !has_run);
         return;
     }
-    if (has_run && record_write(&start->dir, &start->record, &err) < 0) {
+    if ((has_run && record_write(&start->dir, &start->record, &err) < 0) ||
+        (for_good && start->health.kind != HEALTH_CHECK_NONE && health_file_keep(&start->home, start->dir.id, &err) < 0)) {
         log_warn("%s", err.text);
     }
     if (for_good) {
@@ -441,7 +448,8 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
     if (record_runs_alone(&start->home, id)) {
         return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
     }
-    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0 || read_networks(start, err) < 0) {
+    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0 || read_health_check(start, err) < 0 ||
+        read_networks(start, err) < 0) {
         return -1;
     }
     set_ids(start);

@@ -7,8 +7,9 @@
 #include "runtime/base/attr.h"
 #include "runtime/container/options.h"
 #include "runtime/engine/config.h"
-#include "runtime/engine/connections.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/connections.h"
+#include "runtime/engine/health.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/mount_list.h"
@@ -18,6 +19,7 @@
 
 struct engine;
 struct err;
+struct exec_child;
 struct image;
 struct oci_config;
 struct store;
@@ -36,6 +38,7 @@ struct start {
     struct record record;
     struct log_options log_options;
     struct mount_list mounts;
+    struct health_check health;
     bool is_new; // what does not come to run is removed
     bool runs; // only described
     bool user_namespace;
@@ -78,6 +81,7 @@ int start_describe(struct start *start, const struct engine *engine, const char 
 // As monitor_container has them; context: a struct start.
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
+int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
 
 struct restart_policy start_restart_policy(const struct start *start);
 

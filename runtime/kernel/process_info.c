@@ -19,14 +19,15 @@ static uint64_t in_ms(unsigned long long ticks) {
 static int take_stat(char *text, struct process_info *info, const char **ret_name) {
     char *name = strchr(text, '('), *fields = strrchr(text, ')');
     unsigned long long user, system, start;
-    int parent;
-    if (!name || !fields || sscanf(fields + 1, " %*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
-                                   &parent, &info->terminal, &user, &system, &start) != 5) {
+    int parent, session;
+    if (!name || !fields || sscanf(fields + 1, " %*c %d %*d %d %d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
+                                   &parent, &session, &info->terminal, &user, &system, &start) != 6) {
         return -1;
     }
     *fields = '\0';
     *ret_name = name + 1;
     info->parent = parent;
+    info->session = session;
     info->start_ms = in_ms(start);
     info->cpu_ms = in_ms(user + system);
     return 0;

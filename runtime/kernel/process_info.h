@@ -12,6 +12,7 @@ struct buf;
 struct process_info {
     pid_t pid;
     pid_t parent;
+    pid_t session;
     uid_t uid;           // effective
     int terminal;        // device number of its controlling terminal, 0 for none
     uint64_t start_ms;   // after boot

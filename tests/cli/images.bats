@@ -247,7 +247,7 @@ fs_of() { # DIFF-ID
     run bash -c "zstd -q -c '$(pack root)' | '$COFFER' --store '$(coffer_store)' import - mine:2"
     [ "$status" -eq 0 ]
     [ "$(cat "$(fs_of "$(plain_digest "$WORK/root.tar")")/bin/x")" = x ]
-    fails 'change "FROM x": expected one of CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR' \
+    fails 'change "FROM x": expected one of CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR' \
         coffer import -c 'FROM x' "$dir" bad:1
     fails "open $WORK/nothing: No such file or directory" coffer import "$WORK/nothing" bad:1
 }
