@@ -7,30 +7,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/ethernet.h>
-#include <net/if_arp.h>
 #include <netinet/icmp6.h>
-#include <netinet/if_ether.h>
-#include <netpacket/packet.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
-
-static int send_arp(int fd, int index, const uint8_t mac[MAC_SIZE], const struct address *address) {
-    struct sockaddr_ll everybody = {
-        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP), .sll_ifindex = index, .sll_halen = MAC_SIZE};
-    struct ether_arp packet = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
-                                          .ar_pro = htons(ETH_P_IP),
-                                          .ar_hln = MAC_SIZE,
-                                          .ar_pln = 4,
-                                          .ar_op = htons(ARPOP_REQUEST)}};
-    memset(everybody.sll_addr, 0xff, MAC_SIZE);
-    memcpy(packet.arp_sha, mac, MAC_SIZE);
-    memcpy(packet.arp_spa, address->bytes, 4);
-    memcpy(packet.arp_tpa, address->bytes, 4);
-    ssize_t sent = sendto(fd, &packet, sizeof(packet), 0, (const struct sockaddr *)&everybody, sizeof(everybody));
-    return sent == (ssize_t)sizeof(packet) ? 0 : -1;
-}
 
 // The kernel fills the checksum in, and the source: the address itself.
 static int send_advertisement(int fd, int index, const uint8_t mac[MAC_SIZE], const struct address *address) {
@@ -55,23 +35,23 @@ static int send_advertisement(int fd, int index, const uint8_t mac[MAC_SIZE], co
 }
 
 static void announce_one(int index, const uint8_t mac[MAC_SIZE], const struct address *address) {
-    bool old = address->family == AF_INET;
-    AUTO_FD int fd =
-        old ? socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
-    if (fd < 0 || (old ? send_arp : send_advertisement)(fd, index, mac, address) < 0) {
+    AUTO_FD int fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+    if (fd < 0 || send_advertisement(fd, index, mac, address) < 0) {
         char text[ADDRESS_TEXT_SIZE];
         log_debug("announce %s to the network: %s", address_format(address, text), strerror(errno));
     }
 }
 
-int announce_addresses(int netns_fd, int index, const uint8_t mac[MAC_SIZE], const struct link_address *addresses, size_t count,
-                       struct err *err) {
+int announce_ipv6(int netns_fd, int index, const uint8_t mac[MAC_SIZE], const struct link_address *addresses, size_t count,
+                  struct err *err) {
     AUTO_FD int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (here < 0 || setns(netns_fd, CLONE_NEWNET) < 0) {
         return err_sys(err, "enter the container's network namespace");
     }
     for (size_t i = 0; i < count; i++) {
-        announce_one(index, mac, &addresses[i].address);
+        if (addresses[i].address.family == AF_INET6) {
+            announce_one(index, mac, &addresses[i].address);
+        }
     }
     return setns(here, CLONE_NEWNET) < 0 ? err_sys(err, "come back from the container's network namespace") : 0;
 }

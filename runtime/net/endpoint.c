@@ -224,8 +224,9 @@ static int open_within(int netns_fd, const struct endpoint_request *request, str
         return err_sys(err, "enter the container's network namespace");
     }
     AUTO_FD int fd = netlink_open(err);
+    int (*const set)(const char *interface, struct err *err) = has_ipv6(request) ? sysctl_ignore_advertisements : sysctl_disable_ipv6;
     // Beside a macvlan is a network that is not ours, and may have its routers.
-    bool failed = fd < 0 || (request->kind == ENDPOINT_BRIDGED && sysctl_ignore_advertisements(request->name, err) < 0);
+    bool failed = fd < 0 || (request->kind == ENDPOINT_BRIDGED && set(request->name, err) < 0);
     if (setns(here, CLONE_NEWNET) < 0) {
         return err_sys(err, "come back from the container's network namespace");
     }
@@ -255,6 +256,42 @@ static void choose_mac(const struct endpoint_request *request, uint8_t ret_mac[M
     }
 }
 
+// --- telling the neighbours ---
+
+// Whoever takes an IPv4 address over takes its hardware address with it, where it follows from it; so nobody must be told, and a bridge
+// with a thousand containers need not carry word to all of them.
+static bool is_news(const struct endpoint_request *request, const uint8_t mac[MAC_SIZE]) {
+    uint8_t usual[MAC_SIZE];
+    if (!request->announce || request->address_count == 0) {
+        return false;
+    }
+    link_mac_of(&request->addresses[0].address, usual);
+    return has_ipv6(request) || memcmp(usual, mac, MAC_SIZE) != 0;
+}
+
+// Nothing is passed on before both ends have seen that they are connected, which the kernel does behind our back; unless somebody asks for
+// them (Linux 6.8).
+static int announce(int here, const struct endpoint_request *request, int netns_fd, const struct endpoint *endpoint, struct err *err) {
+    enum { NOTIFY = 1, ADDRESS };
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    struct netlink_failure failure = {0};
+    int ignored;
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    if (there < 0 || link_find(there, request->name, NULL, &ignored, NULL, err) < 0 ||
+        (request->host_name && link_find(here, request->host_name, NULL, &ignored, NULL, err) < 0)) {
+        return -1;
+    }
+    link_add_arp_notify(&batch, NOTIFY, request->name);
+    link_add_mac(&batch, ADDRESS, endpoint->index, endpoint->mac, true);
+    if (netlink_exchange(there, &batch, ADDRESS, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    return has_ipv6(request)
+               ? announce_ipv6(netns_fd, endpoint->index, endpoint->mac, request->addresses, request->address_count, err)
+               : 0;
+}
+
 int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
     struct endpoint endpoint = {0};
     uint8_t mac[MAC_SIZE];
@@ -267,8 +304,7 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
     if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0 || configure(netns_fd, request, &endpoint, err) < 0) {
         return -1;
     }
-    if (request->announce &&
-        announce_addresses(netns_fd, endpoint.index, endpoint.mac, request->addresses, request->address_count, err) < 0) {
+    if (is_news(request, endpoint.mac) && announce(here, request, netns_fd, &endpoint, err) < 0) {
         return -1;
     }
     *ret = endpoint;

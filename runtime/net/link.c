@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -179,6 +180,25 @@ void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool l
     netlink_add_u8(batch, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
     netlink_nest_end(batch, inet6);
     netlink_nest_end(batch, families);
+}
+
+void link_add_arp_notify(struct buf *batch, uint32_t number, const char *name) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, 0, number, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, name);
+    size_t families = netlink_nest(batch, IFLA_AF_SPEC);
+    size_t inet = netlink_nest(batch, AF_INET);
+    size_t settings = netlink_nest(batch, IFLA_INET_CONF);
+    netlink_add_u32(batch, IPV4_DEVCONF_ARP_NOTIFY, 1);
+    netlink_nest_end(batch, settings);
+    netlink_nest_end(batch, inet);
+    netlink_nest_end(batch, families);
+}
+
+void link_add_mac(struct buf *batch, uint32_t number, int index, const uint8_t mac[MAC_SIZE], bool last) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    netlink_begin(batch, RTM_NEWLINK, ack(last), number, &link, sizeof(link));
+    netlink_add(batch, IFLA_ADDRESS, mac, MAC_SIZE);
 }
 
 int link_check_name(const char *name, struct err *err) {

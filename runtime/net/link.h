@@ -51,6 +51,11 @@ void link_add_up(struct buf *batch, uint32_t number, int index, const char *name
 // that is not up yet.
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);
 
+// From then on the kernel tells the neighbours of each new hardware address, for all IPv4 addresses of the interface (RFC 5227, section
+// 3); also when it is told the one that it has.
+void link_add_arp_notify(struct buf *batch, uint32_t number, const char *name);
+void link_add_mac(struct buf *batch, uint32_t number, int index, const uint8_t mac[MAC_SIZE], bool last);
+
 // Refuses a name that cannot be an interface's.
 int link_check_name(const char *name, struct err *err) MUST_CHECK;
 

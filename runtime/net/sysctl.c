@@ -83,13 +83,21 @@ int sysctl_route_localnet(const char *interface, struct err *err) {
 }
 
 // Written without a look: the kernel walks along the settings of that name in all network namespaces to find it, each time.
-int sysctl_ignore_advertisements(const char *interface, struct err *err) {
+static int put_ipv6(const char *interface, const char *name, char value, struct err *err) {
     char path[PATH_SIZE];
-    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/accept_ra", interface);
+    snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", interface, name);
     struct err refused;
-    if (put(path, '0', &refused) < 0 && refused.errnum != ENOENT && look(path) != '0') {
+    if (put(path, value, &refused) < 0 && refused.errnum != ENOENT && look(path) != value) {
         *err = refused;
         return -1;
     }
     return 0;
+}
+
+int sysctl_ignore_advertisements(const char *interface, struct err *err) {
+    return put_ipv6(interface, "accept_ra", '0', err);
+}
+
+int sysctl_disable_ipv6(const char *interface, struct err *err) {
+    return put_ipv6(interface, "disable_ipv6", '1', err);
 }

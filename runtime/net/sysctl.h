@@ -30,4 +30,7 @@ int sysctl_route_localnet(const char *interface, struct err *err) MUST_CHECK;
 // what others send (CVE-2020-13401). Fine on a host without IPv6.
 int sysctl_ignore_advertisements(const char *interface, struct err *err) MUST_CHECK;
 
+// The interface has no IPv6 at all: it sends nothing of its own accord, which a bridge would have to carry to all that are on it.
+int sysctl_disable_ipv6(const char *interface, struct err *err) MUST_CHECK;
+
 #endif
