@@ -26,6 +26,7 @@ static const struct command *const commands[] = {
     &command_rename,
     &command_inspect,
     &command_port,
+    &command_top,
     &command_container,
     &command_healthcheck,
     &command_network,
@@ -95,6 +96,8 @@ static const struct command *const container_commands[] = {
     &command_rename,
     &command_container_inspect,
     &command_port,
+    &command_top,
+    &command_container_prune,
     NULL,
 };
 

@@ -41,6 +41,8 @@ extern const struct command command_image_inspect;
 extern const struct command command_image_rm;
 extern const struct command command_container_inspect;
 extern const struct command command_port;
+extern const struct command command_top;
+extern const struct command command_container_prune;
 extern const struct command command_system_check;
 extern const struct command command_system_df;
 extern const struct command command_system_prune;

@@ -9,6 +9,7 @@
 #include "runtime/base/strv.h"
 #include "runtime/base/timestamp.h"
 #include "runtime/engine/config.h"
+#include "runtime/engine/health_file.h"
 #include "runtime/engine/log_chain.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/view.h"
@@ -86,6 +87,21 @@ static void write_time(struct json_writer *writer, const char *name, int64_t tim
     json_write_string(writer, name, time_s ? timestamp_format(time_s * 1000000000, text) : "0001-01-01T00:00:00Z");
 }
 
+static void write_health(const struct showing *showing) {
+    struct json_writer *writer = showing->writer;
+    struct health_report report = {0};
+    struct err none;
+    if (health_file_read(&showing->inspecting->home, showing->view.record.id, showing->arena, &report, &none) < 0 ||
+        report.status == HEALTH_NONE) {
+        return;
+    }
+    json_write_open(writer, "Health", '{');
+    json_write_string(writer, "Status", health_status_name(report.status));
+    json_write_i64(writer, "FailingStreak", report.streak);
+    json_write_literal(writer, "Log", report.log ? report.log : "[]");
+    json_write_close(writer, '}');
+}
+
 static void write_state(const struct showing *showing) {
     const struct view *view = &showing->view;
     const struct record *record = &view->record;
@@ -107,6 +123,7 @@ static void write_state(const struct showing *showing) {
     write_time(writer, "StartedAt", record->started_s);
     write_time(writer, "FinishedAt", runs ? 0 : record->finished_s);
     json_write_bool(writer, "StoppedByUser", record->stopped);
+    write_health(showing);
     json_write_close(writer, '}');
 }
 

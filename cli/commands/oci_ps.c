@@ -2,6 +2,7 @@
 #include "cli/context.h"
 #include "cli/messages.h"
 #include "cli/output.h"
+#include "cli/process_words.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
@@ -12,13 +13,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum ps_format { PS_FORMAT_TABLE, PS_FORMAT_JSON };
@@ -47,68 +45,26 @@ static void add_json(const struct pids *pids, struct buf *buf) {
 
 // --- the usual table, as of `ps -ef` ---
 
-struct clocks {
-    time_t now;
-    uint64_t up_ms;
-};
-
-static void format_start(const struct clocks *clocks, uint64_t start_ms, char *text, size_t size) {
-    time_t start = clocks->now - (time_t)((clocks->up_ms - start_ms) / 1000);
-    struct tm then, today;
-    localtime_r(&start, &then);
-    localtime_r(&clocks->now, &today);
-    bool same_day = then.tm_yday == today.tm_yday && then.tm_year == today.tm_year;
-    strftime(text, size, same_day ? "%H:%M" : then.tm_year == today.tm_year ? "%b%d" : "%Y", &then);
-}
-
-static void format_terminal(int device, char *text, size_t size) {
-    unsigned number_major = major((dev_t)device), number_minor = minor((dev_t)device);
-    if (device == 0) {
-        snprintf(text, size, "?");
-    } else if (number_major >= 136 && number_major <= 143) { // Unix98 pseudo terminals
-        snprintf(text, size, "pts/%u", number_minor + (number_major - 136) * 256);
-    } else if (number_major == 4) {
-        snprintf(text, size, number_minor < 64 ? "tty%u" : "ttyS%u", number_minor < 64 ? number_minor : number_minor - 64);
-    } else {
-        snprintf(text, size, "%u:%u", number_major, number_minor);
-    }
-}
-
-// A name that does not fit is shown by its beginning and a +, as ps does.
-static void format_user(uid_t uid, char *text, size_t size) {
-    const struct passwd *entry = getpwuid(uid);
-    if (!entry) {
-        snprintf(text, size, "%u", (unsigned)uid);
-    } else if (strlen(entry->pw_name) > 8) {
-        snprintf(text, size, "%.7s+", entry->pw_name);
-    } else {
-        snprintf(text, size, "%s", entry->pw_name);
-    }
-}
-
-static void add_process(pid_t pid, const struct clocks *clocks, struct buf *buf) {
+static void add_process(pid_t pid, const struct process_clocks *clocks, struct buf *buf) {
     struct process_info info;
     AUTO_BUF struct buf command = {0};
     char user[32], start[16], terminal[32], used[32];
     if (process_info_read(pid, &info, &command) != 0) {
         return; // ended meanwhile
     }
-    uint64_t lived_ms = clocks->up_ms > info.start_ms ? clocks->up_ms - info.start_ms : 0;
-    uint64_t percent = lived_ms ? info.cpu_ms * 100 / lived_ms : 0, seconds = info.cpu_ms / 1000;
-    format_user(info.uid, user, sizeof(user));
-    format_start(clocks, info.start_ms < clocks->up_ms ? info.start_ms : clocks->up_ms, start, sizeof(start));
-    format_terminal(info.terminal, terminal, sizeof(terminal));
+    uint64_t seconds = info.cpu_ms / 1000;
+    process_words_user(info.uid, user, sizeof(user));
+    process_words_start(clocks, info.start_ms, start, sizeof(start));
+    process_words_terminal(info.terminal, terminal, sizeof(terminal));
     snprintf(used, sizeof(used), "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64, seconds / 3600, seconds / 60 % 60, seconds % 60);
-    buf_add_format(buf, "%-8s %7d %7d %2" PRIu64 " %5s %-8s %8s ", user, (int)info.pid, (int)info.parent, percent > 99 ? 99 : percent,
+    buf_add_format(buf, "%-8s %7d %7d %2u %5s %-8s %8s ", user, (int)info.pid, (int)info.parent, process_words_percent(clocks, &info),
                    start, terminal, used);
     messages_add_visible(buf, buf_string(&command));
     buf_add_char(buf, '\n');
 }
 
 static void add_table(const struct pids *pids, struct buf *buf) {
-    struct timespec up;
-    clock_gettime(CLOCK_BOOTTIME, &up);
-    const struct clocks clocks = {.now = time(NULL), .up_ms = (uint64_t)up.tv_sec * 1000 + (uint64_t)up.tv_nsec / 1000000};
+    const struct process_clocks clocks = process_clocks_now();
     buf_add_string(buf, "UID          PID    PPID  C STIME TTY          TIME CMD\n");
     for (size_t i = 0; i < pids->count; i++) {
         add_process(pids->items[i], &clocks, buf);

@@ -1,6 +1,6 @@
 #include "cli/ask.h"
 #include "cli/commands/all.h"
-#include "cli/commands/engine.h"
+#include "cli/commands/container_prune.h"
 #include "cli/commands/removal.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
@@ -12,8 +12,6 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/strv.h"
-#include "runtime/engine/home.h"
-#include "runtime/engine/record.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -95,38 +93,6 @@ static int run_image(struct context *context, struct err *err) {
     return end(&buf, bytes, result, err);
 }
 
-// Containers have no labels.
-static int prune_containers(struct context *context, const struct catalog_prune *prune, struct buf *buf, struct err *err) {
-    const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home;
-    const char **ids;
-    if (prune->labels[0]) {
-        return 0;
-    }
-    if (home_open(&engine, &home, err) < 0) {
-        return -1;
-    }
-    record_sweep(&home);
-    if (record_list(&home, &context->arena, &ids, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; ids[i]; i++) {
-        struct record record;
-        struct err gone = {0};
-        if (record_read(&home, &context->arena, ids[i], &record, &gone) < 0 || record_is_running(&home, ids[i]) ||
-            (prune->has_until && record.created_s >= prune->until_s)) {
-            continue;
-        }
-        if (engine_remove(&engine, ids[i], false, false, &gone) == 0) {
-            buf_add_format(buf, "Deleted container: %s\n", ids[i]);
-        } else if (gone.kind != ERR_NOT_FOUND && gone.kind != ERR_STATE) { // removed or started meanwhile
-            *err = gone;
-            return -1;
-        }
-    }
-    return 0;
-}
-
 static int confirm(const struct prune_request *request, bool *ret_yes, struct err *err) {
     AUTO_BUF struct buf question = {0};
     char answer[16] = "";
@@ -160,7 +126,8 @@ static int run_system(struct context *context, struct err *err) {
         return 0;
     }
     // Containers come first: an ordinary user's process is in another user namespace afterwards.
-    int result = prune_containers(context, &prune, &buf, err);
+    const struct prune_request *request = context->request;
+    int result = containers_prune(context, &request->filters, &buf, &bytes, err);
     result = result < 0 ? -1 : prune_images(context, &prune, &buf, &bytes, err);
     return end(&buf, bytes, result, err);
 }
@@ -195,7 +162,6 @@ const struct command command_image_prune = {
 const struct command command_system_prune = {
     .name = "prune",
     .summary = "Remove ended containers, images without a name, and layers that no image needs",
-    .description = "Filters by label are for images: containers have none, so that label=KEY keeps them all.",
     .examples = "coffer system prune --all --force",
     .group = COMMAND_GROUP_OTHER,
     .options = system_options,

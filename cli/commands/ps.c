@@ -1,48 +1,73 @@
 #include "cli/commands/all.h"
+#include "cli/commands/container_filter.h"
 #include "cli/commands/engine.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "images/image.h"
+#include "images/store.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
-#include "runtime/engine/health_file.h"
 #include "runtime/engine/home.h"
-#include "runtime/engine/record.h"
-#include "runtime/engine/request.h"
-#include "runtime/engine/request_json.h"
+#include "runtime/engine/view.h"
+#include "runtime/kernel/tree.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 struct ps_request {
     struct list_options list;
-    bool all;
+    struct strv filters;
+    struct opt_i64 last;
+    bool all, latest, sizes;
 };
 
-enum { COLUMN_ID, COLUMN_IMAGE, COLUMN_COMMAND, COLUMN_CREATED, COLUMN_STATUS, COLUMN_STATE, COLUMN_NAME, COLUMN_LABELS, COLUMN_HEALTH };
-
-static const struct table_column columns[] = {
-    [COLUMN_ID] = {"ID", "CONTAINER ID", TABLE_QUIET, 12},
-    [COLUMN_IMAGE] = {"Image", "IMAGE"},
-    [COLUMN_COMMAND] = {"Command", "COMMAND", 0, 22},
-    [COLUMN_CREATED] = {"RunningFor", "CREATED"},
-    [COLUMN_STATUS] = {"Status", "STATUS"},
-    [COLUMN_STATE] = {"State", "STATE", TABLE_HIDDEN},
-    [COLUMN_NAME] = {"Names", "NAMES"},
-    [COLUMN_LABELS] = {"Labels", "LABELS", TABLE_HIDDEN},
-    [COLUMN_HEALTH] = {"Health", "HEALTH", TABLE_HIDDEN},
-    {0},
+enum {
+    COLUMN_ID,
+    COLUMN_IMAGE,
+    COLUMN_COMMAND,
+    COLUMN_SINCE,
+    COLUMN_STATUS,
+    COLUMN_PORTS,
+    COLUMN_SIZE,
+    COLUMN_NAME,
+    COLUMN_STATE,
+    COLUMN_AT,
+    COLUMN_LABELS,
+    COLUMN_MOUNTS,
+    COLUMN_NETWORKS,
+    COLUMN_VOLUMES,
+    COLUMN_HEALTH,
 };
 
-struct ps_row {
-    const struct record *record;
-    enum record_state state;
-    bool attended; // by a monitor
-    enum health_status health;
+#define COLUMNS(size_flags)                                                                                                        \
+    {                                                                                                                              \
+        [COLUMN_ID] = {"ID", "CONTAINER ID", TABLE_QUIET, 12}, [COLUMN_IMAGE] = {"Image", "IMAGE"},                                \
+        [COLUMN_COMMAND] = {"Command", "COMMAND", 0, 22}, [COLUMN_SINCE] = {"RunningFor", "CREATED"},                              \
+        [COLUMN_STATUS] = {"Status", "STATUS"}, [COLUMN_PORTS] = {"Ports", "PORTS"},                                               \
+        [COLUMN_SIZE] = {"Size", "SIZE", size_flags}, [COLUMN_NAME] = {"Names", "NAMES"},                                          \
+        [COLUMN_STATE] = {"State", "STATE", TABLE_HIDDEN}, [COLUMN_AT] = {"CreatedAt", "CREATED AT", TABLE_HIDDEN},                \
+        [COLUMN_LABELS] = {"Labels", "LABELS", TABLE_HIDDEN}, [COLUMN_MOUNTS] = {"Mounts", "MOUNTS", TABLE_HIDDEN},                \
+        [COLUMN_NETWORKS] = {"Networks", "NETWORKS", TABLE_HIDDEN},                                                                \
+        [COLUMN_VOLUMES] = {"LocalVolumes", "LOCAL VOLUMES", TABLE_HIDDEN},                                                        \
+        [COLUMN_HEALTH] = {"Health", "HEALTH", TABLE_HIDDEN}, {0},                                                                 \
+    }
+
+static const struct table_column columns[] = COLUMNS(TABLE_HIDDEN);
+static const struct table_column columns_with_sizes[] = COLUMNS(0);
+
+struct listing {
+    struct context *context;
+    struct home home;
+    struct store *store; // for sizes
+    struct table table;
 };
 
-static int newest_first(const void *a, const void *b) {
-    const struct record *left = a, *right = b;
-    return left->created_s < right->created_s ? 1 : left->created_s > right->created_s ? -1 : 0;
+static void listing_finish(struct listing *listing) {
+    store_close(listing->store);
+    home_finish(&listing->home);
+    table_finish(&listing->table);
 }
 
 // As docker has it behind "Up 5 minutes".
@@ -53,21 +78,18 @@ static const char *const health_words[] = {
     [HEALTH_UNHEALTHY] = " (unhealthy)",
 };
 
-static void set_status(struct table *table, const struct ps_row *row) {
-    const struct record *record = row->record;
-    enum record_state state = row->state;
-    enum health_status health = row->health;
-    bool attended = row->attended;
+static void set_status(struct table *table, const struct view *view) {
+    const struct record *record = &view->record;
     char since[OUTPUT_HUMAN_SIZE];
     int64_t now = time(NULL);
-    switch (state) {
+    switch (view->state) {
     case RECORD_CREATED:
         table_set(table, COLUMN_STATUS, "Created");
         break;
     case RECORD_RUNNING:
     case RECORD_PAUSED:
         table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(now - record->started_s, since),
-                  state == RECORD_PAUSED ? " (Paused)" : health_words[health], attended ? "" : " (its monitor was killed)");
+                  view->state == RECORD_PAUSED ? " (Paused)" : health_words[view->health], view->attended ? "" : " (its monitor was killed)");
         break;
     case RECORD_RESTARTING:
         table_set(table, COLUMN_STATUS, "Restarting (%d) %s ago", record->exit_code,
@@ -83,92 +105,179 @@ static void set_status(struct table *table, const struct ps_row *row) {
     }
 }
 
-// As docker shows them: NAME=VALUE,...
-static void set_labels(struct table *table, const struct record *record) {
-    AUTO_ARENA struct arena arena = {0};
+// Ports one after the other on both sides are one range, as docker shows them.
+static void set_ports(struct table *table, const struct view *view) {
     AUTO_BUF struct buf text = {0};
-    struct run_request request;
-    struct err damaged;
-    if (request_read_json(record->request, &arena, &request, &damaged) < 0) {
-        return;
+    for (size_t i = 0, next; i < view->ports_count; i = next) {
+        const struct view_port *first = &view->ports[i], *last = first;
+        for (next = i + 1; next < view->ports_count; next++) {
+            const struct view_port *port = &view->ports[next];
+            if (port->port != last->port + 1 || port->host_port != last->host_port + 1 || strcmp(port->host, last->host) != 0 ||
+                strcmp(port->protocol, last->protocol) != 0) {
+                break;
+            }
+            last = port;
+        }
+        bool six = strchr(first->host, ':') != NULL;
+        buf_add_format(&text, "%s%s%s%s:%u", text.size > 0 ? ", " : "", six ? "[" : "", first->host, six ? "]" : "", first->host_port);
+        if (last != first) {
+            buf_add_format(&text, "-%u->%u-%u/%s", last->host_port, first->port, last->port, first->protocol);
+        } else {
+            buf_add_format(&text, "->%u/%s", first->port, first->protocol);
+        }
     }
-    for (size_t i = 0; i < request.labels.count; i++) {
-        buf_add_format(&text, "%s%s", i > 0 ? "," : "", request.labels.items[i]);
-    }
-    table_set(table, COLUMN_LABELS, "%s", buf_string(&text));
+    table_set(table, COLUMN_PORTS, "%s", buf_string(&text));
 }
 
-static void add_row(struct table *table, const struct ps_row *row) {
-    const struct record *record = row->record;
-    char age[OUTPUT_HUMAN_SIZE];
-    int64_t now = time(NULL);
+static void set_list(struct table *table, unsigned column, const char *const *items, size_t count) {
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_add_format(&text, "%s%s", i > 0 ? "," : "", items[i]);
+    }
+    table_set(table, column, "%s", buf_string(&text));
+}
+
+static void set_mounts(struct table *table, const struct view *view) {
+    AUTO_BUF struct buf text = {0};
+    unsigned volumes = 0;
+    for (size_t i = 0; i < view->mounts.items_count; i++) {
+        const struct volume *volume = &view->mounts.items[i];
+        volumes += volume->kind == VOLUME_NAMED;
+        if (volume->source) {
+            buf_add_format(&text, "%s%s", text.size > 0 ? "," : "", volume->source);
+        }
+    }
+    table_set(table, COLUMN_MOUNTS, "%s", buf_string(&text));
+    table_set(table, COLUMN_VOLUMES, "%u", volumes);
+}
+
+static void set_networks(struct table *table, const struct view *view) {
+    AUTO_BUF struct buf text = {0};
+    for (size_t i = 0; i < view->networks_count; i++) {
+        buf_add_format(&text, "%s%s", i > 0 ? "," : "", view->networks[i].name);
+    }
+    table_set(table, COLUMN_NETWORKS, "%s",
+              view->networks_count > 0 ? buf_string(&text)
+              : view->request.network  ? view->request.network
+                                       : "none");
+}
+
+// What it has written, and with its image.
+static void set_size(struct listing *listing, const struct view *view) {
+    AUTO_IMAGE struct image *image = NULL;
+    struct err gone;
+    char path[RECORD_ID_SIZE + 8], own[OUTPUT_HUMAN_SIZE], with_image[OUTPUT_HUMAN_SIZE];
+    snprintf(path, sizeof(path), "%.64s/upper", view->record.id);
+    uint64_t bytes = tree_measure(listing->home.containers_fd, path), below = 0;
+    if (image_open(listing->store, view->record.image_id, &image, &gone) == 0) {
+        below = image->size_bytes;
+    }
+    table_set(&listing->table, COLUMN_SIZE, "%s (virtual %s)", output_human_size((int64_t)bytes, own),
+              output_human_size((int64_t)(bytes + below), with_image));
+}
+
+static void set_created(struct table *table, const struct record *record) {
+    char age[OUTPUT_HUMAN_SIZE], at[32] = "";
+    struct tm parts;
+    time_t created = record->created_s;
+    if (localtime_r(&created, &parts)) {
+        strftime(at, sizeof(at), "%Y-%m-%d %H:%M:%S %z %Z", &parts);
+    }
+    table_set(table, COLUMN_SINCE, "%s ago", output_human_duration(time(NULL) - record->created_s, age));
+    table_set(table, COLUMN_AT, "%s", at);
+}
+
+static void add_row(struct listing *listing, const struct view *view, bool sizes) {
+    struct table *table = &listing->table;
+    const struct record *record = &view->record;
     table_row(table);
     table_set(table, COLUMN_ID, "%s", record->id);
     table_set(table, COLUMN_IMAGE, "%s", record->image);
     table_set(table, COLUMN_COMMAND, "\"%s\"", record->command);
-    table_set(table, COLUMN_CREATED, "%s ago", output_human_duration(now - record->created_s, age));
-    table_set(table, COLUMN_STATE, "%s", record_state_name(row->state));
-    table_set(table, COLUMN_HEALTH, "%s", health_status_name(row->health));
+    set_created(table, record);
+    table_set(table, COLUMN_STATE, "%s", record_state_name(view->state));
+    table_set(table, COLUMN_HEALTH, "%s", health_status_name(view->health));
     table_set(table, COLUMN_NAME, "%s", record->name);
-    set_labels(table, record);
-    set_status(table, row);
+    set_list(table, COLUMN_LABELS, (const char *const *)view->request.labels.items, view->request.labels.count);
+    set_status(table, view);
+    set_ports(table, view);
+    set_mounts(table, view);
+    set_networks(table, view);
+    if (sizes) {
+        set_size(listing, view);
+    }
 }
 
-static bool read_again(const struct home *home, struct arena *arena, struct record *record) {
-    struct record now;
-    struct err gone;
-    bool read = record_read(home, arena, record->id, &now, &gone) == 0;
-    *record = read ? now : *record;
-    return read;
+static int newest_first(const void *a, const void *b) {
+    const struct view *left = a, *right = b;
+    return record_order(&right->record, &left->record);
+}
+
+static bool is_shown(const struct ps_request *request, const struct container_filters *filters, const struct view *view) {
+    return request->all || request->latest || request->last.set || filters->all ||
+           (view->state != RECORD_CREATED && view->state != RECORD_EXITED);
+}
+
+static int64_t most(const struct ps_request *request) {
+    return request->latest ? 1 : request->last.set && request->last.value >= 0 ? request->last.value : INT64_MAX;
+}
+
+// All that pass, the newest first.
+static int list(struct listing *listing, const struct ps_request *request, struct err *err) {
+    struct arena *arena = &listing->context->arena;
+    struct container_filters filters;
+    const char **ids;
+    if (container_filters_parse(listing->context, &listing->home, &request->filters, CONTAINER_FILTERS_PS, &filters, err) < 0 ||
+        record_list(&listing->home, arena, &ids, err) < 0) {
+        return -1;
+    }
+    size_t total = 0, count = 0;
+    while (ids[total]) {
+        total++;
+    }
+    struct view *views = arena_array(arena, total + 1, sizeof(*views));
+    for (size_t i = 0; i < total; i++) {
+        struct err gone; // removed while we look
+        if (view_read(&listing->home, arena, ids[i], &views[count], &gone) == 0 && is_shown(request, &filters, &views[count]) &&
+            container_passes(&listing->home, &views[count], &filters)) {
+            count++;
+        }
+    }
+    if (count > 0) {
+        qsort(views, count, sizeof(*views), newest_first);
+    }
+    for (size_t i = 0; i < count && (int64_t)i < most(request); i++) {
+        add_row(listing, &views[i], request->sizes);
+    }
+    return 0;
 }
 
 static int run(struct context *context, struct err *err) {
     const struct ps_request *request = context->request;
     const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home;
-    AUTO_TABLE struct table table = {.columns = columns};
-    const char **ids;
-    if (home_open(&engine, &home, err) < 0) {
+    AUTO(listing_finish) struct listing listing = {
+        .context = context,
+        .home = HOME_CLOSED,
+        .table = {.columns = request->sizes ? columns_with_sizes : columns},
+    };
+    if (home_open(&engine, &listing.home, err) < 0) {
         return -1;
     }
-    record_sweep(&home);
-    if (record_list(&home, &context->arena, &ids, err) < 0) {
+    record_sweep(&listing.home);
+    if (request->sizes && store_open(context->store_dir, context->rootless ? STORE_USER_XATTR : 0, &listing.store, err) < 0) {
         return -1;
     }
-    size_t count = 0, total = 0;
-    while (ids[total]) {
-        total++;
-    }
-    struct record *records = arena_array(&context->arena, total, sizeof(*records));
-    for (size_t i = 0; i < total; i++) {
-        struct err gone; // removed while we look
-        if (record_read(&home, &context->arena, ids[i], &records[count], &gone) == 0) {
-            count++;
-        }
-    }
-    if (count > 0) {
-        qsort(records, count, sizeof(*records), newest_first);
-    }
-    for (size_t i = 0; i < count; i++) {
-        enum record_state state = record_state(&home, &records[i]);
-        if (state == RECORD_EXITED && !records[i].finished_s && !read_again(&home, &context->arena, &records[i])) {
-            continue; // it has ended, and was removed, while we looked
-        }
-        if (request->all || (state != RECORD_CREATED && state != RECORD_EXITED)) {
-            const struct ps_row row = {
-                .record = &records[i],
-                .state = state,
-                .attended = record_is_running(&home, records[i].id),
-                .health = health_file_status(&home, records[i].id),
-            };
-            add_row(&table, &row);
-        }
-    }
-    return table_print(&table, &request->list, err);
+    return list(&listing, request, err) < 0 ? -1 : table_print(&listing.table, &request->list, err);
 }
 
 static const struct option_row options[] = {
     OPTION_FLAG("all", 'a', struct ps_request, all, "Show ended containers too"),
+    OPTION_LIST("filter", 'f', "KEY=VALUE", struct ps_request, filters,
+                "Show only what matches: name=TEXT, id=ID, label=KEY[=VALUE], status=STATUS, exited=CODE, ancestor=IMAGE, "
+                "before=CONTAINER, since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, health=STATUS, until=TIME"),
+    OPTION_INT("last", 'n', "NUMBER", -1, INT64_MAX, struct ps_request, last, "Show so many that were made last, ended ones too"),
+    OPTION_FLAG("latest", 'l', struct ps_request, latest, "Show the one that was made last"),
+    OPTION_FLAG("size", 's', struct ps_request, sizes, "Show how large their files are"),
     OPTION_ROWS(list_option_rows, struct ps_request, list, struct list_options),
     {0},
 };
@@ -177,6 +286,7 @@ const struct command command_ps = {
     .name = "ps",
     .aliases = "ls list",
     .summary = "List containers",
+    .examples = "coffer ps --all\ncoffer ps --filter status=exited --filter label=tier=front\ncoffer ps -l --format '{{.Names}}: {{.Ports}}'",
     .group = COMMAND_GROUP_COMMON,
     .options = options,
     .request_size = sizeof(struct ps_request),

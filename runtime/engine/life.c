@@ -187,6 +187,18 @@ int engine_check_health(const struct engine *engine, const char *name, bool *ret
     return 0;
 }
 
+int engine_processes(const struct engine *engine, const char *name, pid_t **ret_pids, size_t *ret_count, struct err *err) {
+    AUTO_TARGET struct target target = TARGET_NONE;
+    if (target_open(&target, engine, name, err) < 0) {
+        return -1;
+    }
+    if (!target_runs(&target) || target_state(&target) == RECORD_RESTARTING) {
+        return target_not_running(&target, "top", name, err);
+    }
+    int result = container_processes(target.home.oci_root, target.id, ret_pids, ret_count, err);
+    return result < 0 ? err_in(err, "top %s", name) : 0;
+}
+
 int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};

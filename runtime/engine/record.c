@@ -162,6 +162,7 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_string(&writer, "command", or_empty(record->command, ""));
     json_write_string(&writer, "user", or_empty(record->user, ""));
     json_write_i64(&writer, "created", record->created_s);
+    json_write_i64(&writer, "createdNs", record->created_ns);
     json_write_i64(&writer, "started", record->started_s);
     json_write_i64(&writer, "finished", record->finished_s);
     json_write_i64(&writer, "exitCode", record->exit_code);
@@ -235,6 +236,7 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .mounts = copy_text(arena, object, "mounts"),
         .networks = copy_text(arena, object, "networks"),
         .created_s = number(object, "created"),
+        .created_ns = number(object, "createdNs"),
         .started_s = number(object, "started"),
         .finished_s = number(object, "finished"),
         .exit_code = (int)number(object, "exitCode"),
@@ -251,6 +253,12 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
     snprintf(ret->id, sizeof(ret->id), "%s", id);
     json_decref(object);
     return 0;
+}
+
+int record_order(const struct record *left, const struct record *right) {
+    return left->created_s != right->created_s ? (left->created_s < right->created_s ? -1 : 1)
+           : left->created_ns != right->created_ns ? (left->created_ns < right->created_ns ? -1 : 1)
+                                                   : 0;
 }
 
 static const char *const state_names[] = {

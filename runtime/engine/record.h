@@ -31,6 +31,7 @@ struct record {
     const char *mounts;   // what of it is mounted, as JSON (mount_list.h)
     const char *networks; // that it is on, as JSON (attachment.h)
     int64_t created_s;    // since 1970
+    int64_t created_ns;   // of that second
     int64_t started_s;
     int64_t finished_s; // 0: not yet
     int exit_code;
@@ -67,6 +68,9 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
 // Gives it another name, in the record too. The caller holds the lock.
 int record_rename(const struct home *home, const struct record_dir *dir, struct record *record, const char *name,
                   struct err *err) MUST_CHECK;
+
+// Which was made first: below 0, 0 or above it, as strcmp(3).
+int record_order(const struct record *left, const struct record *right);
 
 // What it is in: by its record, and by what there is of it.
 enum record_state record_state(const struct home *home, const struct record *record);

@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/timestamp.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/cid_file.h"
 #include "runtime/engine/control.h"
@@ -165,6 +166,7 @@ static int make_record(struct start *start, struct err *err) {
     }
     struct record *record = &start->record;
     start->networks = attachment_list_write(&start->attachments, false, &start->arena);
+    int64_t now_ns = timestamp_now();
     *record = (struct record){
         .name = name,
         .networks = start->networks,
@@ -173,7 +175,8 @@ static int make_record(struct start *start, struct err *err) {
         .command = shown_command(start),
         .user = named_user(start),
         .request = request_text(start),
-        .created_s = time(NULL),
+        .created_s = now_ns / 1000000000,
+        .created_ns = now_ns % 1000000000,
         .remove = start->request->remove,
     };
     snprintf(record->id, sizeof(record->id), "%s", start->dir.id);

@@ -3,6 +3,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/health_file.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/request_json.h"
 
@@ -89,5 +90,6 @@ int view_read(const struct home *home, struct arena *arena, const char *id, stru
     if (view_runs(ret) && read_networks(arena, ret, err) < 0) {
         return err_in(err, "container %.12s", id);
     }
+    ret->health = view_runs(ret) ? health_file_status(home, id) : HEALTH_NONE;
     return 0;
 }

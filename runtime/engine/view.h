@@ -6,6 +6,7 @@
 #define COFFER_ENGINE_VIEW_H
 
 #include "runtime/base/attr.h"
+#include "runtime/engine/health.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
@@ -40,6 +41,7 @@ struct view {
     struct mount_list mounts;
     enum record_state state;
     bool attended; // its monitor, or another command, has its lock
+    enum health_status health; // while it runs
     struct view_network *networks; // while it runs
     size_t networks_count;
     struct view_port *ports;

@@ -12,8 +12,15 @@ struct buf;
 struct process_info {
     pid_t pid;
     pid_t parent;
-    pid_t session;
+    pid_t inner;         // its number in its own pid namespace
+    pid_t group, session;
     uid_t uid;           // effective
+    gid_t gid;           // effective
+    char state;          // R, S, D, Z, T, ...
+    int nice;
+    unsigned threads;
+    uint64_t virtual_bytes, resident_bytes;
+    char name[16];
     int terminal;        // device number of its controlling terminal, 0 for none
     uint64_t start_ms;   // after boot
     uint64_t cpu_ms;     // user and system time
