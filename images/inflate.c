@@ -120,7 +120,9 @@ int inflate_next(struct inflate *inflate, const uint8_t **ret_data, size_t *ret_
     if (check_limits(inflate, err) < 0) {
         return -1;
     }
-    hasher_update(&inflate->hasher, inflate->out, size);
+    if (!inflate->options.unhashed) {
+        hasher_update(&inflate->hasher, inflate->out, size);
+    }
     *ret_data = inflate->out;
     *ret_size = size;
     return 0;

@@ -24,6 +24,7 @@ struct inflate_options {
     uint64_t max_bytes;        // plain bytes; 0: no limit
     bool any_ratio;            // of what we have compressed ourselves
     bool without_isal;         // zlib even where ISA-L is there (tests)
+    bool unhashed;             // nobody wants the digest
 };
 
 struct inflate {

@@ -27,7 +27,7 @@ struct plain_worker {
 struct plain_worker *plain_worker_create(const struct plain_request *request, struct err *err) {
     struct unpack_order order = {
         .job = JOB_PLAIN,
-        .is_pipe = request->feed != NULL,
+        .is_pipe = request->is_pipe || request->feed != NULL,
         .offset = request->offset,
         .length = request->length,
         .compression = request->compression,

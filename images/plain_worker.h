@@ -17,7 +17,8 @@ struct source_stream;
 struct plain_request {
     int input_fd; // a window of a file, or a pipe; open until the worker is destroyed
     uint64_t offset, length;
-    struct source_stream *feed;   // what fills the pipe meanwhile; NULL: it is a file
+    bool is_pipe;                 // that somebody else fills
+    struct source_stream *feed;   // what fills the pipe meanwhile; NULL: it is a file, or somebody else's pipe
     enum compression compression; // as the media type says; COMPRESSION_ANY: whatever it is
 
     // Told now and then of the compressed bytes that have been read; NULL: not at all.

@@ -1,9 +1,9 @@
 #include "images/tree_pack.h"
 
 #include "images/inode_table.h"
-#include "images/layer_xattr.h"
 #include "images/tar_record.h"
 #include "images/tar_writer.h"
+#include "images/tree_attributes.h"
 #include "images/unpack.h"
 #include "images/unpack_state.h"
 #include "runtime/base/err.h"
@@ -12,17 +12,15 @@
 #include "runtime/base/quote.h"
 #include "runtime/base/strv.h"
 #include "runtime/kernel/sys.h"
+#include "runtime/kernel/tree.h"
 
-#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 enum {
@@ -32,16 +30,6 @@ enum {
     REPORT_EVERY_BYTES = 4 << 20,
 };
 
-// Of an entry. Names point into `list`, values into `values`.
-struct attributes {
-    char *list;
-    const char **names;
-    struct buf values;
-    struct tar_xattr *items;
-    size_t count;
-    bool is_opaque;
-};
-
 struct tree_pack {
     const struct tree_pack_options *options;
     int root_fd;
@@ -49,8 +37,10 @@ struct tree_pack {
     struct tar_record record;
     struct hasher hasher;
     struct inode_table links;
-    struct attributes attributes;
+    struct tree_attributes attributes;
     struct buf path; // of the entry at hand, below the root; its parent is the working directory
+    struct buf shown; // the same as the tar has it
+    bool in_kernel;   // the tree begins in a file system of the kernel
     uint8_t *chunk;
     void *listing;
     uint64_t reported;
@@ -60,7 +50,9 @@ struct tree_pack {
 static int take_bytes(void *context, const void *data, size_t size, struct err *err) {
     struct tree_pack *pack = context;
     const struct tree_pack_options *options = pack->options;
-    hasher_update(&pack->hasher, data, size);
+    if (!options->live) {
+        hasher_update(&pack->hasher, data, size);
+    }
     if (options->output_fd >= 0 && fd_write_all(options->output_fd, data, size) < 0) {
         return err_sys(err, "write the tar");
     }
@@ -70,79 +62,6 @@ static int take_bytes(void *context, const void *data, size_t size, struct err *
         options->progress(options->progress_context, pack->reported, pack->reported);
     }
     return 0;
-}
-
-// --- extended attributes ---
-
-static void attributes_finish(struct attributes *attributes) {
-    free(attributes->list);
-    free(attributes->names);
-    free(attributes->items);
-    buf_finish(&attributes->values);
-}
-
-// What overlayfs keeps for itself. Data or names that only it can find together again are not in the tree.
-static int look_at_signs(struct tree_pack *pack, const char *name, size_t list_size, struct err *err) {
-    static const char *const prefixes[] = {[TREE_SIGNS_TRUSTED] = "trusted.overlay.", [TREE_SIGNS_USER] = "user.overlay."};
-    static_assert(ARRAY_LEN(prefixes) == TREE_SIGNS_COUNT, "one for each");
-    const char *prefix = prefixes[pack->options->signs];
-    struct attributes *attributes = &pack->attributes;
-    for (const char *at = attributes->list; prefix && at < attributes->list + list_size; at += strlen(at) + 1) {
-        const char *sign = strncmp(at, prefix, strlen(prefix)) == 0 ? at + strlen(prefix) : "";
-        char value;
-        if (strcmp(sign, "opaque") == 0) {
-            attributes->is_opaque = lgetxattr(name, at, &value, 1) == 1 && value == 'y';
-        } else if (strcmp(sign, "redirect") == 0 || strcmp(sign, "metacopy") == 0) {
-            return err_set(
-                err, ERR_UNSUPPORTED,
-                "has only a reference to a lower layer (%s), expected a tree that was mounted without redirect_dir and metacopy",
-                at);
-        }
-    }
-    return 0;
-}
-
-// Values that cannot be read any more have been taken away meanwhile.
-static int read_values(struct tree_pack *pack, const char *name, size_t names_count, struct err *err) {
-    struct attributes *attributes = &pack->attributes;
-    size_t kept = 0, at = 0;
-    for (size_t i = 0; i < names_count; i++) {
-        char *value = buf_reserve(&attributes->values, XATTR_SIZE_MAX);
-        ssize_t size = lgetxattr(name, attributes->names[i], value, XATTR_SIZE_MAX);
-        if (size < 0 && errno != ENODATA) {
-            return err_sys(err, "read extended attribute %s", attributes->names[i]);
-        }
-        if (size >= 0) {
-            attributes->values.size += (size_t)size;
-            attributes->items[kept++] = (struct tar_xattr){.name = attributes->names[i], .size = (size_t)size};
-        }
-        if (attributes->values.size > TAR_PAX_MAX_BYTES) { // the writer says so, too, but memory has an end before
-            return err_set(err, ERR_UNSUPPORTED, "its extended attributes are larger than %d bytes", TAR_PAX_MAX_BYTES);
-        }
-    }
-    attributes->count = kept;
-    for (size_t i = 0; i < kept; i++) { // only now do they stay where they are
-        attributes->items[i].value = attributes->values.data + at;
-        at += attributes->items[i].size;
-    }
-    return 0;
-}
-
-static int read_attributes(struct tree_pack *pack, const char *name, struct err *err) {
-    struct attributes *attributes = &pack->attributes;
-    attributes->count = 0;
-    attributes->is_opaque = false;
-    buf_clear(&attributes->values);
-    ssize_t size = llistxattr(name, attributes->list, XATTR_LIST_MAX);
-    if (size <= 0) {
-        return size == 0 || errno == ENOTSUP ? 0 : err_sys(err, "list extended attributes");
-    }
-    if (look_at_signs(pack, name, (size_t)size, err) < 0) {
-        return -1;
-    }
-    uint64_t others = 0;
-    size_t count = layer_xattr_select(attributes->list, (size_t)size, attributes->names, &others);
-    return count > 0 ? read_values(pack, name, count, err) : 0;
 }
 
 // --- one entry ---
@@ -186,9 +105,20 @@ static int add_whiteout(struct tree_pack *pack, const char *name, struct err *er
     return add_marker(pack, pack->path.size - strlen(name), UNPACK_MARKER, name, err);
 }
 
-static void describe(const struct tree_pack *pack, const struct stat *status, struct tar_entry *ret) {
+// The name in the tar, until the next call.
+static const char *shown_name(struct tree_pack *pack) {
+    const char *name = pack->options->name;
+    if (!name || !*name) {
+        return pack->path.size > 0 ? pack->path.data : "./";
+    }
+    buf_clear(&pack->shown);
+    buf_add_format(&pack->shown, "%s%s%s", name, pack->path.size > 0 ? "/" : "", buf_string(&pack->path));
+    return buf_string(&pack->shown);
+}
+
+static void describe(struct tree_pack *pack, const struct stat *status, struct tar_entry *ret) {
     *ret = (struct tar_entry){
-        .name = pack->path.size > 0 ? pack->path.data : "./",
+        .name = shown_name(pack),
         .mode = status->st_mode & 07777,
         .uid = status->st_uid,
         .gid = status->st_gid,
@@ -207,8 +137,12 @@ static int add_data(struct tree_pack *pack, int fd, uint64_t size, struct err *e
         if (got < 0 && errno == EINTR) {
             continue;
         }
-        if (got <= 0) {
+        if (got < 0 || (got == 0 && !pack->options->live)) {
             return got < 0 ? err_sys(err, "read") : err_set(err, ERR_STATE, "became shorter while it was packed");
+        }
+        if (got == 0) {
+            memset(pack->chunk, 0, wanted);
+            got = (ssize_t)wanted;
         }
         if (tar_writer_data(&pack->tar, pack->chunk, (size_t)got, err) < 0) {
             return -1;
@@ -217,6 +151,17 @@ static int add_data(struct tree_pack *pack, int fd, uint64_t size, struct err *e
     }
     pack->result->file_bytes += size;
     return 0;
+}
+
+// Files of the kernel's have no size before they are read; a chunk of one is enough for all that are not endless.
+static int add_made_up(struct tree_pack *pack, int fd, struct tar_entry *entry, struct err *err) {
+    ssize_t got = fd_read_full(fd, pack->chunk, CHUNK_BYTES);
+    if (got < 0) {
+        return err_sys(err, "read");
+    }
+    entry->size = (uint64_t)got;
+    pack->result->file_bytes += entry->size;
+    return add_entry(pack, entry, err) < 0 ? -1 : tar_writer_data(&pack->tar, pack->chunk, (size_t)got, err);
 }
 
 static int add_file(struct tree_pack *pack, const char *name, const struct stat *seen, struct err *err) {
@@ -228,11 +173,14 @@ static int add_file(struct tree_pack *pack, const char *name, const struct stat 
         return err_sys(err, "open");
     }
     if (!S_ISREG(status.st_mode) || status.st_ino != seen->st_ino) {
-        return err_set(err, ERR_STATE, "became something else while it was packed");
+        return pack->options->live ? 0 : err_set(err, ERR_STATE, "became something else while it was packed");
     }
     describe(pack, &status, &entry);
     entry.type = TAR_FILE;
     entry.size = (uint64_t)status.st_size;
+    if (pack->options->live && status.st_size == 0 && tree_is_of_kernel(fd)) {
+        return add_made_up(pack, fd, &entry, err);
+    }
     return add_entry(pack, &entry, err) < 0 ? -1 : add_data(pack, fd, entry.size, err);
 }
 
@@ -282,49 +230,64 @@ static int add_link(struct tree_pack *pack, const struct stat *status, struct er
     if (pack->links.count >= INODE_TABLE_MAX) {
         return err_set(err, ERR_UNSUPPORTED, "is one of more than %d files with several names", INODE_TABLE_MAX);
     }
-    inode_table_add(&pack->links, status->st_dev, status->st_ino, pack->path.data);
+    inode_table_add(&pack->links, status->st_dev, status->st_ino, shown_name(pack));
     return 0;
 }
 
-// Returns 1 for a directory, which has been added and waits to be entered.
-static int one_entry(struct tree_pack *pack, const char *name, struct err *err) {
-    struct stat status;
-    if (fstatat(AT_FDCWD, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "look at it");
-    }
-    if (strncmp(name, UNPACK_MARKER, sizeof(UNPACK_MARKER) - 1) == 0) {
+// What has gone away, or been replaced, between two looks.
+static bool is_gone(const struct tree_pack *pack, const struct err *err) {
+    return pack->options->live && (err->errnum == ENOENT || err->errnum == ELOOP || err->errnum == ENOTDIR);
+}
+
+static int check_name(const struct tree_pack *pack, const char *name, struct err *err) {
+    if (!pack->options->live && strncmp(name, UNPACK_MARKER, sizeof(UNPACK_MARKER) - 1) == 0) {
         return err_set(err, ERR_UNSUPPORTED, "is named as whiteouts are in layers (.wh.), and would delete something there");
     }
-    if (pack->path.size >= PATH_MAX) {
-        return err_set(err, ERR_UNSUPPORTED, "has a path of more than %d bytes", PATH_MAX - 1);
-    }
-    if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0)) {
-        return add_whiteout(pack, name, err);
-    }
-    if (S_ISSOCK(status.st_mode)) {
-        pack->result->left_out++;
-        return 0;
-    }
-    bool is_directory = S_ISDIR(status.st_mode);
-    if (!is_directory && status.st_nlink > 1) {
-        int linked = add_link(pack, &status, err);
+    return pack->path.size < PATH_MAX ? 0 : err_set(err, ERR_UNSUPPORTED, "has a path of more than %d bytes", PATH_MAX - 1);
+}
+
+static bool is_left_out(const struct tree_pack *pack, const struct stat *status) {
+    return S_ISSOCK(status->st_mode) || (pack->options->no_devices && (S_ISCHR(status->st_mode) || S_ISBLK(status->st_mode)));
+}
+
+// With its attributes, and what it holds. Returns 1 for a directory, which has been added and waits to be entered.
+static int add_anything(struct tree_pack *pack, const char *name, const struct stat *status, struct err *err) {
+    bool is_directory = S_ISDIR(status->st_mode);
+    if (!is_directory && status->st_nlink > 1) {
+        int linked = add_link(pack, status, err);
         if (linked != 0) {
             return linked < 0 ? -1 : 0;
         }
     }
-    if (read_attributes(pack, name, err) < 0) {
+    if (tree_attributes_read(&pack->attributes, name, err) < 0) {
         return -1;
     }
-    if (S_ISREG(status.st_mode)) {
-        return add_file(pack, name, &status, err);
+    if (S_ISREG(status->st_mode)) {
+        return add_file(pack, name, status, err);
     }
-    if (add_bare(pack, name, &status, err) < 0) {
+    if (add_bare(pack, name, status, err) < 0) {
         return -1;
     }
     if (is_directory && pack->attributes.is_opaque && add_marker(pack, pack->path.size, "", UNPACK_OPAQUE_MARKER, err) < 0) {
         return -1;
     }
     return is_directory;
+}
+
+// Returns 1 for a directory, which has been added and waits to be entered.
+static int one_entry(struct tree_pack *pack, const char *name, struct err *err) {
+    struct stat status;
+    uint64_t before = pack->result->entries;
+    int failed = fstatat(AT_FDCWD, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? err_sys(err, "look at it") : check_name(pack, name, err);
+    if (failed == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0)) {
+        return add_whiteout(pack, name, err);
+    }
+    if (failed == 0 && is_left_out(pack, &status)) {
+        pack->result->left_out++;
+        return 0;
+    }
+    failed = failed < 0 ? -1 : add_anything(pack, name, &status, err);
+    return failed < 0 && pack->result->entries == before && is_gone(pack, err) ? 0 : failed;
 }
 
 // --- all of them ---
@@ -358,10 +321,10 @@ static int list_names(struct tree_pack *pack, int fd, struct strv *names, struct
 }
 
 // Makes a directory below `base_fd` the working directory. Returns its descriptor.
-static int enter(int base_fd, const char *path, struct err *err) {
+static int enter(const struct tree_pack *pack, int base_fd, const char *path, struct err *err) {
     const struct open_how how = {
         .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (pack->options->live ? 0 : RESOLVE_NO_XDEV),
     };
     AUTO_FD int fd = sys_openat2(base_fd, path, &how);
     if (fd < 0 && errno == EXDEV) {
@@ -375,9 +338,13 @@ static int enter(int base_fd, const char *path, struct err *err) {
 static int pack_directory(struct tree_pack *pack, const char *name, struct err *err) {
     AUTO_STRV struct strv names = {0};
     size_t before = pack->path.size;
-    int fd = enter(AT_FDCWD, name, err);
-    int failed = fd < 0 ? -1 : list_names(pack, fd, &names, err);
+    int fd = enter(pack, AT_FDCWD, name, err);
+    bool passed_by = fd >= 0 && pack->options->live && !pack->in_kernel && tree_is_of_kernel(fd);
+    int failed = fd < 0 ? -1 : passed_by ? 0 : list_names(pack, fd, &names, err);
     fd_close(&fd);
+    if (failed < 0 && is_gone(pack, err)) {
+        return 0;
+    }
     for (size_t i = 0; i < names.count && failed == 0; i++) {
         if (before > 0) {
             buf_add_char(&pack->path, '/');
@@ -391,20 +358,42 @@ static int pack_directory(struct tree_pack *pack, const char *name, struct err *
         pack->path.size = before;
         pack->path.data[before] = '\0';
         if (entered > 0) {
-            AUTO_FD int again = enter(pack->root_fd, before > 0 ? pack->path.data : ".", err);
+            AUTO_FD int again = enter(pack, pack->root_fd, before > 0 ? pack->path.data : ".", err);
             failed = again < 0 ? -1 : 0;
+            if (failed < 0 && is_gone(pack, err)) {
+                return 0; // the rest of it; who is above finds his own way back
+            }
         }
     }
     return failed;
 }
 
+// One thing in the directory, under the name that was asked for.
+static int pack_only(struct tree_pack *pack, const char *name, struct err *err) {
+    struct stat status;
+    AUTO_FD int fd = enter(pack, pack->root_fd, ".", err);
+    if (fd < 0 || fstatat(AT_FDCWD, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+        return fd < 0 ? -1 : err_sys(err, "look at it");
+    }
+    if (is_left_out(pack, &status)) {
+        return err_set(err, ERR_UNSUPPORTED, "is a socket or a device, which is not copied");
+    }
+    status.st_nlink = 1;
+    return add_anything(pack, name, &status, err) < 0 ? -1 : 0;
+}
+
 static int pack_tree(struct tree_pack *pack, struct err *err) {
     struct stat status;
-    AUTO_FD int fd = enter(pack->root_fd, ".", err);
+    const char *name = pack->options->name;
+    AUTO_FD int fd = enter(pack, pack->root_fd, ".", err);
     if (fd < 0 || fstat(fd, &status) < 0) {
         return fd < 0 ? -1 : err_sys(err, "look at it");
     }
-    if (read_attributes(pack, ".", err) < 0 || add_bare(pack, ".", &status, err) < 0 ||
+    pack->in_kernel = pack->options->live && tree_is_of_kernel(fd);
+    if (name && !*name) {
+        return pack_directory(pack, ".", err);
+    }
+    if (tree_attributes_read(&pack->attributes, ".", err) < 0 || add_bare(pack, ".", &status, err) < 0 ||
         (pack->attributes.is_opaque && add_marker(pack, 0, "", UNPACK_OPAQUE_MARKER, err) < 0)) {
         return -1;
     }
@@ -415,33 +404,31 @@ static void tree_pack_finish(struct tree_pack *pack) {
     tar_writer_finish(&pack->tar);
     tar_record_finish(&pack->record);
     inode_table_finish(&pack->links);
-    attributes_finish(&pack->attributes);
+    tree_attributes_finish(&pack->attributes);
     buf_finish(&pack->path);
+    buf_finish(&pack->shown);
     free(pack->chunk);
     free(pack->listing);
 }
 
 int tree_pack(int dir_fd, const struct tree_pack_options *options, struct tree_pack_result *ret, struct err *err) {
     struct tree_pack_result result = {0};
-    const size_t most_names = XATTR_LIST_MAX / 2 + 1; // each takes two bytes at least
     AUTO(tree_pack_finish)
     struct tree_pack pack = {
         .options = options,
         .root_fd = dir_fd,
-        .attributes = {.list = mem_alloc(XATTR_LIST_MAX),
-                       .names = mem_array(most_names, sizeof(char *)),
-                       .items = mem_array(most_names, sizeof(struct tar_xattr))},
         .chunk = mem_resize(NULL, CHUNK_BYTES, 1),
         .listing = mem_resize(NULL, LISTING_BYTES, 1),
         .result = &result,
     };
     const struct sink sink = {.write = take_bytes, .context = &pack};
+    tree_attributes_init(&pack.attributes, options->signs);
     hasher_init(&pack.hasher, DIGEST_SHA256);
     tar_record_init(&pack.record, options->record_fd);
     tar_writer_init(&pack.tar, &sink);
     pack.tar.seen = tar_record_add;
     pack.tar.seen_context = &pack.record;
-    if (pack_tree(&pack, err) < 0) {
+    if ((options->only ? pack_only(&pack, options->only, err) : pack_tree(&pack, err)) < 0) {
         char quoted[QUOTE_SIZE];
         return err_in(err, "pack %s", quote_text(pack.path.size ? pack.path.data : ".", quoted));
     }

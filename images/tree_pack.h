@@ -14,6 +14,7 @@
 #include "images/digest.h"
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -28,6 +29,14 @@ struct tree_pack_options {
     int record_fd; // an empty file for the record, borrowed; -1: none is wanted
     int output_fd; // where the tar goes, borrowed; -1: nowhere, only the diff id counts
 
+    // A tree that lives: others change it meanwhile, so what goes away is left out, and what becomes shorter ends in zeros. Mount points
+    // are entered, but for the kernel's own file systems (tree_is_of_kernel()), where the tree does not begin in one. Devices are left
+    // out on demand. No digest, no record; names may be a whiteout's.
+    bool live;
+    bool no_devices;
+    const char *name; // in place of ".": what the tar's names begin with. "": the root is not in it, nor is "./" in front of names
+    const char *only; // what in the directory alone is packed, under `name`, and may be no directory; NULL: all
+
     // Called now and then with the bytes of the tar so far; NULL: not at all.
     void (*progress)(void *context, uint64_t in_bytes, uint64_t out_bytes);
     void *progress_context;
@@ -38,7 +47,7 @@ struct tree_pack_result {
     uint64_t tar_size;
     uint64_t entries;    // members of the tar
     uint64_t file_bytes; // holes included
-    uint64_t left_out;   // sockets, which no tar can hold, and 0:0 devices where signs are ignored
+    uint64_t left_out;   // sockets, which no tar can hold, 0:0 devices where signs are ignored, and others as asked
 };
 
 // dir_fd: the tree, opened for reading, which nobody changes meanwhile. The working directory is changed. Errors name the path.

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 // Files below the root, memory that is not executable, and the end. Nothing here can send, start, trace or mount anything.
-// What each is for: unpack_entry.c and its neighbours, from getdents64 on verify.c and tree_pack.c; brk to futex, getrandom:
+// What each is for: unpack_entry.c and its neighbours, from getdents64 on verify.c, tree_pack.c and extract.c; brk to futex, getrandom:
 // malloc; sysinfo: qsort; getpid to sigaltstack: the C library when it aborts.
 static const unsigned allowed_calls[] = {
     __NR_read,        __NR_pread64,      __NR_write,          __NR_writev,       __NR_lseek,       __NR_close,     __NR_openat,
@@ -21,6 +21,10 @@ static const unsigned allowed_calls[] = {
     __NR_madvise,     __NR_futex,        __NR_geteuid,        __NR_getegid,      __NR_sysinfo,     __NR_getpid,    __NR_gettid,
     __NR_tgkill,      __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_sigaltstack, __NR_getrandom, __NR_exit,
     __NR_exit_group,  __NR_getdents64,   __NR_readlinkat,     __NR_lgetxattr,    __NR_llistxattr,
+    __NR_fstatfs,
+#ifdef __NR_lstat
+    __NR_lstat, // musl's fstatat(2) of a name in the working directory
+#endif
 #ifdef __SANITIZE_ADDRESS__
     __NR_sched_yield, __NR_readlink,     __NR_open,           __NR_prctl,        __NR_ioctl,       __NR_getrlimit, __NR_prlimit64,
 #endif

@@ -1,4 +1,4 @@
-// Takes away from the calling process what a worker has no use for. Private to the room.
+// Takes away from the calling process what a worker has no use for: the room's own, and those that copy files of containers.
 #ifndef COFFER_IMAGES_UNPACK_JAIL_H
 #define COFFER_IMAGES_UNPACK_JAIL_H
 

@@ -64,6 +64,7 @@ extern const struct command command_ps;
 extern const struct command command_rm;
 extern const struct command command_attach;
 extern const struct command command_create;
+extern const struct command command_cp;
 extern const struct command command_exec;
 extern const struct command command_kill;
 extern const struct command command_pause;

@@ -7,8 +7,11 @@
 #include "runtime/container/container.h"
 #include "runtime/container/document.h"
 #include "runtime/container/opened.h"
+#include "runtime/container/removal.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
+#include "runtime/kernel/namespace.h"
+#include "runtime/kernel/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +54,26 @@ static int look(const struct state_dir *dir, struct arena *arena, struct oci_sta
 int container_state(const char *root, const char *id, struct arena *arena, struct oci_state *ret, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     return state_dir_open(root, id, &dir, err) < 0 || look(&dir, arena, ret, err) < 0 ? -1 : 0;
+}
+
+// Opened, compared, asked, and then seen to be there still: so the answer is about this process.
+int container_open_init(const char *root, const char *id, uint64_t asked, int *ret_pidfd, uint64_t *ret_differing, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    if (state_dir_open(root, id, &dir, err) < 0 || read_record(&dir, &arena, &record, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int pidfd = record.pid > 0 ? removal_open_process(&record, err) : -1;
+    if (pidfd < 0 || !state_dir_is_whole(&dir, &record)) {
+        return record.pid > 0 && pidfd < 0 ? -1 : err_set(err, ERR_STATE, "the container is just being made; try again");
+    }
+    int failed = namespace_differing((pid_t)record.pid, asked, ret_differing, err);
+    if (sys_pidfd_send_signal(pidfd, 0) < 0) {
+        return err_set(err, ERR_STATE, "the container has just ended");
+    }
+    *ret_pidfd = failed < 0 ? -1 : fd_take(&pidfd);
+    return failed;
 }
 
 static int by_name(const void *a, const void *b) {

@@ -95,6 +95,12 @@ int home_user_namespace(const struct home *home, struct err *err) {
     return userns_create(&home->own.uids, &home->own.gids, err);
 }
 
+int home_enter(int userns_fd, struct err *err) {
+    return setns(userns_fd, CLONE_NEWUSER) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0
+               ? err_sys(err, "enter the user namespace")
+               : 0;
+}
+
 // The child's last words come back in memory that both have.
 int home_do_inside(const struct home *home, int (*work)(void *context, struct err *err), void *context, struct err *err) {
     if (!home->rootless) {
@@ -110,8 +116,7 @@ int home_do_inside(const struct home *home, int (*work)(void *context, struct er
     }
     pid_t child = process_clone(0, -1, NULL);
     if (child == 0) {
-        bool entered = setns(userns, CLONE_NEWUSER) == 0 && setresgid(0, 0, 0) == 0 && setresuid(0, 0, 0) == 0;
-        int result = entered ? work(context, told) : err_sys(told, "enter the user namespace");
+        int result = home_enter(userns, told) < 0 ? -1 : work(context, told);
         _exit(result < 0 ? 1 : 0);
     }
     int status = 1, result = child < 0 ? err_sys(err, "start a process") : 0;

@@ -42,6 +42,9 @@ void home_finish(struct home *home);
 // The user namespace of a rootless user, for what has to be done to files of his subordinate ids.
 int home_user_namespace(const struct home *home, struct err *err) MUST_CHECK;
 
+// Makes the calling process root of a user namespace: this one, or one of a container's. It has one thread.
+int home_enter(int userns_fd, struct err *err) MUST_CHECK;
+
 // Does it as root of that namespace, in a process aside; as root: right here. What it leaves in memory is lost.
 int home_do_inside(const struct home *home, int (*work)(void *context, struct err *err), void *context, struct err *err) MUST_CHECK;
 

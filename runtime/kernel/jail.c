@@ -95,13 +95,17 @@ static int next_kept(const int *kept, size_t count, int from) {
 }
 
 int jail_keep_descriptors(const int *kept, size_t count, struct err *err) {
-    AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    AUTO_FD int null = -1;
     int last_standard = STDERR_FILENO;
 #ifdef __SANITIZE_ADDRESS__
     last_standard = STDOUT_FILENO; // its reports are worth more
 #endif
     for (int i = 0; i <= last_standard; i++) {
-        if (next_kept(kept, count, i) != i && dup3(null, i, O_CLOEXEC) < 0 && errno != EINVAL) {
+        if (next_kept(kept, count, i) == i) {
+            continue; // who keeps all three may be where there is no /dev/null that is ours
+        }
+        null = null < 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : null;
+        if (dup3(null, i, O_CLOEXEC) < 0 && errno != EINVAL) {
             return err_sys(err, "redirect its standard descriptors");
         }
     }

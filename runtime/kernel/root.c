@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { RETRIES = 64 };
 
@@ -164,4 +166,56 @@ int root_make_file(int root_fd, const char *path, struct err *err) {
         return err_set(err, ERR_INPUT, "%s in the root file system is not a file", path);
     }
     return fd_take(&fd);
+}
+
+// One look: the parent of the path's last component, and that component. *ret_link: where it leads, "" for what is no link.
+static int look_at_last(int root_fd, char *path, char ret_name[NAME_MAX + 1], char ret_link[PATH_MAX], struct err *err) {
+    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--) {
+        path[end - 1] = '\0';
+    }
+    char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return err_set(err, ERR_INPUT, "path \"%s\": expected one that ends in a name", path);
+    }
+    if (snprintf(ret_name, NAME_MAX + 1, "%s", name) > NAME_MAX) {
+        return err_num(err, ENAMETOOLONG, "open %s", path);
+    }
+    const char *parent = !slash ? "." : slash == path ? "/" : path;
+    *(slash ? slash : path) = '\0'; // "." and "/" are the same here
+    AUTO_FD int fd = root_try_open(root_fd, parent, O_PATH | O_DIRECTORY);
+    if (fd < 0) {
+        bool missing = errno == ENOENT || errno == ENOTDIR;
+        err_sys(err, "open directory %s", parent);
+        err->kind = missing ? ERR_NOT_FOUND : err->kind;
+        return -1;
+    }
+    ssize_t length = readlinkat(fd, ret_name, ret_link, PATH_MAX);
+    if (length >= PATH_MAX) {
+        return err_num(err, ENAMETOOLONG, "read the link %s/%s", parent, ret_name);
+    }
+    ret_link[length < 0 ? 0 : length] = '\0';
+    return fd_take(&fd);
+}
+
+int root_find_parent(int root_fd, const char *path, char ret_name[NAME_MAX + 1], struct err *err) {
+    enum { MAX_LINKS = 40 };
+    char at[PATH_MAX], link[PATH_MAX], next[PATH_MAX];
+    if (snprintf(at, sizeof(at), "%s", path) >= (int)sizeof(at)) {
+        return err_num(err, ENAMETOOLONG, "open %.64s...", path);
+    }
+    for (int i = 0; i < MAX_LINKS; i++) {
+        AUTO_FD int parent = look_at_last(root_fd, at, ret_name, link, err); // cuts the name off
+        if (parent < 0) {
+            return -1;
+        }
+        if (*link == '\0') {
+            return fd_take(&parent);
+        }
+        if (snprintf(next, sizeof(next), "%s%s%s", *link == '/' ? "" : at, *link == '/' ? "" : "/", link) >= (int)sizeof(next)) {
+            return err_num(err, ENAMETOOLONG, "follow the link %s/%s", at, ret_name);
+        }
+        memcpy(at, next, sizeof(at));
+    }
+    return err_num(err, ELOOP, "open %s", path);
 }

@@ -12,6 +12,7 @@
 
 #include "runtime/base/attr.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -37,5 +38,10 @@ int root_make_file(int root_fd, const char *path, struct err *err) MUST_CHECK;
 // Opens the parent of the path's last component as O_PATH, making missing ones with 0755, and gives that component's name, which
 // points into path. A path that ends in "..", "." or is empty is an error.
 int root_open_parent(int root_fd, const char *path, const char **ret_name, struct err *err) MUST_CHECK;
+
+// Opens as O_PATH the directory in which what the path leads to lies, or would lie, and gives its name there: links at the end are
+// followed, too. Nothing is made. ERR_NOT_FOUND: that directory is missing. Slashes at the end are left out; "/", and what ends in "." or
+// "..", has no name: ERR_INPUT.
+int root_find_parent(int root_fd, const char *path, char ret_name[NAME_MAX + 1], struct err *err) MUST_CHECK;
 
 #endif

@@ -6,9 +6,10 @@
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 // RESOLVE_NO_XDEV: a mount in the way is not entered.
 static int open_directory(int dir_fd, const char *name) {
@@ -127,4 +128,22 @@ static uint64_t measure_directory(int dir_fd, const char *name, dev_t device) {
 uint64_t tree_measure(int dir_fd, const char *name) {
     struct stat status;
     return fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : measure_entry(dir_fd, name, status.st_dev);
+}
+
+bool tree_is_of_kernel(int fd) {
+    // Those without a name in linux/magic.h: configfs, mqueue.
+    static const uint32_t types[] = {
+        PROC_SUPER_MAGIC,   SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC,        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,   SELINUX_MAGIC, BPF_FS_MAGIC,       PSTOREFS_MAGIC,      EFIVARFS_MAGIC,       BINFMTFS_MAGIC,
+        DEVPTS_SUPER_MAGIC, NSFS_MAGIC,    RDTGROUP_SUPER_MAGIC, SMACK_MAGIC,       0x62656570 /* configfs */, 0x19800202 /* mqueue */,
+    };
+    struct statfs status;
+    if (fstatfs(fd, &status) < 0) {
+        return true;
+    }
+    bool found = false;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        found = found || types[i] == (uint32_t)status.f_type;
+    }
+    return found;
 }

@@ -1,9 +1,10 @@
-// Removing and measuring a directory tree whose contents belong to a stranger.
+// Removing, measuring and telling a directory tree whose contents belong to a stranger.
 #ifndef COFFER_KERNEL_TREE_H
 #define COFFER_KERNEL_TREE_H
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -15,5 +16,9 @@ int tree_remove(int dir_fd, const char *name, struct err *err) MUST_CHECK;
 // The bytes that name below dir_fd takes on the disk with all that is in it; what is linked from elsewhere too counts in part.
 // Other file systems are not entered. What goes away meanwhile, or may not be read, does not count.
 uint64_t tree_measure(int dir_fd, const char *name);
+
+// Whether the open file lies in a file system that the kernel makes up (procfs, sysfs, cgroups, ...): to read such a tree has no end, and
+// to write there changes the host.
+bool tree_is_of_kernel(int fd);
 
 #endif
