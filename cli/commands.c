@@ -121,6 +121,8 @@ static const struct command *const network_commands[] = {
     &command_network_create,
     &command_network_ls,
     &command_network_inspect,
+    &command_network_connect,
+    &command_network_disconnect,
     &command_network_rm,
     &command_network_prune,
     NULL,
@@ -229,7 +231,7 @@ const struct command command_manifest = {
 
 const struct command command_network = {
     .name = "network",
-    .summary = "Make, list and remove networks of containers",
+    .summary = "Make, list and remove networks, and put containers on them",
     .group = COMMAND_GROUP_CONTAINERS,
     .options = no_options,
     .commands = network_commands,

@@ -151,11 +151,10 @@ static const char **find_field(struct attachment *attachment, const char *name) 
     return NULL;
 }
 
-static int read_driver_option(const char *option, struct attachment *attachment, const char *text, struct err *err) {
+int attachment_driver_option(struct attachment *attachment, const char *option, struct err *err) {
     static const char name[] = "com.docker.network.endpoint.ifname=";
     if (strncmp(option, name, sizeof(name) - 1) != 0) {
-        return err_set(err, ERR_UNSUPPORTED, "--network %s: driver-opt: this version has %sNAME; --sysctl sets what is all the container's",
-                       text, name);
+        return err_set(err, ERR_UNSUPPORTED, "\"%s\": this version has %sNAME; --sysctl sets what is the whole container's", option, name);
     }
     attachment->link_name = option + sizeof(name) - 1;
     return 0;
@@ -180,7 +179,7 @@ static int read_field(struct attachment *attachment, const char *word, const cha
                    : err_set(err, ERR_INPUT, "--network %s: gw-priority: expected a number, found \"%s\"", text, value);
     }
     if (strcmp(word, "driver-opt") == 0) {
-        return read_driver_option(value, attachment, text, err);
+        return attachment_driver_option(attachment, value, err) < 0 ? err_in(err, "--network %s: driver-opt", text) : 0;
     }
     return err_set(err, ERR_INPUT,
                    "--network %s: unknown field \"%s\"; expected name, alias, ip, ip6, mac-address, gw-priority or driver-opt", text,

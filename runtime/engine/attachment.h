@@ -57,6 +57,9 @@ int attachment_list_parse(const struct run_request *request, struct arena *arena
 // One, in docker's long form, name=NETWORK,alias=NAME,ip=ADDRESS,..., or as a bare name.
 int attachment_parse(struct arena *arena, const char *text, struct attachment *ret, struct err *err) MUST_CHECK;
 
+// KEY=VALUE of docker's for the interface; the text is kept.
+int attachment_driver_option(struct attachment *attachment, const char *option, struct err *err) MUST_CHECK;
+
 // Refuses addresses and names that cannot be any. `flag`: begins the message.
 int attachment_check(const char *flag, const struct attachment *attachment, struct err *err) MUST_CHECK;
 

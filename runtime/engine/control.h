@@ -30,6 +30,7 @@ enum control_kind {
     CONTROL_CHECK,  // checks its health now. Answered by DONE with the check's exit code, and as extra the enum health_status
     CONTROL_LOOK,   // answered by DONE when the container runs, is about to, or waits to be restarted
     CONTROL_RENAME, // bytes: the new name
+    CONTROL_CONNECT, CONTROL_DISCONNECT, // bytes: of a network, see network_change.h
     // from the monitor
     CONTROL_STARTED, // value: its process
     CONTROL_OUTPUT,  // value: 1 or 2; bytes

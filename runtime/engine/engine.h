@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct attachment;
 struct err;
 struct run_request;
 struct strv;
@@ -93,6 +94,13 @@ int engine_check_health(const struct engine *engine, const char *name, bool *ret
 int engine_processes(const struct engine *engine, const char *name, pid_t **ret_pids, size_t *ret_count, struct err *err) MUST_CHECK;
 
 int engine_rename(const struct engine *engine, const char *name, const char *new_name, struct err *err) MUST_CHECK;
+
+// Puts it on one more network, or takes it off one: at once where it runs, and for each start from now on. force: that it is not on
+// the network is fine.
+int engine_network_connect(const struct engine *engine, const char *name, const struct attachment *attachment,
+                           struct err *err) MUST_CHECK;
+int engine_network_disconnect(const struct engine *engine, const char *name, const char *network, bool force,
+                              struct err *err) MUST_CHECK;
 
 // Removes a container by name or id, with the volumes of its own when told; with force one that runs is killed first.
 int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) MUST_CHECK;

@@ -157,20 +157,24 @@ static void change_resolv(const struct run_request *run, struct buf *text) {
     add_words("options", &run->dns_options, before.options, text);
 }
 
+static void make_texts(const struct etc_request *request, struct buf *hosts, struct buf *resolv) {
+    if (request->host_network) {
+        copy_host_file("/etc/hosts", hosts);
+        copy_host_file("/etc/resolv.conf", resolv);
+    } else {
+        make_hosts(request, hosts);
+        buf_add_string(resolv, request->resolv ? request->resolv : "");
+    }
+    add_hosts(request->run, hosts);
+    change_resolv(request->run, resolv);
+}
+
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) {
     AUTO_BUF struct buf hosts = {0};
     AUTO_BUF struct buf hostname = {0};
     AUTO_BUF struct buf resolv = {0};
     const struct place place = {.dir_fd = dir_fd, .folder = name, .request = request};
-    if (request->host_network) {
-        copy_host_file("/etc/hosts", &hosts);
-        copy_host_file("/etc/resolv.conf", &resolv);
-    } else {
-        make_hosts(request, &hosts);
-        buf_add_string(&resolv, request->resolv ? request->resolv : "");
-    }
-    add_hosts(request->run, &hosts);
-    change_resolv(request->run, &resolv);
+    make_texts(request, &hosts, &resolv);
     buf_add_format(&hostname, "%s\n", request->hostname);
     mode_t mask = umask(022); // all in the container read them, whatever the caller wants of his own files
     int result = write_file(&place, "hosts", &hosts, err) < 0 || write_file(&place, "hostname", &hostname, err) < 0 ||
@@ -179,4 +183,62 @@ int etc_write(int dir_fd, const char *name, const struct etc_request *request, s
                      : 0;
     umask(mask);
     return result;
+}
+
+// --- of one that runs ---
+
+// In place: a file of another number would not be the one that its mount shows.
+static int replace_text(int fd, const char *name, const struct buf *text, struct err *err) {
+    bool written = lseek(fd, 0, SEEK_SET) == 0 && fd_write_all(fd, text->data ? text->data : "", text->size) == 0;
+    return written && ftruncate(fd, (off_t)text->size) == 0 ? 0 : err_sys(err, "write the container's %s", name);
+}
+
+// more: what is added where the file was changed; NULL: nothing.
+static int update_file(const struct place *place, const char *name, const struct buf *before, const struct buf *after,
+                       const struct buf *more, struct err *err) {
+    char path[NAME_MAX + 1];
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    snprintf(path, sizeof(path), "%s/%s", place->folder, name);
+    AUTO_FD int fd = openat(place->dir_fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(err, "open the container's %s", name);
+    }
+    if (fd_read_rest(fd, FILE_MAX_BYTES, name, &text, &size, err) < 0) {
+        return -1;
+    }
+    if (size == before->size && (size == 0 || memcmp(text, before->data, size) == 0)) {
+        return replace_text(fd, name, after, err);
+    }
+    return more && more->size > 0 && fd_write_all(fd, more->data, more->size) < 0 ? err_sys(err, "write the container's %s", name) : 0;
+}
+
+static bool has_address(const struct etc_request *request, const struct address *address) {
+    for (size_t i = 0; i < request->address_count; i++) {
+        if (address_is_equal(&request->addresses[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int etc_update(int dir_fd, const char *name, const struct etc_request *before, const struct etc_request *after, struct err *err) {
+    AUTO_BUF struct buf old_hosts = {0};
+    AUTO_BUF struct buf hosts = {0};
+    AUTO_BUF struct buf old_resolv = {0};
+    AUTO_BUF struct buf resolv = {0};
+    AUTO_BUF struct buf more = {0};
+    const struct place place = {.dir_fd = dir_fd, .folder = name, .request = after};
+    make_texts(before, &old_hosts, &old_resolv);
+    make_texts(after, &hosts, &resolv);
+    for (size_t i = 0; i < after->address_count; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        if (!has_address(before, &after->addresses[i])) {
+            buf_add_format(&more, "\n%s\t%s\n", address_format(&after->addresses[i], text), after->hostname);
+        }
+    }
+    return update_file(&place, "hosts", &old_hosts, &hosts, &more, err) < 0 ||
+                   update_file(&place, "resolv.conf", &old_resolv, &resolv, NULL, err) < 0
+               ? -1
+               : 0;
 }

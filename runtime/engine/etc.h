@@ -29,4 +29,8 @@ int etc_check(const struct run_request *run, struct err *err) MUST_CHECK;
 // Writes the three files, which are not there yet, into the folder `name` below dir_fd.
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) MUST_CHECK;
 
+// Of one that runs: the files in place, as its mounts show the same ones. What was changed by the container stays as it is, but that
+// addresses it has now are added to its hosts.
+int etc_update(int dir_fd, const char *name, const struct etc_request *before, const struct etc_request *after, struct err *err) MUST_CHECK;
+
 #endif

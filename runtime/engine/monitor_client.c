@@ -1,6 +1,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/monitor_state.h"
 
@@ -230,6 +231,15 @@ static void take_wait(struct monitor *monitor, struct monitor_client *client, in
     }
 }
 
+static void take_networks(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
+    const struct monitor_container *container = &monitor->request->container;
+    struct err err = {0};
+    AUTO_FREE char *text = mem_format("%.*s", (int)message->size, (const char *)message->bytes);
+    bool leaves = message->kind == CONTROL_DISCONNECT;
+    int result = container->change_networks(container->context, leaves, text, monitor->container, &err);
+    answer(monitor, client, result, &err);
+}
+
 static bool take_message(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
     struct err none = {0};
     switch (message->kind) {
@@ -268,6 +278,10 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         break;
     case CONTROL_RENAME:
         take_rename(monitor, client, message);
+        break;
+    case CONTROL_CONNECT:
+    case CONTROL_DISCONNECT:
+        take_networks(monitor, client, message);
         break;
     default:
         return false;

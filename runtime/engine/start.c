@@ -260,30 +260,10 @@ static int write_etc(const struct start *start, const struct etc_request *etc, s
 }
 
 static int write_files(struct start *start, struct err *err) {
-    uint32_t base = start->record.first_id;
-    const struct address *addresses;
-    size_t count = connections_addresses(&start->connections, &addresses);
     AUTO_BUF struct buf resolv = {0};
-    connections_write_resolv(&start->connections, &resolv);
-    const struct etc_request etc = {
-        .addresses = addresses,
-        .resolv = buf_string(&resolv),
-        .address_count = count,
-        .hostname = engine_hostname(start->request, start->dir.id, &start->turn_arena),
-        .run = start->request,
-        .host_network = strcmp(start->request->network, "host") == 0,
-        .give = start->record.has_range,
-        .owner = base,
-        .group = base,
-    };
+    struct etc_request etc;
+    start_describe_etc(start, &resolv, &etc);
     return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
-}
-
-static int take_networks(struct start *start, struct err *err) {
-    start->connections.home = &start->home;
-    start->connections.record = &start->record;
-    start->connections.request = start->request;
-    return connections_take(&start->connections, &start->attachments, err);
 }
 
 static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
@@ -292,7 +272,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     }
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     struct oci_config *config;
-    if (take_networks(start, err) < 0 || make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+    if (start_take_networks(start, err) < 0 || make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
     start->layers = (struct container_layers){
@@ -322,8 +302,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     if (container_supervise(&start->options, ret, err) < 0) {
         return -1;
     }
-    connections_describe(&start->connections, &start->attachments);
-    start->record.networks = attachment_list_write(&start->attachments, true, &start->connections.arena);
+    start_note_networks(start);
     return 0;
 }
 
@@ -432,17 +411,6 @@ static int read_record(struct start *start, const char *id, struct err *err) {
                : 0;
 }
 
-// What a killed monitor has left there of the time it ran is not so any more.
-static int read_networks(struct start *start, struct err *err) {
-    if (attachment_list_read(start->record.networks, &start->arena, &start->attachments, err) < 0) {
-        return err_in(err, "container %.12s", start->dir.id);
-    }
-    start->attachments.ports_count = 0;
-    start->networks = attachment_list_write(&start->attachments, false, &start->arena);
-    start->record.networks = start->networks;
-    return 0;
-}
-
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
     start->request = &start->stored;
     if (begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
@@ -452,7 +420,7 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
         return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
     }
     if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0 || read_health_check(start, err) < 0 ||
-        read_networks(start, err) < 0) {
+        start_read_networks(start, err) < 0) {
         return -1;
     }
     set_ids(start);

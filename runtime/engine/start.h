@@ -10,6 +10,7 @@
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/connections.h"
 #include "runtime/engine/health.h"
+#include "runtime/engine/etc.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/mount_list.h"
@@ -17,6 +18,7 @@
 #include "runtime/engine/request.h"
 #include "runtime/engine/restart_policy.h"
 
+struct buf;
 struct engine;
 struct err;
 struct exec_child;
@@ -82,6 +84,17 @@ int start_describe(struct start *start, const struct engine *engine, const char 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
+
+int start_change_networks(void *context, bool leaves, const char *text, bool runs, struct err *err) MUST_CHECK;
+
+// --- start_networks.c, of start.c alone ---
+
+int start_read_networks(struct start *start, struct err *err) MUST_CHECK;
+int start_take_networks(struct start *start, struct err *err) MUST_CHECK;
+// For the record, which is written when it runs; it lives as long as the connections.
+void start_note_networks(struct start *start);
+// What its files in /etc say of its networks.
+void start_describe_etc(struct start *start, struct buf *resolv, struct etc_request *ret);
 
 struct restart_policy start_restart_policy(const struct start *start);
 

@@ -171,6 +171,70 @@ serve() { # NAME PORT ARGS...
     [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
 }
 
+@test "connect and disconnect: at once where it runs, kept by restarts, and by one that does not run" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 more > /dev/null
+    serve web 80 --network mine -p 8080:80
+    here network connect --alias www --ip 10.78.0.50 --gw-priority 5 more web
+    run -0 here exec web sh -c 'ip -4 -o addr; ip route; cat /etc/hosts'
+    [[ "$output" == *"eth0 "*10.77.0.2/24*"eth1 "*10.78.0.50/24*"default via 10.78.0.1 dev eth1"*10.77.0.2*10.78.0.50* ]]
+    run -0 here run --rm --network more tiny sh -c 'busybox nc -w 5 www 80 < /dev/null'
+    [ "$output" = from-web ]
+    # The ports go with the way out.
+    run -0 on_host nft list ruleset
+    [[ "$output" == *"tcp . 8080 "*": 10.78.0.50 . 80"* ]]
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    fails 'coffer: connect web to network more: it is on network more already' here network connect more web
+    [ "$(here inspect -f '{{range $name, $network := .NetworkSettings.Networks}}{{$name}}={{$network.IPAddress}} {{end}}' web)" = "mine=10.77.0.2 more=10.78.0.50 " ]
+    here restart -t 0 web > /dev/null
+    run -0 here exec web sh -c 'ip -4 -o addr; ip route'
+    [[ "$output" == *"eth0 "*10.77.0.*"eth1 "*10.78.0.50/24*"default via 10.78.0.1 dev eth1"* ]]
+    here network disconnect more web
+    run -0 here exec web sh -c 'ip -4 -o addr; ip route; cat /etc/hosts'
+    [[ "$output" == *"eth0 "*10.77.0.*"default via 10.77.0.1 dev eth0"* && "$output" != *10.78* && "$output" != *eth1* ]]
+    for ((i = 0; i < 200; i++)); do
+        run on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+        [ "$output" = from-web ] && break
+        sleep 0.02
+    done
+    [ "$output" = from-web ]
+    run here run --rm --network more tiny busybox nslookup www
+    [ "$status" -ne 0 ]
+    fails 'coffer: disconnect web from network more: it is not on network more' here network disconnect more web
+    here network disconnect -f more web
+    fails 'coffer: disconnect web from network none-such: it is on no network named "none-such"' here network disconnect none-such web
+    here network rm more > /dev/null
+    # From its last one, too; and it comes back.
+    here network disconnect mine web
+    run -0 here exec web sh -c 'ip -o link | wc -l; ip route | wc -l'
+    [ "$output" = $'1\n0' ]
+    [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+    here stop -t 0 web > /dev/null
+    here network connect mine web
+    here start web > /dev/null
+    run -0 here exec web ip -4 -o addr show eth0
+    [[ "$output" == *10.77.0.* ]]
+}
+
+@test "connect: what is wrong with it leaves nothing" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here run -d --name web --network mine tiny sleep 1000 > /dev/null
+    here run -d --name alone --network none tiny sleep 1000 > /dev/null
+    here network create --subnet 10.78.0.0/24 more > /dev/null
+    fails 'coffer: connect web to network none-such: no network is named "none-such"*' here network connect none-such web
+    fails 'coffer: connect web to network more: address 10.9.9.9 lies outside of 10.78.0.0/24*' here network connect --ip 10.9.9.9 more web
+    fails 'coffer: connect alone to network more: it has no network of its own (--network none), which is settled when a container is made' here network connect more alone
+    fails 'coffer: connect web to network host: network host is no network that a container can join beside others' here network connect host web
+    fails 'coffer: network connect: network more: expected an IPv4 address, found "x"' here network connect --ip x more web
+    # Something of the container's is in the way.
+    here run -d --name busy --network mine --cap-add NET_ADMIN tiny sh -c 'ip link add eth1 type bridge; sleep 1000' > /dev/null
+    for ((i = 0; i < 200; i++)); do here exec busy ip link show eth1 > /dev/null 2>&1 && break; sleep 0.02; done
+    fails 'coffer: connect busy to network more: network more: *eth1*' here network connect more busy
+    [ -z "$(find "$(coffer_store)/networks/$(here network inspect -f '{{.Id}}' more)"/leases -type l)" ]
+    here network rm more > /dev/null
+}
+
 @test "where docker has set FORWARD to drop, what is ours passes" {
     on_host nft 'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'
     here network create --subnet 10.77.0.0/24 mine > /dev/null

@@ -1,0 +1,107 @@
+// What of a start is about networks, and how they become more or fewer while it runs.
+#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
+#include "runtime/base/log.h"
+#include "runtime/engine/network_change.h"
+#include "runtime/engine/start.h"
+
+#include <string.h>
+
+// What a killed monitor has left there of the time it ran is not so any more.
+int start_read_networks(struct start *start, struct err *err) {
+    if (attachment_list_read(start->record.networks, &start->arena, &start->attachments, err) < 0) {
+        return err_in(err, "container %.12s", start->dir.id);
+    }
+    start->attachments.ports_count = 0;
+    start->networks = attachment_list_write(&start->attachments, false, &start->arena);
+    start->record.networks = start->networks;
+    return 0;
+}
+
+int start_take_networks(struct start *start, struct err *err) {
+    start->connections.home = &start->home;
+    start->connections.record = &start->record;
+    start->connections.request = start->request;
+    return connections_take(&start->connections, &start->attachments, err);
+}
+
+void start_note_networks(struct start *start) {
+    connections_describe(&start->connections, &start->attachments);
+    start->record.networks = attachment_list_write(&start->attachments, true, &start->connections.arena);
+}
+
+void start_describe_etc(struct start *start, struct buf *resolv, struct etc_request *ret) {
+    uint32_t base = start->record.first_id;
+    connections_write_resolv(&start->connections, resolv);
+    *ret = (struct etc_request){
+        .resolv = buf_string(resolv),
+        .hostname = engine_hostname(start->request, start->dir.id, &start->connections.arena),
+        .run = start->request,
+        .host_network = strcmp(start->request->network, "host") == 0,
+        .give = start->record.has_range,
+        .owner = base,
+        .group = base,
+    };
+    ret->address_count = connections_addresses(&start->connections, &ret->addresses);
+}
+
+// --- while it runs ---
+
+// What is going to be stands in the record first.
+static int write_down(struct start *start, const struct attachment_list *list, bool runs, struct err *err) {
+    start->attachments = *list;
+    start->networks = attachment_list_write(list, false, &start->arena);
+    start->record.networks = start->networks;
+    if (runs) {
+        connections_describe(&start->connections, &start->attachments);
+        start->record.networks = attachment_list_write(&start->attachments, true, &start->arena);
+    }
+    return record_write(&start->dir, &start->record, err);
+}
+
+static int join(struct start *start, const char *text, bool runs, struct err *err) {
+    const struct attachment_list before = start->attachments;
+    struct attachment_list after = before;
+    struct err undone;
+    if (network_change_join(&start->home, &start->arena, &after, text, err) < 0 || write_down(start, &after, runs, err) < 0) {
+        start->attachments = before;
+        return -1;
+    }
+    const struct attachment *added = &start->attachments.items[start->attachments.items_count - 1];
+    if (!runs || connections_add(&start->connections, added, err) == 0) {
+        return 0;
+    }
+    if (write_down(start, &before, runs, &undone) < 0) {
+        log_warn("%s", undone.text);
+    }
+    return -1;
+}
+
+static int leave(struct start *start, const char *text, bool runs, struct err *err) {
+    struct attachment_list after = start->attachments;
+    int64_t number;
+    if (network_change_leave(&start->home, &start->arena, &after, text, &number, err) < 0 ||
+        write_down(start, &after, runs, err) < 0) {
+        return -1;
+    }
+    return runs ? connections_remove(&start->connections, number, err) : 0;
+}
+
+int start_change_networks(void *context, bool leaves, const char *text, bool runs, struct err *err) {
+    struct start *start = context;
+    AUTO_BUF struct buf resolv_before = {0};
+    AUTO_BUF struct buf resolv_after = {0};
+    struct etc_request before, after;
+    if (!start->connections.has_namespace) {
+        return err_set(err, ERR_STATE, "it has no network of its own (--network %s), which is settled when a container is made",
+                       start->request->network);
+    }
+    start_describe_etc(start, &resolv_before, &before);
+    int result = leaves ? leave(start, text, runs, err) : join(start, text, runs, err);
+    if (result < 0 || !runs) {
+        return result;
+    }
+    start_describe_etc(start, &resolv_after, &after);
+    const struct attachment_list list = start->attachments;
+    return etc_update(start->home.live_fd, start->dir.id, &before, &after, err) < 0 ? -1 : write_down(start, &list, true, err);
+}
