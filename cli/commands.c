@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_inspect,
     &command_port,
     &command_top,
+    &command_events,
     &command_container,
     &command_healthcheck,
     &command_cp,

@@ -1,5 +1,6 @@
 #include "images/import.h"
 #include "cli/commands/all.h"
+#include "cli/commands/image_events.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
@@ -57,6 +58,7 @@ static int run(struct context *context, struct err *err) {
     if (import_image(store, &options, &context->arena, &id, err) < 0) {
         return -1;
     }
+    image_announce(context, "import", id, NULL);
     buf_add_format(&text, "%s\n", id);
     return output_write(&text, err);
 }

@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 #include "cli/commands/all.h"
 #include "cli/commands/container_prune.h"
+#include "cli/commands/image_events.h"
 #include "cli/commands/removal.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
@@ -65,6 +66,7 @@ static int prune_images(struct context *context, const struct catalog_prune *pru
     }
     int result = catalog_prune(store, prune, &removal, err);
     removal_add(buf, &removal);
+    image_announce_removal(context, &removal);
     unsigned partials = partial_sweep(store, 0, bytes);
     if (partials > 0) {
         buf_add_format(buf, "Deleted partial downloads: %u\n", partials);

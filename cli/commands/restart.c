@@ -21,7 +21,11 @@ static int act(const struct context *context, const struct engine *engine, const
     }
     const struct engine_stop stop = {.signal = signal, .has_timeout = request->timeout.set, .timeout_s = request->timeout.value};
     struct engine_end end;
-    return engine_stop(engine, name, &stop, err) < 0 ? -1 : engine_start(engine, name, &(struct engine_attach){0}, &end, err);
+    if (engine_stop(engine, name, &stop, err) < 0 || engine_start(engine, name, &(struct engine_attach){0}, &end, err) < 0) {
+        return -1;
+    }
+    engine_announce(engine, name, "restart");
+    return 0;
 }
 
 static int run(struct context *context, struct err *err) {

@@ -1,4 +1,5 @@
 #include "cli/commands/all.h"
+#include "cli/commands/image_events.h"
 #include "cli/commands/removal.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
@@ -28,6 +29,7 @@ static int remove_all(struct context *context, const struct store *store, struct
             result = -1;
         }
         removal_add(buf, &removal);
+        image_announce_removal(context, &removal);
         deleted_any = deleted_any || deleted.count > 0;
     }
     if (deleted_any) {

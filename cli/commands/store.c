@@ -1,5 +1,6 @@
 #include "cli/commands/store.h"
 
+#include "cli/commands/image_events.h"
 #include "cli/commands/load_view.h"
 #include "cli/context.h"
 #include "cli/output.h"
@@ -123,6 +124,13 @@ void store_raise_descriptor_limit(void) {
     }
 }
 
+static void announce(struct context *context, const struct store_load *load, const struct load_image *images, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const char *name = images[i].names_count > 0 ? image_ref_familiar(&context->arena, &images[i].names[0]) : NULL;
+        image_announce(context, load->registry ? "pull" : "load", load->registry && name ? name : images[i].id, name);
+    }
+}
+
 int store_load(struct context *context, const struct store_load *load, struct err *err) {
     AUTO_STORE struct store *store = NULL;
     AUTO_LOAD_VIEW struct load_view view = {0};
@@ -170,6 +178,7 @@ int store_load(struct context *context, const struct store_load *load, struct er
     if (load_images(store, &options, &context->arena, &images, &count, err) < 0) {
         return -1;
     }
+    announce(context, load, images, count);
     return load->no_words   ? 0
            : load->events   ? print_events(images, count, &context->arena)
            : load->registry ? print_pulled(&options, load->quiet, false, &context->arena, err)

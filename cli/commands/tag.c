@@ -1,4 +1,5 @@
 #include "cli/commands/all.h"
+#include "cli/commands/image_events.h"
 #include "cli/commands/store.h"
 #include "cli/context.h"
 #include "images/catalog.h"
@@ -16,7 +17,11 @@ static int run(struct context *context, struct err *err) {
     if (ref.digest) {
         return err_set(err, ERR_INPUT, "tag %s: a digest cannot be given, it is what the image has", context->operands[1]);
     }
-    return store_of(context, &store, NULL, err) < 0 || catalog_tag(store, context->operands[0], &ref, err) < 0 ? -1 : 0;
+    if (store_of(context, &store, NULL, err) < 0 || catalog_tag(store, context->operands[0], &ref, err) < 0) {
+        return -1;
+    }
+    image_announce(context, "tag", context->operands[0], image_ref_familiar(&context->arena, &ref));
+    return 0;
 }
 
 static const struct option_row options[] = {

@@ -61,6 +61,9 @@ struct engine_stop {
 // One that does not run is fine. Returns when it has ended.
 int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) MUST_CHECK;
 
+// Tells those who watch events that something has been done to a container ("restart").
+void engine_announce(const struct engine *engine, const char *name, const char *action);
+
 // Holds all its processes where they stand, or lets them go on.
 int engine_pause(const struct engine *engine, const char *name, bool paused, struct err *err) MUST_CHECK;
 

@@ -1,14 +1,17 @@
 // One more command in a container that runs, of the user's or one that checks its health. The low level's exec carries its own
 // descriptors; ours are the command's.
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
 #include "runtime/container/exec.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/start.h"
 #include "runtime/engine/stdio.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // The low level keeps no configuration of what was made without a document: capabilities, filter and all are found as at the start.
@@ -26,6 +29,23 @@ static int describe(struct start *start, const struct engine *engine, const char
         .pipes = {-1, -1, -1},
     };
     return 0;
+}
+
+// As docker has it: "exec_start: sh -c true".
+static void announce(const struct target *target, struct event_log *log, const struct engine_exec *exec, int status) {
+    const struct event_log_container what = {.record = &target->record, .labels = &target->request.labels};
+    AUTO_BUF struct buf action = {0};
+    char code[16];
+    if (status >= 0) {
+        snprintf(code, sizeof(code), "%d", status);
+        event_log_add_container(log, &target->home, &(struct event_log_container){what.record, what.labels, "exitCode", code}, "exec_die");
+        return;
+    }
+    buf_add_string(&action, "exec_start:");
+    for (size_t i = 0; i < exec->command_count && action.size < EVENT_MAX_LINE / 4; i++) {
+        buf_add_format(&action, " %.1024s", exec->command[i]);
+    }
+    event_log_add_container(log, &target->home, &what, buf_string(&action));
 }
 
 int engine_exec(const struct engine *engine, const char *name, const struct engine_exec *exec, int *ret_status, struct err *err) {
@@ -69,7 +89,12 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     options.detach = exec->detach;
     options.give_stdio = exec->tty ? NULL : stdio.theirs;
     memcpy(options.pipes, stdio.ours, sizeof(options.pipes));
+    AUTO_EVENT_LOG struct event_log log = EVENT_LOG_CLOSED;
+    announce(&target, &log, exec, -1);
     int result = container_exec(&options, ret_status, err);
+    if (result == 0 && !exec->detach) {
+        announce(&target, &log, exec, *ret_status);
+    }
     if (options.give_stdio && options.pipes[0] >= 0) {
         stdio.ours[0] = -1; // taken, and closed at the end of our input
     }

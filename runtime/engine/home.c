@@ -48,12 +48,13 @@ static int open_folder(int store_fd, const char *name, struct err *err) {
 }
 
 // Others may pass through: a container's processes, whose ids are nobody's, find the files there that are bound into it.
-static int open_live(struct home *home, const char *root, struct err *err) {
+// *ret_path is the caller's.
+static int open_live(const char *store, int store_fd, const char *root, char **ret_path, struct err *err) {
     struct stat status;
-    if (fstat(home->store_fd, &status) < 0) {
-        return err_sys(err, "look at the store %s", home->store);
+    if (fstat(store_fd, &status) < 0) {
+        return err_sys(err, "look at the store %s", store);
     }
-    const char *path = home->live_path =
+    const char *path = *ret_path =
         mem_format("%s/containers/%llx.%llx", root, (unsigned long long)status.st_dev, (unsigned long long)status.st_ino);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) {
@@ -65,6 +66,12 @@ static int open_live(struct home *home, const char *root, struct err *err) {
         fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     }
     return fd < 0 ? err_sys(err, "open the run-time directory %s", path) : fd;
+}
+
+int home_open_live(const struct engine *engine, struct err *err) {
+    AUTO_FREE char *path = NULL;
+    AUTO_FD int store_fd = open_store(engine->store, err);
+    return store_fd < 0 ? -1 : open_live(engine->store, store_fd, engine->root, &path, err);
 }
 
 int home_open(const struct engine *engine, struct home *ret_home, struct err *err) {
@@ -81,7 +88,7 @@ int home_open(const struct engine *engine, struct home *ret_home, struct err *er
     home->store_fd = open_store(home->store, err);
     if (home->store_fd < 0 || (home->containers_fd = open_folder(home->store_fd, "containers", err)) < 0 ||
         (home->names_fd = open_folder(home->store_fd, "names", err)) < 0 ||
-        (home->live_fd = open_live(home, engine->root, err)) < 0) {
+        (home->live_fd = open_live(home->store, home->store_fd, engine->root, &home->live_path, err)) < 0) {
         home_finish(home);
         return -1;
     }

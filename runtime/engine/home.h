@@ -36,6 +36,9 @@ struct home {
 
 // Makes the folders as needed. Rootless is when the effective user is not root.
 int home_open(const struct engine *engine, struct home *ret_home, struct err *err) MUST_CHECK;
+// The folder of run-time state alone, made as needed: for who has nothing else to do with containers.
+int home_open_live(const struct engine *engine, struct err *err) MUST_CHECK;
+
 void home_finish(struct home *home);
 #define AUTO_HOME AUTO(home_finish)
 

@@ -4,11 +4,13 @@
 #include "runtime/container/container.h"
 #include "runtime/engine/attach.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,6 +48,18 @@ int engine_attach(const struct engine *engine, const char *name, const struct en
     ret->goes_on = end.detached;
     ret->status = end.status;
     return 0;
+}
+
+// Tells what is done to it, and one thing more where `key` is not NULL.
+static void announce(const struct target *target, const char *action, const char *key, const char *value) {
+    const struct event_log_container what = {&target->record, &target->request.labels, key, value};
+    events_add_container(&target->home, &what, action);
+}
+
+static void announce_signal(const struct target *target, int signal) {
+    char number[16];
+    snprintf(number, sizeof(number), "%d", signal);
+    announce(target, "kill", "signal", number);
 }
 
 // --- stop ---
@@ -106,10 +120,25 @@ int engine_stop(const struct engine *engine, const char *name, const struct engi
         return -1;
     }
     int64_t timeout = timeout_ms(&target, stop);
+    bool runs = target_runs(&target);
+    if (runs) {
+        announce_signal(&target, own_signal(&target, stop));
+    }
     const struct control_message wish = {.kind = CONTROL_STOP, .value = timeout, .extra = stop->signal};
     int result = target_ask(&target, &wish, &answer, err);
     result = result <= 0 ? result : stop_alone(&target, timeout, own_signal(&target, stop), err);
+    if (result == 0 && runs) {
+        announce(&target, "stop", NULL, NULL);
+    }
     return result < 0 ? err_in(err, "stop %s", name) : 0;
+}
+
+void engine_announce(const struct engine *engine, const char *name, const char *action) {
+    AUTO_TARGET struct target target = TARGET_NONE;
+    struct err gone;
+    if (target_open(&target, engine, name, &gone) == 0) {
+        announce(&target, action, NULL, NULL);
+    }
 }
 
 int engine_pause(const struct engine *engine, const char *name, bool paused, struct err *err) {
@@ -123,6 +152,9 @@ int engine_pause(const struct engine *engine, const char *name, bool paused, str
     }
     int result =
         paused ? container_pause(target.home.oci_root, target.id, err) : container_resume(target.home.oci_root, target.id, err);
+    if (result == 0) {
+        announce(&target, verb, NULL, NULL);
+    }
     return result < 0 ? err_in(err, "%s %s", verb, name) : 0;
 }
 
@@ -131,6 +163,9 @@ int engine_kill(const struct engine *engine, const char *name, int signal, struc
     struct control_message answer;
     if (target_open(&target, engine, name, err) < 0) {
         return -1;
+    }
+    if (target_runs(&target)) {
+        announce_signal(&target, signal); // it comes before the end that it brings
     }
     int result = target_ask(&target, &(struct control_message){.kind = CONTROL_KILL, .value = signal}, &answer, err);
     if (result > 0 && !target_runs(&target)) {
@@ -206,6 +241,7 @@ int engine_rename(const struct engine *engine, const char *name, const char *new
     if (target_open(&target, engine, name, err) < 0) {
         return -1;
     }
+    const char *old_name = target.record.name;
     const struct control_message wish = {.kind = CONTROL_RENAME, .size = (uint32_t)strlen(new_name), .bytes = new_name};
     int result = target_ask(&target, &wish, &answer, err);
     if (result > 0) {
@@ -213,7 +249,12 @@ int engine_rename(const struct engine *engine, const char *name, const char *new
                      ? -1
                      : record_rename(&target.home, &dir, &target.record, new_name, err);
     }
-    return result < 0 ? err_in(err, "rename %s", name) : 0;
+    if (result < 0) {
+        return err_in(err, "rename %s", name);
+    }
+    target.record.name = new_name;
+    announce(&target, "rename", "oldName", old_name);
+    return 0;
 }
 
 int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {

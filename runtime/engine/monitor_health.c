@@ -2,11 +2,13 @@
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
 #include "runtime/container/supervise.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/health_file.h"
 #include "runtime/engine/monitor_state.h"
 #include "runtime/kernel/listening.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 static const char *id_of(const struct monitor *monitor) {
     return monitor->request->dir->id;
@@ -46,8 +48,18 @@ static void act(struct monitor *monitor, enum health_action action) {
     }
 }
 
+static void announce(const struct monitor *monitor) {
+    char action[64];
+    snprintf(action, sizeof(action), "health_status: %s", health_status_name(monitor->health.status));
+    events_add_container(monitor->request->home, &(struct event_log_container){.record = monitor->request->record}, action);
+}
+
 static void conclude(struct monitor *monitor, const struct health_probe_end *end) {
+    enum health_status before = monitor->health.status;
     enum health_action action = health_checked(&monitor->health, end->result, clock_now_ms());
+    if (monitor->health.status != before) {
+        announce(monitor);
+    }
     monitor_tell_checked(monitor, end->exit_code);
     act(monitor, action);
 }

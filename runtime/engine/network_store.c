@@ -7,6 +7,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
 #include "runtime/engine/links.h"
@@ -244,6 +245,18 @@ static int lock_unused(const struct home *home, const struct networks *networks,
     return 0;
 }
 
+void network_announce(const struct home *home, const struct network *network, const char *action) {
+    const struct text_pair attributes[] = {{"name", network->name}, {"type", network_driver_name(network->driver)}};
+    const struct event event = {
+        .type = EVENT_NETWORK,
+        .action = action,
+        .id = network->id,
+        .attributes = attributes,
+        .attributes_count = ARRAY_LEN(attributes),
+    };
+    events_add(home->live_fd, &event);
+}
+
 int network_remove(const struct home *home, const struct network *network, struct err *err) {
     AUTO_NETWORKS struct networks networks = {.fd = -1, .names_fd = -1};
     AUTO_FD int folder = -1;
@@ -257,5 +270,6 @@ int network_remove(const struct home *home, const struct network *network, struc
     if (unlinkat(networks.names_fd, network->name, 0) < 0) {
         return err_sys(err, "remove network %s", network->name);
     }
+    network_announce(home, network, "destroy");
     return tree_remove(networks.fd, network->id, err) < 0 ? err_in(err, "remove network %s", network->name) : 0;
 }

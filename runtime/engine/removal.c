@@ -3,6 +3,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/links.h"
@@ -57,6 +58,9 @@ int record_remove(const struct home *home, struct record_dir *dir, bool volumes,
     }
     if (home_remove_tree(home, home->containers_fd, dir->id, err) < 0) {
         return err_in(err, "remove container %.12s", dir->id);
+    }
+    if (has_record) {
+        events_add_container(home, &(struct event_log_container){.record = &record}, "destroy");
     }
     if (has_record) {
         live_remove(home, dir->id);

@@ -49,6 +49,7 @@ void start_finish(struct start *start) {
     image_close(start->image);
     fd_close(&start->image_lock);
     store_close(start->store);
+    event_log_finish(&start->events);
     record_dir_finish(&start->dir);
     home_finish(&start->home);
     arena_finish(&start->turn_arena);
@@ -102,6 +103,21 @@ static void set_ids(struct start *start) {
     const char *userns = start->request->userns;
     start->user_namespace = start->home.rootless || !((userns && strcmp(userns, "host") == 0) || start->request->privileged);
     start->range = (struct id_range){.inside = 0, .outside = start->record.first_id, .count = IDRANGE_SIZE};
+}
+
+// Tells what has become of the container, and one thing more where `name` is not NULL.
+static void announce(struct start *start, const char *action, const char *name, const char *value) {
+    const struct event_log_container what = {&start->record, &start->request->labels, name, value};
+    event_log_add_container(&start->events, &start->home, &what, action);
+}
+
+static void announce_end(struct start *start) {
+    char code[16];
+    snprintf(code, sizeof(code), "%d", start->record.exit_code);
+    if (start->record.out_of_memory) {
+        announce(start, "oom", NULL, NULL);
+    }
+    announce(start, "die", "exitCode", code);
 }
 
 // With the volumes that it names, so that nobody removes one between: see volume_store.h.
@@ -188,7 +204,11 @@ static int make_record(struct start *start, struct err *err) {
         record->has_range = true;
         set_ids(start);
     }
-    return write_record(start, err);
+    if (write_record(start, err) < 0) {
+        return -1;
+    }
+    announce(start, "create", NULL, NULL);
+    return 0;
 }
 
 static struct idmap uid_map(const struct start *start) {
@@ -309,6 +329,9 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {
     struct start *start = context;
     int result = make_container(start, stdio, ret, err);
+    if (result == 0) {
+        announce(start, "start", NULL, NULL);
+    }
     release(start);
     return result;
 }
@@ -330,6 +353,9 @@ void start_ended(void *context, bool for_good, bool has_run) {
         image_close(start->image);
         start->image = NULL;
         fd_close(&start->image_lock); // before anybody hears of the end
+    }
+    if (has_run) {
+        announce_end(start);
     }
     if (has_run ? for_good && start->record.remove : start->is_new) {
         remove_all(start, !has_run);

@@ -9,6 +9,7 @@
 #include "runtime/engine/config.h"
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/connections.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/health.h"
 #include "runtime/engine/etc.h"
 #include "runtime/engine/home.h"
@@ -48,6 +49,7 @@ struct start {
     struct attachment_list attachments;
     const char *networks; // the same as the record has it while the container does not run
     struct connections connections;
+    struct event_log events;
     int stop_signal;
     unsigned rows, columns; // of the terminal that it is shown on; 0: none
     // Of the start at hand, one of several where it is restarted.
@@ -59,7 +61,7 @@ struct start {
 
 #define START_NONE                                                                                                                 \
     {                                                                                                                              \
-        .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 },        \
+        .events = {.fd = -1, .trims = true}, .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 },        \
         .connections = CONNECTIONS_NONE,                                                                                           \
     }
 

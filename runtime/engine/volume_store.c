@@ -8,6 +8,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/volume.h"
@@ -215,6 +216,12 @@ static bool has_same_options(const struct stored_volume *a, const struct stored_
     return same;
 }
 
+static void announce(const struct home *home, const char *name, const char *action) {
+    static const struct text_pair attributes[] = {{"driver", "local"}};
+    const struct event event = {.type = EVENT_VOLUME, .action = action, .id = name, .attributes = attributes, .attributes_count = 1};
+    events_add(home->live_fd, &event);
+}
+
 static int add_wished(const struct home *home, struct arena *arena, const struct stored_volume *volume, struct err *err) {
     AUTO_FD int volumes_fd = volumes_open(home, err);
     struct stored_volume there;
@@ -227,7 +234,11 @@ static int add_wished(const struct home *home, struct arena *arena, const struct
             *err = missing;
             return -1;
         }
-        return volume_add(volumes_fd, volume, true, err);
+        if (volume_add(volumes_fd, volume, true, err) < 0) {
+            return -1;
+        }
+        announce(home, volume->name, "create");
+        return 0;
     }
     if (!has_same_options(volume, &there)) {
         return err_set(err, ERR_EXISTS,
@@ -290,5 +301,6 @@ int volume_remove(const struct home *home, const char *name, const char *except,
         return -1;
     }
     flock(volumes_fd, LOCK_UN);
+    announce(home, name, "destroy");
     return home_remove_tree(home, volumes_fd, gone, err) < 0 ? err_in(err, "remove volume %s", name) : 0;
 }
