@@ -71,12 +71,11 @@ struct log_file *log_file_open(int dir_fd, const struct log_options *options, co
                                struct err *err) {
     AUTO_LOG_FILE struct log_file *log = mem_alloc(sizeof(*log));
     AUTO_ARENA struct arena arena = {0};
-    *log = (struct log_file){.driver = options->driver,
-                             .chain = {.dir_fd = -1},
-                             .max_size_bytes = options->max_size_bytes,
-                             .max_files = options->max_files,
-                             .fd = -1,
-                             .journal = {.fd = -1}};
+    // One by one: its room for lines takes no memory as long as nothing is written to it, not even zeros.
+    log->driver = options->driver;
+    log->chain.dir_fd = log->fd = log->journal.fd = -1;
+    log->max_size_bytes = options->max_size_bytes;
+    log->max_files = options->max_files;
     const char *tag = log_options_tag(options, owner, &arena);
     AUTO_BUF struct buf attributes = {0};
     if (options->tag) {

@@ -504,14 +504,14 @@ const struct syscall_row syscall_rows[] = {
     {"waitpid", {-1, 7, -1, -1, -1, -1, 7, -1, -1}},
     {"write", {1, 4, 1, 64, 4, 64, 4, 4, 4}},
     {"writev", {20, 146, 516, 66, 146, 66, 146, 146, 146}},
-    {NULL, {0}},
+    {"", {0}},
 };
 // clang-format on
 
 void syscall_index_fill(struct syscall_index *index) {
     unsigned byte = 0;
     uint16_t row = 0;
-    for (; syscall_rows[row].name; row++) {
+    for (; *syscall_rows[row].name; row++) {
         while (byte <= (unsigned char)syscall_rows[row].name[0]) {
             index->starts[byte++] = row;
         }

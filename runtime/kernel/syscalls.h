@@ -20,8 +20,9 @@ enum syscall_architecture {
 // On i386, ppc64le and s390 calls of sockets and of System V's IPC are also parts of two others, told by the first argument.
 enum { SYSCALL_SOCKETCALL = 102, SYSCALL_IPC = 117, SYSCALL_IPC_PARTS = 100 };
 
+// Without pointers: what the loader need not adjust stays the file's, where each process that lives on would have a copy of its own.
 struct syscall_row {
-    const char *name;
+    char name[32];
     int32_t numbers[SYSCALL_ARCHITECTURE_COUNT]; // -1: there is none
     uint8_t part; // the first argument of socketcall(2) that means it, or SYSCALL_IPC_PARTS and that of ipc(2); 0: it is no part
 };
@@ -36,7 +37,7 @@ void syscall_index_fill(struct syscall_index *index);
 // NULL for a name that no architecture has.
 const struct syscall_row *syscall_find(const struct syscall_index *index, const char *name);
 
-// All rows, for tests; ends with a NULL name.
+// All rows, for tests; ends with an empty name.
 extern const struct syscall_row syscall_rows[];
 
 #endif

@@ -351,7 +351,7 @@ static enum syscall_architecture column_of(uint32_t architecture) {
 
 static void note_new(struct comparison *comparison) {
     memset(comparison->is_new, 0, sizeof(comparison->is_new));
-    for (const struct syscall_row *row = syscall_rows; row->name; row++) {
+    for (const struct syscall_row *row = syscall_rows; *row->name; row++) {
         int32_t number = row->numbers[column_of(comparison->architecture)];
         if (number >= 0 && number < 1023 && seccomp_syscall_resolve_name(row->name) == __NR_SCMP_ERROR) {
             comparison->is_new[number] = true;
@@ -421,7 +421,7 @@ CASE(the_table_of_names_is_the_same) {
     int newer = 0;
     syscall_index_fill(&index);
     CHECK(!syscall_find(&index, "nosuch") && !syscall_find(&index, "") && !syscall_find(&index, "zzz") && !syscall_find(&index, "\xff"));
-    for (const struct syscall_row *row = syscall_rows; row->name; row++) {
+    for (const struct syscall_row *row = syscall_rows; *row->name; row++) {
         CHECK(syscall_find(&index, row->name) == row);
         newer += seccomp_syscall_resolve_name(row->name) == __NR_SCMP_ERROR;
         for (size_t i = 0; i < ARRAY_LEN(all) && seccomp_syscall_resolve_name(row->name) != __NR_SCMP_ERROR; i++) {
