@@ -1,18 +1,20 @@
 // interleave [OPTION...] CONTENDER...: times programs against each other in one interleaved run, and prints one table.
 //
-//   CONTENDER      NAME | COMMAND | BEFORE | PIDS, the last two optional. COMMAND is split at blanks and executed without a shell,
-//                  % in it stands for the number of the run; BEFORE is a shell line that runs before it, unmeasured; PIDS are
-//                  servers that do part of its work: the CPU time they use meanwhile is added, and their peak memory counted.
+//   CONTENDER      NAME | COMMAND | BEFORE | PIDS | NETWORK, the last three optional. COMMAND is split at blanks and executed without a
+//                  shell, % in it stands for the number of the run; BEFORE is a shell line that runs before it, unmeasured; PIDS are
+//                  servers that do part of its work: the CPU time they use meanwhile is added, and their peak memory counted;
+//                  NETWORK is the file of a network namespace, in which COMMAND and BEFORE are run.
 //   --runs N       measured rounds (50)                --warmups N   rounds before, thrown away (3)
 //   --ours NAME    the contender that the others are compared with; --floor NAME: likewise
 //   --title TEXT   stands above the table              --json FILE   also write all figures there
+//   --settle MS    how long what a run leaves behind is waited for (3000): 0 where it shall live on
 //
 // Each round runs every contender once, in an order drawn anew: what one leaves behind for the kernel to clear up does not always
 // slow the same neighbour. Figures of separate runs cannot be compared: the machine has changed in between.
 //
 // time    from before the spawn to the exit of COMMAND (CLOCK_MONOTONIC).
 // CPU     user and system time of COMMAND and all that it started, also what it left behind: we adopt orphans and wait for them
-//         (up to SETTLE_MS, outside the measured time).
+//         (up to --settle, outside the measured time).
 // peak    the resident set of the largest single process among those. The kernel counts ours until COMMAND is executed, so this
 //         program is linked statically, to be smaller than anything that it measures.
 //
@@ -20,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -39,7 +42,6 @@ enum {
     CONTENDERS_MAX = 16,
     ARGUMENTS_MAX = 62,
     SERVERS_MAX = 4,
-    SETTLE_MS = 3000,
     RUN_TIMEOUT_MS = 300 * 1000,
 };
 
@@ -53,6 +55,7 @@ struct contender {
     char *arguments[ARGUMENTS_MAX + 1];
     pid_t servers[SERVERS_MAX];
     size_t n_servers;
+    int network_fd; // -1: ours
     struct sample *samples;
     bool skipped;
 };
@@ -60,11 +63,12 @@ struct contender {
 static struct {
     struct contender contenders[CONTENDERS_MAX];
     size_t n_contenders;
-    size_t runs, warmups;
+    size_t runs, warmups, settle_ms;
     const char *ours, *floor, *title, *json;
+    int home_fd;   // our own network namespace
     int stderr_fd; // what the contender at hand says; a memfd, emptied before each run
     unsigned run_number;
-} bench = {.runs = 50, .warmups = 3, .title = "bench"};
+} bench = {.runs = 50, .warmups = 3, .settle_ms = 3000, .home_fd = -1, .title = "bench"};
 
 extern char **environ;
 
@@ -101,8 +105,8 @@ static void parse_contender(char *text) {
         die("too many contenders:", text);
     }
     struct contender *contender = &bench.contenders[bench.n_contenders++];
-    char *command = NULL, *pids = NULL;
-    char **fields[] = {&contender->name, &command, &contender->before, &pids};
+    char *command = NULL, *pids = NULL, *network = NULL;
+    char **fields[] = {&contender->name, &command, &contender->before, &pids, &network};
     char *rest = text;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]) && rest; i++) {
         *fields[i] = trim(strsep(&rest, "|"));
@@ -122,6 +126,10 @@ static void parse_contender(char *text) {
          word = strtok_r(NULL, " ", &save)) {
         contender->servers[contender->n_servers++] = (pid_t)atoi(word);
     }
+    contender->network_fd = network && *network ? open(network, O_RDONLY | O_CLOEXEC) : -1;
+    if (network && *network && contender->network_fd < 0) {
+        die("cannot open network namespace", network);
+    }
 }
 
 static void parse_arguments(char **argv) {
@@ -132,6 +140,7 @@ static void parse_arguments(char **argv) {
     } options[] = {
         {"--runs", &bench.runs, NULL},   {"--warmups", &bench.warmups, NULL}, {"--ours", NULL, &bench.ours},
         {"--floor", NULL, &bench.floor}, {"--title", NULL, &bench.title},     {"--json", NULL, &bench.json},
+        {"--settle", &bench.settle_ms, NULL},
     };
     for (argv++; *argv; argv++) {
         if (strncmp(*argv, "--", 2) != 0) {
@@ -216,7 +225,7 @@ static void count_usage(struct sample *sample, const struct rusage *usage) {
 }
 
 static void adopt_orphans(struct sample *sample) {
-    for (int waited_ms = 0; waited_ms < SETTLE_MS;) {
+    for (size_t waited_ms = 0; waited_ms < bench.settle_ms;) {
         struct rusage usage;
         pid_t pid = wait4(-1, NULL, WNOHANG, &usage);
         if (pid < 0) {
@@ -275,7 +284,13 @@ static int spawn_and_wait(char **arguments, posix_spawn_file_actions_t *actions,
     return status;
 }
 
-static bool run_once(const struct contender *contender, struct sample *ret_sample) {
+static void enter(int network_fd) {
+    if (network_fd >= 0 && setns(network_fd, CLONE_NEWNET) < 0) {
+        die("cannot enter", "a network namespace");
+    }
+}
+
+static bool run_within(const struct contender *contender, struct sample *ret_sample) {
     char *arguments[ARGUMENTS_MAX + 1], text[8192];
     struct sample sample = {0}, ignored = {0};
     bench.run_number++;
@@ -303,6 +318,13 @@ static bool run_once(const struct contender *contender, struct sample *ret_sampl
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
     }
     return status == 0;
+}
+
+static bool run_once(const struct contender *contender, struct sample *ret_sample) {
+    enter(contender->network_fd);
+    bool result = run_within(contender, ret_sample);
+    enter(contender->network_fd >= 0 ? bench.home_fd : -1);
+    return result;
 }
 
 // The first line that the last run wrote, or our own remark on it.
@@ -451,8 +473,9 @@ int main(int argc, char **argv) {
     errno = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     parse_arguments(argv);
+    bench.home_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     bench.stderr_fd = memfd_create("stderr", MFD_CLOEXEC);
-    if (bench.stderr_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
+    if (bench.home_fd < 0 || bench.stderr_fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
         die("cannot begin", bench.title);
     }
     if (!run_all()) {

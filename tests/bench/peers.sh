@@ -6,10 +6,16 @@
 dockerd_pid=''
 bench_cgroup=coffer-bench-$$
 
-start_dockerd() { # FOLDER
+# Without a network; or with its bridge and its rules, in the network namespace of a process.
+start_dockerd() { # FOLDER [PID]
+    local network=(--iptables=false --ip6tables=false --bridge=none) within=()
+    if [ "${2:-}" ]; then
+        network=(--ip6tables=false --bip 10.253.0.1/24)
+        within=(nsenter --net="/proc/$2/ns/net")
+    fi
     mkdir -p "$1"
-    setpriv --pdeathsig TERM dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" -H "unix://$1/socket" \
-        --iptables=false --ip6tables=false --bridge=none --cgroup-parent="/$bench_cgroup" > "$1/log" 2>&1 &
+    setpriv --pdeathsig TERM "${within[@]}" dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/pid" \
+        -H "unix://$1/socket" "${network[@]}" --cgroup-parent="/$bench_cgroup" > "$1/log" 2>&1 &
     dockerd_pid=$!
     docker=(docker -H "unix://$1/socket")
     local i
@@ -25,6 +31,35 @@ start_dockerd() { # FOLDER
     echo "docker: left out: dockerd did not start: $(tail -n 1 "$1/log")"
     stop_dockerd
     docker=(false)
+}
+
+# A host of its own for each that shall have one: a network namespace, kept by a process whose number is in $host_NAME; it ends with us.
+hosts=()
+make_host() { # NAME
+    local pid
+    setpriv --pdeathsig KILL unshare -n sleep infinity &
+    pid=$!
+    hosts+=("$pid")
+    while [ "$(readlink "/proc/$pid/ns/net")" = "$(readlink /proc/self/ns/net)" ]; do
+        kill -0 "$pid" || return
+        sleep 0.01
+    done
+    on_host "$pid" sh -c 'ip link set lo up && echo 1 > /proc/sys/net/ipv4/ip_forward'
+    declare -g "host_$1=$pid"
+}
+
+on_host() { # PID COMMAND...
+    local pid=$1
+    shift
+    nsenter --net="/proc/$pid/ns/net" "$@"
+}
+
+stop_hosts() {
+    if [ "${#hosts[@]}" -gt 0 ]; then
+        kill "${hosts[@]}" 2> /dev/null || true
+        wait "${hosts[@]}" 2> /dev/null || true
+        hosts=()
+    fi
 }
 
 stop_dockerd() {
@@ -75,6 +110,7 @@ clean_up() {
         clean_more
     fi
     stop_dockerd
+    stop_hosts
     remove_cgroups
     remove_podman "$folder/podman"
     rm -rf --one-file-system "$folder"
