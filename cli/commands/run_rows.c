@@ -49,8 +49,8 @@ const struct option_row run_limit_rows[] = {
 
 const struct option_row run_security_rows[] = {
     OPTION_GROUP("Security"),
-    OPTION_STRING("pid", 0, "MODE", struct run_request, pid, "host: see the host's processes [default private]"),
-    OPTION_STRING("ipc", 0, "MODE", struct run_request, ipc, "host: share System V IPC and /dev/shm [default private]"),
+    OPTION_STRING("pid", 0, "MODE", struct run_request, pid, "container:NAME or host: see its processes [default private]"),
+    OPTION_STRING("ipc", 0, "MODE", struct run_request, ipc, "container:NAME or host: share its System V IPC and /dev/shm; shareable: let others; none: no /dev/shm [default private]"),
     OPTION_STRING("uts", 0, "MODE", struct run_request, uts, "host: share the host name [default private]"),
     OPTION_STRING("cgroupns", 0, "MODE", struct run_request, cgroupns, "host: see the host's control groups [default private]"),
     OPTION_LIST("cap-add", 0, "CAPABILITY", struct run_request, cap_add, "Give a capability, or ALL"),
@@ -58,7 +58,7 @@ const struct option_row run_security_rows[] = {
     OPTION_LIST("security-opt", 0, "OPTION", struct run_request, security,
                 "no-new-privileges, seccomp=FILE, apparmor=PROFILE, mask=PATHS, unmask=PATHS, systempaths=unconfined"),
     OPTION_STRING("userns", 0, "MODE", struct run_request, userns,
-                  "auto: user ids of the container's own [default]; host: those of the host"),
+                  "auto: user ids of the container's own [default]; container:NAME: those of another; host: those of the host"),
     OPTION_FLAG("privileged", 0, struct run_request, privileged,
                 "Give all capabilities and hide nothing: no protection is left"),
     {0},

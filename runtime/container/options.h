@@ -23,6 +23,13 @@ struct container_layers {
     bool is_volatile;
 };
 
+// What is to be mounted at one of config->mounts in place of its source: a tree that the caller has opened (open_tree(2)), where
+// no path leads.
+struct container_tree {
+    const char *destination; // as the mount has it
+    int fd;                  // borrowed
+};
+
 struct container_options {
     const char *root; // run-time root
     const char *id;
@@ -33,6 +40,8 @@ struct container_options {
     size_t config_size;
 
     const struct container_layers *layers; // NULL: config->root.path, relative to the bundle
+    const struct container_tree *trees;
+    size_t tree_count;
     const char *user;                      // NULL: config->process.user; else "name[:group]", looked up inside
     const struct strv *group_names;        // additional groups, looked up inside; NULL: none
     bool make_cwd;

@@ -224,7 +224,7 @@ static void plan_root(const struct container_options *options, struct container_
         init->root_kind = plan->opens_trees && (other_user || plan->joins_mounts) ? PLAN_ROOT_TREE : PLAN_ROOT_PATH;
     } else if (plan->privileged) {
         init->root_kind = PLAN_ROOT_TREE;
-        plan->needs_userns = plan->namespaces & CLONE_NEWUSER;
+        plan->needs_userns = (plan->namespaces & CLONE_NEWUSER) || plan->join_user;
     } else {
         init->root_kind = PLAN_ROOT_OVERLAY;
         init->overlay_base = layers->base;

@@ -33,6 +33,8 @@ struct plan_tree {
     size_t index;
     const char *source;
     const char *below; // source, that is meant; NULL: itself
+    bool is_given;     // by the caller, as container_options have it
+    int given_fd;
     bool recursive;
     bool nofollow;
     bool idmap;        // through the container's user namespace, or the maps below

@@ -147,6 +147,15 @@ static int check_bind(const struct wish *wish, const struct container_plan *plan
     return 0;
 }
 
+static const struct container_tree *given_tree(const struct container_options *options, const struct oci_mount *from) {
+    for (size_t i = 0; i < options->tree_count; i++) {
+        if (strcmp(options->trees[i].destination, from->destination) == 0) {
+            return &options->trees[i];
+        }
+    }
+    return NULL;
+}
+
 static int plan_bind(const struct container_options *options, const struct wish *wish, struct container_plan *plan, struct err *err) {
     const struct oci_mount *from = wish->from;
     const struct mount_options *read = &wish->options;
@@ -164,7 +173,8 @@ static int plan_bind(const struct container_options *options, const struct wish 
         holds_cgroups(mount->source)) {
         mount->tree_attr_set |= MOUNT_ATTR_RDONLY;
     }
-    if (!plan->opens_trees || (!has_other_user(plan) && !idmap && !plan->running && !plan->joins_mounts)) {
+    const struct container_tree *given = given_tree(options, from);
+    if (!given && (!plan->opens_trees || (!has_other_user(plan) && !idmap && !plan->running && !plan->joins_mounts))) {
         return 0; // init can open it as well as we can
     }
     mount->kind = PLAN_MOUNT_TREE;
@@ -173,6 +183,8 @@ static int plan_bind(const struct container_options *options, const struct wish 
         .index = plan->init.mount_count - 1,
         .source = mount->source,
         .below = mount->below,
+        .is_given = given != NULL,
+        .given_fd = given ? given->fd : -1,
         .recursive = read->recursive_bind,
         .nofollow = read->nofollow_source || read->copy_symlink,
         .idmap = idmap,

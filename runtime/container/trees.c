@@ -32,14 +32,21 @@ static int map_ids(const struct plan_tree *tree, int fd, int userns_fd, struct e
     return -1;
 }
 
-static int open_tree(const struct plan_tree *tree, int userns_fd, struct err *err) {
+static int open_source(const struct plan_tree *tree) {
+    if (tree->is_given) {
+        return fcntl(tree->given_fd, F_DUPFD_CLOEXEC, 0);
+    }
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (tree->recursive ? AT_RECURSIVE : 0) |
                      (tree->nofollow ? AT_SYMLINK_NOFOLLOW : 0);
     AUTO_FD int root = tree->below ? open(tree->source, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     AUTO_FD int below = root < 0 ? -1 : root_try_open(root, tree->below, O_PATH);
-    AUTO_FD int opened = !tree->below ? sys_open_tree(AT_FDCWD, tree->source, flags)
-                         : below < 0  ? -1
-                                      : sys_open_tree(below, "", flags | AT_EMPTY_PATH);
+    return !tree->below ? sys_open_tree(AT_FDCWD, tree->source, flags)
+           : below < 0  ? -1
+                        : sys_open_tree(below, "", flags | AT_EMPTY_PATH);
+}
+
+static int open_tree(const struct plan_tree *tree, int userns_fd, struct err *err) {
+    AUTO_FD int opened = open_source(tree);
     if (opened < 0) {
         return err_sys(err, "open %s%s%s", tree->source, tree->below ? "/" : "", tree->below ? tree->below : "");
     }

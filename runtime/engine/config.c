@@ -3,6 +3,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/joined.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/policy.h"
 #include "runtime/engine/request.h"
@@ -146,9 +147,9 @@ static void add_system_mounts(struct making *making) {
     // Group 5, tty, is in the map of every namespace but one with a single id.
     MOUNT("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
           request->single_id ? NULL : "gid=5");
-    if (is_host(run->ipc)) {
+    if (is_host(run->ipc) || joined_container(run->ipc)) {
         MOUNT("/dev/shm", "bind", "/dev/shm", "bind", "nosuid", "noexec", "nodev", "rprivate");
-    } else {
+    } else if (!run->ipc || strcmp(run->ipc, "none") != 0) {
         MOUNT("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777",
               arena_format(making->arena, "size=%lld", (long long)shm));
     }
@@ -226,28 +227,37 @@ static struct oci_id_mapping *copy_map(struct arena *arena, const struct idmap *
     return mappings;
 }
 
+static const char *namespace_path(struct making *making, int fd) {
+    return fd < 0 ? NULL : arena_format(making->arena, "/proc/self/fd/%d", fd);
+}
+
 static void merge_namespaces(struct making *making) {
     const struct config_request *request = making->request;
+    const struct joined *joined = request->joined;
     struct oci_linux *os = &making->config->os;
     const struct {
         uint32_t type;
         bool wanted;
+        int joined;
     } types[] = {
-        {CLONE_NEWPID, !is_host(request->run->pid)},
-        {CLONE_NEWNS, true},
-        {CLONE_NEWIPC, !is_host(request->run->ipc)},
-        {CLONE_NEWUTS, !is_host(request->run->uts)},
-        {CLONE_NEWCGROUP, !is_host(request->run->cgroupns)},
-        {CLONE_NEWNET, strcmp(request->run->network, "host") != 0},
-        {CLONE_NEWUSER, request->user_namespace},
+        {CLONE_NEWPID, !is_host(request->run->pid), joined->pid},
+        {CLONE_NEWNS, true, -1},
+        {CLONE_NEWIPC, !is_host(request->run->ipc), joined->ipc},
+        {CLONE_NEWUTS, !is_host(request->run->uts), -1},
+        {CLONE_NEWCGROUP, !is_host(request->run->cgroupns), -1},
+        {CLONE_NEWNET, strcmp(request->run->network, "host") != 0, -1},
+        {CLONE_NEWUSER, request->user_namespace, joined->user},
     };
     os->namespaces = arena_array(making->arena, ARRAY_LEN(types), sizeof(*os->namespaces));
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         if (types[i].wanted) {
-            os->namespaces[os->namespaces_count++] = (struct oci_namespace){.type = types[i].type};
+            os->namespaces[os->namespaces_count++] = (struct oci_namespace){
+                .type = types[i].type,
+                .path = namespace_path(making, types[i].joined),
+            };
         }
     }
-    if (request->user_namespace) {
+    if (request->user_namespace && joined->user < 0) {
         os->uid_mappings = copy_map(making->arena, &request->uids, &os->uid_mappings_count);
         os->gid_mappings = copy_map(making->arena, &request->gids, &os->gid_mappings_count);
     }

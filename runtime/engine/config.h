@@ -11,6 +11,7 @@
 struct arena;
 struct err;
 struct image_settings;
+struct joined;
 struct mount_list;
 struct oci_config;
 struct run_request;
@@ -26,6 +27,7 @@ struct config_request {
     unsigned rows, columns; // of its terminal from the beginning; 0: not known
     bool rootless;
     bool single_id;
+    const struct joined *joined; // namespaces of other containers, in place of new ones
     bool runs; // nothing of the host is looked at again: it may be gone, and the container has it
 };
 

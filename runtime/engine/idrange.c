@@ -1,7 +1,9 @@
 #include "runtime/engine/idrange.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/links.h"
 
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,18 +104,94 @@ int idrange_take(int store_fd, const char *container, uint32_t *ret_first, struc
                    "\"coffer:FIRST:COUNT\" in /etc/subuid", (unsigned long long)slots);
 }
 
+// --- shared ones ---
+
+// "ids/shared/FIRST.ID", a link as the others are. The folder is there only while there is one.
+static int open_shared(int ids_fd, bool make) {
+    if (make && mkdirat(ids_fd, "shared", 0700) < 0 && errno != EEXIST) {
+        return -1;
+    }
+    return openat(ids_fd, "shared", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int idrange_share(int store_fd, const char *container, uint32_t first, struct err *err) {
+    char number[16], name[NAME_MAX], owner[RECORD_ID_SIZE];
+    AUTO_FD int ids = open_ids(store_fd, err);
+    if (ids < 0) {
+        return -1;
+    }
+    snprintf(number, sizeof(number), "%u", first);
+    snprintf(name, sizeof(name), "%u.%s", first, container);
+    if (flock(ids, LOCK_EX) < 0) {
+        return err_sys(err, "lock the store's directory of id ranges");
+    }
+    if (!links_read(ids, number, owner)) {
+        return err_set(err, ERR_STATE, "the container whose user ids are to be shared has just been removed");
+    }
+    AUTO_FD int shared = open_shared(ids, true);
+    return shared < 0 || links_make(shared, name, container) < 0 ? err_sys(err, "share a range of user ids") : 0;
+}
+
+// Another container that has the range, too.
+static bool find_sharer(int shared_fd, const char *number, char ret_id[RECORD_ID_SIZE]) {
+    size_t length = strlen(number);
+    AUTO_DIR DIR *stream = dir_stream(shared_fd);
+    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
+        if (strncmp(entry->d_name, number, length) == 0 && entry->d_name[length] == '.' && links_read(shared_fd, entry->d_name, ret_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whoever leaves a shared range last gives it back: before, it goes to the next one, whole, by a rename. The lock is held.
+static void leave(int ids_fd, int shared_fd, const char *number, const char *container) {
+    char owner[RECORD_ID_SIZE], next[RECORD_ID_SIZE], name[2 * NAME_MAX];
+    snprintf(name, sizeof(name), "%s.%s", number, container);
+    unlinkat(shared_fd, name, 0);
+    if (!links_read(ids_fd, number, owner) || strcmp(owner, container) != 0) {
+        return;
+    }
+    if (!find_sharer(shared_fd, number, next)) {
+        unlinkat(ids_fd, number, 0);
+        return;
+    }
+    snprintf(name, sizeof(name), "%s.%s", number, next);
+    if (renameat(shared_fd, name, ids_fd, number) < 0) {
+        log_warn("hand the user ids from %s on to container %.12s: %s", number, next, strerror(errno));
+    }
+}
+
 void idrange_release(int store_fd, const char *container, uint32_t first) {
     AUTO_FD int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     char name[16];
     snprintf(name, sizeof(name), "%u", first);
-    if (ids >= 0) {
-        links_release(ids, name, container);
+    if (ids < 0 || flock(ids, LOCK_EX) < 0) {
+        return;
     }
+    AUTO_FD int shared = open_shared(ids, false);
+    if (shared < 0) {
+        links_release(ids, name, container);
+        return;
+    }
+    leave(ids, shared, name, container);
+    unlinkat(ids, "shared", AT_REMOVEDIR); // where it is empty
 }
 
 void idrange_release_all(int store_fd, const char *container) {
     AUTO_FD int ids = openat(store_fd, "ids", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (ids >= 0) {
-        links_remove(ids, container);
+    if (ids < 0 || flock(ids, LOCK_EX) < 0) {
+        return;
     }
+    AUTO_FD int shared = open_shared(ids, false);
+    if (shared < 0) {
+        links_remove(ids, container);
+        return;
+    }
+    links_remove(shared, container);
+    AUTO_DIR DIR *stream = dir_stream(ids);
+    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
+        leave(ids, shared, entry->d_name, container);
+    }
+    unlinkat(ids, "shared", AT_REMOVEDIR);
 }

@@ -257,7 +257,8 @@ int engine_rename(const struct engine *engine, const char *name, const char *new
     return 0;
 }
 
-int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {
+// 1: it was started by another command just when it had ended.
+static int remove_once(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     struct control_message answer;
@@ -273,7 +274,17 @@ int engine_remove(const struct engine *engine, const char *name, bool force, boo
         return err_in(err, "remove %s", name);
     }
     if (control_lock(&target.home, target.id, &dir, err) < 0) {
-        return err->errnum == ENOENT ? 0 : err_in(err, "remove %s", name);
+        return err->errnum == ENOENT ? 0 : force && err->kind == ERR_STATE ? 1 : err_in(err, "remove %s", name);
     }
     return record_remove(&target.home, &dir, volumes, err);
+}
+
+int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {
+    enum { MAX_ATTEMPTS = 16 };
+    int result = 1;
+    for (int i = 0; i < MAX_ATTEMPTS && result > 0; i++) {
+        *err = (struct err){0};
+        result = remove_once(engine, name, force, volumes, err);
+    }
+    return result > 0 ? err_in(err, "remove %s", name) : result;
 }

@@ -6,11 +6,13 @@
 #include "runtime/engine/config.h"
 #include "runtime/engine/devices.h"
 #include "runtime/engine/disks.h"
+#include "runtime/engine/joined.h"
 #include "runtime/engine/request.h"
 #include "runtime/kernel/names.h"
 #include "specs/oci_config.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,9 +170,12 @@ static int merge_sysctls(const struct run_request *run, struct arena *arena, str
         for (size_t n = 0; n < os->namespaces_count; n++) {
             own = own || (namespace && os->namespaces[n].type == namespace);
         }
-        if (!own) {
+        bool others = namespace == CLONE_NEWIPC && joined_container(run->ipc);
+        if (!own || others) {
             return err_set(err, ERR_INPUT, "--sysctl %s: that is %s, and would change it for all", text,
-                           namespace ? "shared with the host here" : "a setting of the host");
+                           others      ? "shared with another container here"
+                           : namespace ? "shared with the host here"
+                                       : "a setting of the host");
         }
         os->sysctl[os->sysctl_count++] = (struct text_pair){.name = path, .value = equals + 1};
     }

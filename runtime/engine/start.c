@@ -42,12 +42,14 @@ static void release(struct start *start) {
     start->image = NULL;
     store_close(start->store);
     start->store = NULL;
+    joined_finish(&start->joined);
     arena_finish(&start->turn_arena);
 }
 
 void start_finish(struct start *start) {
     image_close(start->image);
     fd_close(&start->image_lock);
+    joined_finish(&start->joined);
     store_close(start->store);
     event_log_finish(&start->events);
     record_dir_finish(&start->dir);
@@ -169,9 +171,36 @@ static int take_volumes(struct start *start, struct err *err) {
     return fill_volumes(start, err);
 }
 
+// Of its own, or that of the container whose namespaces it joins.
+static int take_range(struct start *start, bool shares, uint32_t shared_first, struct err *err) {
+    struct record *record = &start->record;
+    if (shares) {
+        record->first_id = shared_first;
+        record->has_range = true;
+        return idrange_share(start->home.store_fd, start->dir.id, shared_first, err);
+    }
+    if (!start->user_namespace || start->home.rootless) {
+        return 0;
+    }
+    record->has_range = true;
+    return idrange_take(start->home.store_fd, start->dir.id, &record->first_id, err);
+}
+
+// What is recorded is the request with what names in it stand for now.
+static int complete_request(struct start *start, bool *ret_shares, uint32_t *ret_first, struct err *err) {
+    start->stored = *start->request;
+    start->request = &start->stored;
+    return joined_settle(&start->home, &start->stored, &start->arena, ret_shares, ret_first, err);
+}
+
 // The record is written when all it names has been taken, and before anything runs.
 static int make_record(struct start *start, struct err *err) {
     const char *name;
+    bool shares;
+    uint32_t shared_first = 0;
+    if (complete_request(start, &shares, &shared_first, err) < 0) {
+        return -1;
+    }
     set_ids(start);
     if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
         read_health_check(start, err) < 0 ||
@@ -180,10 +209,9 @@ static int make_record(struct start *start, struct err *err) {
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
     }
-    struct record *record = &start->record;
     start->networks = attachment_list_write(&start->attachments, false, &start->arena);
     int64_t now_ns = timestamp_now();
-    *record = (struct record){
+    start->record = (struct record){
         .name = name,
         .networks = start->networks,
         .image = start->request->image,
@@ -195,15 +223,11 @@ static int make_record(struct start *start, struct err *err) {
         .created_ns = now_ns % 1000000000,
         .remove = start->request->remove,
     };
-    snprintf(record->id, sizeof(record->id), "%s", start->dir.id);
-    set_ids(start);
-    if (start->user_namespace && !start->home.rootless) {
-        if (idrange_take(start->home.store_fd, start->dir.id, &record->first_id, err) < 0) {
-            return -1;
-        }
-        record->has_range = true;
-        set_ids(start);
+    snprintf(start->record.id, sizeof(start->record.id), "%s", start->dir.id);
+    if (take_range(start, shares, shared_first, err) < 0) {
+        return -1;
     }
+    set_ids(start);
     if (write_record(start, err) < 0) {
         return -1;
     }
@@ -265,6 +289,7 @@ static int make_config(struct start *start, struct oci_config **ret, struct err 
         .rootless = start->home.rootless,
         .single_id = start->home.rootless && start->home.own.single_id,
         .runs = start->runs,
+        .joined = &start->joined,
     };
     return engine_config(&start->config_request, &start->turn_arena, ret, err);
 }
@@ -292,7 +317,8 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     }
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     struct oci_config *config;
-    if (start_take_networks(start, err) < 0 || make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+    if (start_take_networks(start, err) < 0 || joined_open(&start->home, start->request, &start->joined, err) < 0 ||
+        make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
     start->layers = (struct container_layers){
@@ -304,12 +330,15 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         .directory = start->config_request.etc,
         .is_volatile = start->request->remove,
     };
+    start->shm = (struct container_tree){.destination = "/dev/shm", .fd = start->joined.shm};
     start->options = (struct container_options){
         .root = start->engine->oci_root,
         .id = start->dir.id,
         .bundle = folder,
         .config = config,
         .layers = &start->layers,
+        .trees = &start->shm,
+        .tree_count = start->joined.shm >= 0 ? 1 : 0,
         .user = start->record.user,
         .group_names = &start->request->group_add,
         .make_cwd = true,

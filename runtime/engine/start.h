@@ -13,6 +13,7 @@
 #include "runtime/engine/health.h"
 #include "runtime/engine/etc.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/joined.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
@@ -31,7 +32,7 @@ struct supervised;
 struct start {
     const struct engine *engine;
     const struct run_request *request;
-    struct run_request stored; // what `request` is, where it was read
+    struct run_request stored; // what `request` is, where it was read or completed
     struct arena arena;
     struct home home;
     struct store *store;
@@ -50,19 +51,21 @@ struct start {
     const char *networks; // the same as the record has it while the container does not run
     struct connections connections;
     struct event_log events;
+    struct joined joined;
     int stop_signal;
     unsigned rows, columns; // of the terminal that it is shown on; 0: none
     // Of the start at hand, one of several where it is restarted.
     struct arena turn_arena;
     struct config_request config_request;
     struct container_layers layers;
+    struct container_tree shm;
     struct container_options options;
 };
 
 #define START_NONE                                                                                                                 \
     {                                                                                                                              \
-        .events = {.fd = -1, .trims = true}, .image_lock = -1, .dir = {.fd = -1}, .home = {.store_fd = -1, .containers_fd = -1, .names_fd = -1, .live_fd = -1 },        \
-        .connections = CONNECTIONS_NONE,                                                                                           \
+        .events = {.fd = -1, .trims = true}, .image_lock = -1, .dir = {.fd = -1}, .home = HOME_CLOSED,                             \
+        .connections = CONNECTIONS_NONE, .joined = JOINED_NONE                                                                     \
     }
 
 void start_finish(struct start *start);

@@ -2,34 +2,7 @@
 # One more command in a container that runs.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox python3
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
-
-until_true() {
-    for _ in $(seq 200); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
-}
+load engine
 
 @test "exec: input, output, exit codes" {
     coffer run -d --name box tiny sleep 100 > /dev/null

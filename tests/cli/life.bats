@@ -2,66 +2,12 @@
 # Containers that live on: started, stopped, looked into, attached to, restarted, and what becomes of them when their monitor is killed.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox python3
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true # the first one makes the folders
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
-
-fails() { # TEXT COMMAND...
-    local expected=$1
-    shift
-    run "$@"
-    if [ "$status" -ne 125 ] || [ "$output" != "coffer: $expected" ]; then
-        echo "exit code $status, output: $output"
-        return 1
-    fi
-}
-
-state() {
-    coffer ps -a --format '{{.Names}} {{.State}}' | sed -n "s/^$1 //p"
-}
-
-# until COMMAND...: tries for ten seconds.
-until_true() {
-    for _ in $(seq 200); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
-}
-
-is_state() {
-    [ "$(state "$1")" = "$2" ]
-}
-
-is_gone() {
-    [ -z "$(state "$1")" ]
-}
+load engine
 
 log_count() { # NAME PATTERN, and what test(1) says of the number of lines
     local name=$1 pattern=$2
     shift 2
     test "$(coffer logs "$name" 2>&1 | grep -c -- "$pattern")" "$@"
-}
-
-logs_have() {
-    coffer logs "$1" 2>&1 | grep -q -- "$2"
 }
 
 # A shell that says what signals come, and that it is ready.

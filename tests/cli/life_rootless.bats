@@ -101,3 +101,12 @@ logs_have() {
     wait "$pid" || true
     until_true is_state other ""
 }
+
+@test "rootless: another one's processes and memory" {
+    mine run -d --name one --ipc shareable tiny sh -c 'echo word > /dev/shm/word; exec sleep 1001' > /dev/null
+    until_true mine exec one test -s /dev/shm/word
+    [[ $(mine run --rm --pid container:one tiny ps) == *'sleep 1001'* ]]
+    [ "$(mine run --rm --ipc container:one tiny cat /dev/shm/word)" = word ]
+    mine run --rm --pid container:one --ipc container:one tiny kill 1
+    mine rm -f one
+}

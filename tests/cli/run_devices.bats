@@ -2,38 +2,7 @@
 # Devices of the host in a container: which it sees, and which it may use.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
-
-tiny() {
-    coffer run --rm "$@"
-}
-
-refused() { # TEXT FLAGS...
-    run coffer create "${@:2}" tiny
-    if [ "$status" -ne 125 ] || [ "$output" != "coffer: create tiny: $1" ]; then
-        echo "exit code $status, output: $output"
-        return 1
-    fi
-    [ -z "$(coffer ps -aq)" ]
-}
+load engine
 
 # A device that no container has of itself, and whose opening does nothing.
 some_device() {

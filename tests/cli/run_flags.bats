@@ -2,50 +2,7 @@
 # Flags of run and create: what each of them does.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
-
-tiny() {
-    coffer run --rm "$@"
-}
-
-refused() { # TEXT FLAGS...
-    run coffer create "${@:2}" tiny
-    if [ "$status" -ne 125 ] || [ "$output" != "coffer: create tiny: $1" ]; then
-        echo "exit code $status, output: $output"
-        return 1
-    fi
-    [ -z "$(coffer ps -aq)" ]
-}
-
-# A file of the container's control group, by its name of version 1 or of version 2; it runs as box.
-group_file() { # V1-CONTROLLER/FILE V2-FILE
-    local pid relative
-    pid=$(pgrep -P "$(monitors)")
-    relative=$(awk -F: -v controller="${1%%/*}" '$2 ~ "(^|,)" controller "(,|$)" { print $3 }' "/proc/$pid/cgroup")
-    if [ -n "$relative" ]; then
-        cat "/sys/fs/cgroup/${1%%/*}$relative/${1##*/}"
-    else
-        cat "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$pid/cgroup")/$2"
-    fi
-}
+load engine
 
 @test "labels, of flags and of files" {
     printf '# nothing\nthree=3\nfour\none=0\n' > "$BATS_TEST_TMPDIR/labels"
@@ -192,34 +149,6 @@ disk() {
     coffer rm -f box
     [ -z "$(find /sys/fs/cgroup -path "*/coffer-test-$$/coffer-*" -type d)" ]
     find /sys/fs/cgroup -name "coffer-test-$$" -type d -exec rmdir {} +
-}
-
-@test "--pid, --ipc, --uts: the host's, for who is root there" {
-    [ "$(tiny --userns host --pid host tiny readlink /proc/self/ns/pid)" = "$(readlink /proc/self/ns/pid)" ]
-    [ "$(tiny --userns host --ipc host tiny readlink /proc/self/ns/ipc)" = "$(readlink /proc/self/ns/ipc)" ]
-    [ "$(tiny --uts host tiny sh -c 'readlink /proc/self/ns/uts; hostname')" = "$(readlink /proc/self/ns/uts)"$'\n'"$(hostname)" ]
-    [ "$(tiny --pid private tiny sh -c 'echo $$')" = 1 ]
-    coffer run -d --name box --userns host --pid host tiny sh -c 'sleep 100 & sleep 101' > /dev/null
-    coffer stop -t 0 box
-    [ -z "$(pgrep -x sleep -f 'sleep 10[01]' || true)" ] # all of them
-    coffer rm box
-    refused '--pid host: not with user ids of its own; add --userns host' --pid host
-    refused '--ipc host: not with user ids of its own; add --userns host' --ipc host
-    refused '--pid container:box: this version has private and host' --pid container:box
-    refused '--ipc shareable: this version has private and host' --ipc shareable
-    refused '--uts: expected private or host, found "none of it"' --uts 'none of it'
-    refused '--hostname and --uts host exclude each other' --uts host --hostname me
-}
-
-@test "--cgroupns, --domainname" {
-    [ "$(tiny --cgroupns host tiny readlink /proc/self/ns/cgroup)" = "$(readlink /proc/self/ns/cgroup)" ]
-    [ "$(tiny --cgroupns private tiny cat /proc/self/cgroup | grep -c coffer-)" = 0 ]
-    [ "$(tiny --cgroupns host tiny cat /proc/self/cgroup | grep -c coffer-)" != 0 ]
-    [ "$(tiny --hostname me --domainname of.test tiny cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname)" = $'me\nof.test' ]
-    refused '--cgroupns: expected private or host, found "none of it"' --cgroupns 'none of it'
-    refused '--domainname and --uts host exclude each other' --uts host --domainname here
-    refused '--userns: expected host or auto, found "mine"' --userns mine
-    refused '--userns keep-id: an image'"'"'s files cannot be shown to other ids without root; leave it out: what the container'"'"'s root writes to volumes is yours' --userns keep-id
 }
 
 @test "--security-opt: what is hidden" {
