@@ -124,6 +124,7 @@ static const struct command *const network_commands[] = {
     &command_network_inspect,
     &command_network_connect,
     &command_network_disconnect,
+    &command_network_reload,
     &command_network_rm,
     &command_network_prune,
     NULL,

@@ -62,6 +62,7 @@ extern const struct command command_network_disconnect;
 extern const struct command command_network_inspect;
 extern const struct command command_network_ls;
 extern const struct command command_network_prune;
+extern const struct command command_network_reload;
 extern const struct command command_network_rm;
 extern const struct command command_ps;
 extern const struct command command_rm;

@@ -5,6 +5,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
@@ -300,6 +301,30 @@ int connections_remove(struct connections *connections, int64_t number, struct e
     }
     forget(connections, index);
     return follow(connections, &before, err);
+}
+
+// An interface that was taken away is made anew: its other end went with it.
+static int restore_one(const struct connections *connections, struct connection *connection, struct err *err) {
+    char bridge[IF_NAMESIZE], name[IF_NAMESIZE];
+    bool there = true;
+    if (raise_one(connections, connection, err) < 0) {
+        return -1;
+    }
+    if (connection->network.driver == NETWORK_BRIDGE &&
+        endpoint_rejoin(attachment_host_name(connection->container, connection->wish->number, name),
+                        network_bridge_name(&connection->network, bridge), &there, err) < 0) {
+        return -1;
+    }
+    return there ? 0 : make_one(connections, connection, err);
+}
+
+int connections_restore(struct connections *connections, struct err *err) {
+    for (size_t i = 0; i < connections->count; i++) {
+        if (restore_one(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return publication_publish(&connections->publication, err);
 }
 
 // --- telling ---

@@ -55,6 +55,9 @@ int connections_add(struct connections *connections, const struct attachment *wi
 // One less, by its number. None of that number is fine.
 int connections_remove(struct connections *connections, int64_t number, struct err *err) MUST_CHECK;
 
+// What was taken away of it behind its back is there again: bridges, interfaces, names, ports.
+int connections_restore(struct connections *connections, struct err *err) MUST_CHECK;
+
 // Fills in what is there of each: the list is that of the wishes. What it points to then lives until they are released.
 void connections_describe(struct connections *connections, struct attachment_list *list);
 

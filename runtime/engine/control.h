@@ -31,6 +31,7 @@ enum control_kind {
     CONTROL_LOOK,   // answered by DONE when the container runs, is about to, or waits to be restarted
     CONTROL_RENAME, // bytes: the new name
     CONTROL_CONNECT, CONTROL_DISCONNECT, // bytes: of a network, see network_change.h
+    CONTROL_RELOAD, // what of its networks was taken away comes back
     // from the monitor
     CONTROL_STARTED, // value: its process
     CONTROL_OUTPUT,  // value: 1 or 2; bytes

@@ -105,6 +105,9 @@ int engine_network_connect(const struct engine *engine, const char *name, const 
 int engine_network_disconnect(const struct engine *engine, const char *name, const char *network, bool force,
                               struct err *err) MUST_CHECK;
 
+// What others have taken of its networks' parts in the kernel comes back. It runs.
+int engine_network_reload(const struct engine *engine, const char *name, struct err *err) MUST_CHECK;
+
 // Removes a container by name or id, with the volumes of its own when told; with force one that runs is killed first.
 int engine_remove(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) MUST_CHECK;
 

@@ -36,9 +36,9 @@ struct monitor_container {
     void (*ended)(void *context, bool for_good, bool has_run);
     // One more command in it, with these descriptors, which are taken: a child of the calling process, which ends with it.
     int (*exec)(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err);
-    // Puts it on a network, or takes it off one, as network_change.h has the words; writes that down. runs: it does not just wait to be
-    // restarted.
-    int (*change_networks)(void *context, bool leaves, const char *text, bool runs, struct err *err);
+    // CONTROL_CONNECT, CONTROL_DISCONNECT: puts it on a network, or takes it off one, as network_change.h has the words, and writes
+    // that down. CONTROL_RELOAD. runs: it does not just wait to be restarted.
+    int (*change_networks)(void *context, uint32_t kind, const char *text, bool runs, struct err *err);
     void *context;
 };
 

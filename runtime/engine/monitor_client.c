@@ -235,8 +235,7 @@ static void take_networks(struct monitor *monitor, struct monitor_client *client
     const struct monitor_container *container = &monitor->request->container;
     struct err err = {0};
     AUTO_FREE char *text = mem_format("%.*s", (int)message->size, (const char *)message->bytes);
-    bool leaves = message->kind == CONTROL_DISCONNECT;
-    int result = container->change_networks(container->context, leaves, text, monitor->container, &err);
+    int result = container->change_networks(container->context, message->kind, text, monitor->container, &err);
     answer(monitor, client, result, &err);
 }
 
@@ -281,6 +280,7 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         break;
     case CONTROL_CONNECT:
     case CONTROL_DISCONNECT:
+    case CONTROL_RELOAD:
         take_networks(monitor, client, message);
         break;
     default:

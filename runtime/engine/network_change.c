@@ -2,6 +2,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/network.h"
 #include "runtime/engine/target.h"
@@ -119,6 +120,49 @@ static int change(struct target *target, enum control_kind kind, const char *tex
     }
     int result = target_ask(target, &wish, &answer, err);
     return result > 0 ? change_record(target, &wish, text, err) : result;
+}
+
+// What of one without a monitor was lost is there again when all are healed.
+static int reload(struct target *target, struct err *err) {
+    struct control_message answer;
+    int result = request_has_own_network(&target->request)
+                     ? target_ask(target, &(struct control_message){.kind = CONTROL_RELOAD}, &answer, err)
+                     : 0;
+    return result < 0 ? -1 : 0;
+}
+
+int engine_network_reload(const struct engine *engine, const char *name, struct err *err) {
+    AUTO_TARGET struct target target = TARGET_NONE;
+    if (target_open(&target, engine, name, err) < 0) {
+        return -1;
+    }
+    if (!target_runs(&target)) {
+        return target_not_running(&target, "reload the networks of", name, err);
+    }
+    return reload(&target, err) < 0 ? err_in(err, "reload the networks of %s", name) : 0;
+}
+
+// One by one, without a look at all of them for each.
+int network_reload_running(const struct home *home, struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    const char **ids;
+    int result = 0;
+    if (record_list(home, &arena, &ids, err) < 0) {
+        return -1;
+    }
+    for (; *ids; ids++) {
+        char room[CONTROL_MAX_BYTES];
+        struct control_message answer;
+        struct err none;
+        AUTO_FD int monitor = control_connect(home, *ids, &none);
+        bool asked = monitor >= 0 && control_send(monitor, &(struct control_message){.kind = CONTROL_RELOAD}) == 0 &&
+                     control_receive(monitor, room, &answer) > 0;
+        if (asked && answer.kind == CONTROL_FAILED && answer.size == sizeof(*err)) {
+            memcpy(err, answer.bytes, sizeof(*err));
+            result = err_in(err, "reload the networks of %.12s", *ids);
+        }
+    }
+    return result;
 }
 
 int engine_network_connect(const struct engine *engine, const char *name, const struct attachment *attachment, struct err *err) {

@@ -24,4 +24,8 @@ int network_change_join(const struct home *home, struct arena *arena, struct att
 int network_change_leave(const struct home *home, struct arena *arena, struct attachment_list *list, const char *network,
                          int64_t *ret_number, struct err *err) MUST_CHECK;
 
+// Asks the monitors of all containers that run to bring back what was taken away of their networks; the last error is told when all
+// have been asked.
+int network_reload_running(const struct home *home, struct err *err) MUST_CHECK;
+
 #endif

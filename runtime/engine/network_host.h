@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 struct err;
-struct home;
 
 enum { NETWORK_FAMILIES = 2 };
 
@@ -17,8 +16,17 @@ enum { NETWORK_FAMILIES = 2 };
 size_t network_planes(const struct network *network, struct subnet subnets[NETWORK_FAMILIES],
                       struct link_address gateways[NETWORK_FAMILIES]);
 
+// What was found wanting when a network was made: what else was there is gone, too.
+struct network_losses {
+    bool firewall; // the whole table: all networks and ports have to be told again
+    bool bridge;   // who was in it is in none now
+};
+
 // Sees to it that all of a bridge network is there. ports: some are, or will be, published in it. Where this host cannot have
-// networks, ERR_UNSUPPORTED says what goes without.
-int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) MUST_CHECK;
+// networks, ERR_UNSUPPORTED says what goes without. See network_heal.h.
+int network_make(const struct network *network, bool ports, struct network_losses *ret_losses, struct err *err) MUST_CHECK;
+
+// Takes it away, when nobody is on it any more. A bridge that was there before stays.
+int network_lower(const struct network *network, struct err *err) MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/network_host.h"
 #include "runtime/engine/links.h"
 #include "runtime/kernel/tree.h"
 
@@ -266,6 +267,10 @@ int network_remove(const struct home *home, const struct network *network, struc
     if (networks_open(home, &networks, err) < 0 || networks_lock(&networks, err) < 0 ||
         lock_unused(home, &networks, network, &folder, err) < 0) {
         return -1;
+    }
+    // The kernel's part first: who is killed here leaves a network that is made again when it is needed.
+    if (!home->rootless && network->driver == NETWORK_BRIDGE && network_lower(network, err) < 0) {
+        return err_in(err, "remove network %s", network->name);
     }
     if (unlinkat(networks.names_fd, network->name, 0) < 0) {
         return err_sys(err, "remove network %s", network->name);

@@ -49,6 +49,15 @@ static bool take_ports(const char *text, uint16_t *ret_first, uint16_t *ret_last
     return at && *at == '\0' && *ret_last >= *ret_first;
 }
 
+uint8_t publish_protocol_number(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        if (strcmp(name, protocols[i].name) == 0) {
+            return protocols[i].number;
+        }
+    }
+    return 0;
+}
+
 // Cuts the protocol off.
 static bool take_protocol(char *text, uint8_t *ret) {
     char *slash = strrchr(text, '/');
@@ -57,13 +66,8 @@ static bool take_protocol(char *text, uint8_t *ret) {
         return true;
     }
     *slash = '\0';
-    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
-        if (strcmp(slash + 1, protocols[i].name) == 0) {
-            *ret = protocols[i].number;
-            return true;
-        }
-    }
-    return false;
+    *ret = publish_protocol_number(slash + 1);
+    return *ret != 0;
 }
 
 static int take_address(char *text, struct address *ret, struct err *err) {

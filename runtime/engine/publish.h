@@ -23,7 +23,8 @@ struct publish {
 
 int publish_parse(const char *text, struct publish *ret, struct err *err) MUST_CHECK;
 
-// "tcp", "udp", "sctp".
+// "tcp", "udp", "sctp"; 0: none of these.
+uint8_t publish_protocol_number(const char *name);
 const char *publish_protocol_name(uint8_t protocol);
 
 #endif

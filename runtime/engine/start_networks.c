@@ -2,6 +2,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/control.h"
 #include "runtime/engine/network_change.h"
 #include "runtime/engine/start.h"
 
@@ -87,7 +88,7 @@ static int leave(struct start *start, const char *text, bool runs, struct err *e
     return runs ? connections_remove(&start->connections, number, err) : 0;
 }
 
-int start_change_networks(void *context, bool leaves, const char *text, bool runs, struct err *err) {
+int start_change_networks(void *context, uint32_t kind, const char *text, bool runs, struct err *err) {
     struct start *start = context;
     AUTO_BUF struct buf resolv_before = {0};
     AUTO_BUF struct buf resolv_after = {0};
@@ -96,8 +97,11 @@ int start_change_networks(void *context, bool leaves, const char *text, bool run
         return err_set(err, ERR_STATE, "it has no network of its own (--network %s), which is settled when a container is made",
                        start->request->network);
     }
+    if (kind == CONTROL_RELOAD) {
+        return runs ? connections_restore(&start->connections, err) : 0;
+    }
     start_describe_etc(start, &resolv_before, &before);
-    int result = leaves ? leave(start, text, runs, err) : join(start, text, runs, err);
+    int result = kind == CONTROL_DISCONNECT ? leave(start, text, runs, err) : join(start, text, runs, err);
     if (result < 0 || !runs) {
         return result;
     }

@@ -10,7 +10,7 @@
 #include <linux/if_link.h>
 #include <string.h>
 
-enum { CREATE = 1, QUIET, UP, LOCAL, ADDRESS }; // the requests' numbers
+enum { CREATE = 1, NOTE, QUIET, UP, LOCAL, ADDRESS }; // the requests' numbers
 
 // The gateway's hardware address goes with its address.
 static void choose_mac(const struct bridge_request *request, uint8_t ret_mac[MAC_SIZE]) {
@@ -86,7 +86,7 @@ static int find_bridge(int fd, const char *name, int *ret_index, struct err *err
     return 0;
 }
 
-int bridge_ensure(const struct bridge_request *request, int *ret_index, struct err *err) {
+int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *ret_made, struct err *err) {
     _Alignas(struct nlmsghdr) char room[1024];
     AUTO_BUF struct buf batch = BUF_IN(room);
     AUTO_FD int fd = -1;
@@ -96,7 +96,11 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
         find_bridge(fd, request->name, &index, err) < 0) {
         return -1;
     }
+    bool made = index == 0;
     add_create(&batch, request);
+    if (made && request->note) {
+        link_add_note(&batch, NOTE, request->name, request->note, false);
+    }
     link_add_quiet(&batch, QUIET, request->name, true);
     if (send_batch(fd, request, &batch, QUIET, err) < 0 || (index == 0 && find_bridge(fd, request->name, &index, err) < 0) ||
         sysctl_ignore_advertisements(request->name, err) < 0) {
@@ -115,6 +119,9 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, struct e
         return -1;
     }
     *ret_index = index;
+    if (ret_made) {
+        *ret_made = made;
+    }
     return 0;
 }
 
@@ -123,7 +130,11 @@ int bridge_find(const char *name, int *ret_index, struct err *err) {
     return fd < 0 ? -1 : find_bridge(fd, name, ret_index, err);
 }
 
-int bridge_remove(const char *name, struct err *err) {
+int bridge_remove(const char *name, const char *note, struct err *err) {
+    char there[LINK_NOTE_SIZE];
     AUTO_FD int fd = netlink_open(err);
-    return fd < 0 ? -1 : link_remove(fd, name, "bridge", err);
+    if (fd < 0 || (note && link_read_note(fd, name, there, err) < 0)) {
+        return -1;
+    }
+    return note && strcmp(note, there) != 0 ? 0 : link_remove(fd, name, "bridge", err);
 }

@@ -19,16 +19,17 @@ struct bridge_request {
     const struct link_address *addresses; // the host's own on it: the containers' gateways
     size_t address_count;
     uint32_t mtu; // bytes; 0: the kernel's, 1500
+    const char *note; // on one that is made now, for who removes it; NULL: none
 };
 
 // Makes it and what is missing of it, and returns its number. Something else of that name is an error, nothing of it is changed
-// then.
-int bridge_ensure(const struct bridge_request *request, int *ret_index, struct err *err) MUST_CHECK;
+// then. *ret_made, where wanted: it was not there.
+int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *ret_made, struct err *err) MUST_CHECK;
 
 // Its number, 0 when there is none.
 int bridge_find(const char *name, int *ret_index, struct err *err) MUST_CHECK;
 
-// That there is none is no error; what is no bridge stays.
-int bridge_remove(const char *name, struct err *err) MUST_CHECK;
+// That there is none is no error; what is no bridge stays, and one without this note, where it is not NULL.
+int bridge_remove(const char *name, const char *note, struct err *err) MUST_CHECK;
 
 #endif

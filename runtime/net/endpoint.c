@@ -56,10 +56,10 @@ static void add_pair(struct buf *batch, const struct endpoint_request *request, 
 
 // What comes from the container may go back to it: where bridged packets meet the packet filter (br_netfilter), that turns what a
 // container sends to its own published port back within the bridge, which would keep it from the port that it came by.
-static void add_port_mode(struct buf *batch, const struct endpoint_request *request) {
+static void add_port_mode(struct buf *batch, const char *host_name) {
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     netlink_begin(batch, RTM_NEWLINK, 0, PORT_MODE, &link, sizeof(link));
-    netlink_add_string(batch, IFLA_IFNAME, request->host_name);
+    netlink_add_string(batch, IFLA_IFNAME, host_name);
     size_t info = netlink_nest(batch, IFLA_LINKINFO);
     netlink_add_string(batch, IFLA_INFO_SLAVE_KIND, "bridge");
     size_t data = netlink_nest(batch, IFLA_INFO_SLAVE_DATA);
@@ -131,7 +131,7 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
         add_macvlan(&batch, request, mac, parent, netns_fd);
     } else {
         add_pair(&batch, request, mac, parent, netns_fd);
-        add_port_mode(&batch, request);
+        add_port_mode(&batch, request->host_name);
         link_add_quiet(&batch, HOST_QUIET, request->host_name, false); // a bridge's port needs no address
         link_add_up(&batch, HOST_UP, 0, request->host_name, true);
     }
@@ -365,4 +365,32 @@ int endpoint_remove_within(int netns_fd, int index, struct err *err) {
     }
     bool gone = failure.errnum == 0 || failure.errnum == ENODEV;
     return gone ? 0 : err_num(err, failure.errnum, "remove the container's network interface %d", index);
+}
+
+int endpoint_rejoin(const char *host_name, const char *bridge, bool *ret_there, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[512];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int fd = netlink_open(err);
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    struct netlink_failure failure = {0};
+    int parent = 0, index = 0;
+    if (fd < 0 || link_find(fd, bridge, NULL, &parent, NULL, err) < 0 || link_find(fd, host_name, NULL, &index, NULL, err) < 0) {
+        return -1;
+    }
+    *ret_there = index != 0;
+    if (index == 0 || parent == 0) {
+        return 0;
+    }
+    netlink_begin(&batch, RTM_NEWLINK, 0, CREATE, &link, sizeof(link));
+    netlink_add_string(&batch, IFLA_IFNAME, host_name);
+    netlink_add_u32(&batch, IFLA_MASTER, (uint32_t)parent);
+    add_port_mode(&batch, host_name);
+    link_add_up(&batch, HOST_UP, 0, host_name, true);
+    if (netlink_exchange(fd, &batch, HOST_UP, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    *ret_there = failure.errnum != ENODEV;
+    return failure.errnum && failure.errnum != ENODEV
+               ? err_num(err, failure.errnum, "put network interface \"%s\" into bridge \"%s\"", host_name, bridge)
+               : 0;
 }

@@ -59,6 +59,9 @@ int endpoint_loopback(int netns_fd, struct err *err) MUST_CHECK;
 // The default routes of a namespace lead by this interface from now on, those of the gateways' families.
 int endpoint_route(int netns_fd, int index, const struct address *gateways, size_t count, struct err *err) MUST_CHECK;
 
+// Puts the host's end into a bridge that was made anew. *ret_there: there is such an end.
+int endpoint_rejoin(const char *host_name, const char *bridge, bool *ret_there, struct err *err) MUST_CHECK;
+
 // Removes an interface by its number in the container. There may be none.
 int endpoint_remove_within(int netns_fd, int index, struct err *err) MUST_CHECK;
 

@@ -74,6 +74,7 @@ struct find {
     int index;
     char *kind; // this and the next: NULL when not asked for
     uint8_t *mac;
+    char *note;
 };
 
 static int take_link(void *context, const struct nlmsghdr *message, struct err *err) {
@@ -93,26 +94,40 @@ static int take_link(void *context, const struct nlmsghdr *message, struct err *
     if (find->mac && mac) {
         memcpy(find->mac, mac, MAC_SIZE);
     }
+    const char *note = find->note ? netlink_find_string(attributes, IFLA_IFALIAS) : NULL;
+    if (note) {
+        snprintf(find->note, LINK_NOTE_SIZE, "%s", note);
+    }
     return 0;
 }
 
-int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE], struct err *err) {
+static int look(int fd, const char *name, struct find *find, struct err *err) {
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     netlink_begin(&batch, RTM_GETLINK, NLM_F_ACK, 1, &link, sizeof(link));
     netlink_add_string(&batch, IFLA_IFNAME, name);
     netlink_add_u32(&batch, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    struct find find = {.kind = ret_kind, .mac = ret_mac};
     struct netlink_failure failure = {0};
-    if (netlink_exchange(fd, &batch, 1, take_link, &find, &failure, err) < 0) {
+    if (netlink_exchange(fd, &batch, 1, take_link, find, &failure, err) < 0) {
         return -1;
     }
-    if (failure.errnum && failure.errnum != ENODEV) {
-        return err_num(err, failure.errnum, "look for network interface \"%s\"", name);
+    return failure.errnum && failure.errnum != ENODEV ? err_num(err, failure.errnum, "look for network interface \"%s\"", name) : 0;
+}
+
+int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE], struct err *err) {
+    struct find find = {.kind = ret_kind, .mac = ret_mac};
+    if (look(fd, name, &find, err) < 0) {
+        return -1;
     }
     *ret_index = find.index;
     return 0;
+}
+
+int link_read_note(int fd, const char *name, char ret_note[LINK_NOTE_SIZE], struct err *err) {
+    struct find find = {.note = ret_note};
+    ret_note[0] = '\0';
+    return look(fd, name, &find, err);
 }
 
 int link_remove(int fd, const char *name, const char *kind, struct err *err) {
@@ -169,6 +184,13 @@ void link_add_up(struct buf *batch, uint32_t number, int index, const char *name
     if (index == 0) {
         netlink_add_string(batch, IFLA_IFNAME, name);
     }
+}
+
+void link_add_note(struct buf *batch, uint32_t number, const char *name, const char *note, bool last) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, ack(last), number, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, name);
+    netlink_add_string(batch, IFLA_IFALIAS, note);
 }
 
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last) {

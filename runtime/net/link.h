@@ -41,12 +41,17 @@ enum { LINK_KIND_SIZE = 16 };
 int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE],
               struct err *err) MUST_CHECK;
 
+// What its maker has noted on it (IFLA_IFALIAS); "" where there is nothing, or no interface.
+enum { LINK_NOTE_SIZE = 128 };
+int link_read_note(int fd, const char *name, char ret_note[LINK_NOTE_SIZE], struct err *err) MUST_CHECK;
+
 // Removes an interface of that name and kind, and waits until it is gone, 30 ms. That there is none is no error.
 int link_remove(int fd, const char *name, const char *kind, struct err *err) MUST_CHECK;
 
 // Requests, added to a batch. `last` asks for the answer that ends the batch.
 void link_add_address(struct buf *batch, uint32_t number, int index, const struct link_address *address, bool last);
 void link_add_up(struct buf *batch, uint32_t number, int index, const char *name, bool last); // by its name where index is 0
+void link_add_note(struct buf *batch, uint32_t number, const char *name, const char *note, bool last);
 // No IPv6 address but those that are given: none of the kernel's own making, none that an advertised router names. For an interface
 // that is not up yet.
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);

@@ -35,8 +35,8 @@ CASE(a_bridge_is_made_once) {
     AUTO_FD int ipv6 = lab_serve(-1, SOCK_STREAM, "fd91::1", 1);
     CHECK(ipv4 >= 0 && ipv6 >= 0);
     struct err err = {0};
-    CHECK_INT(bridge_remove("cf-once", &err), 0);
-    CHECK_INT(bridge_remove("cf-once", &err), 0);
+    CHECK_INT(bridge_remove("cf-once", NULL, &err), 0);
+    CHECK_INT(bridge_remove("cf-once", NULL, &err), 0);
     CHECK_INT(look("cf-once", kind, mac), 0);
 }
 
@@ -46,16 +46,16 @@ CASE(what_is_no_bridge_stays) {
     }
     struct err err = {0};
     int index;
-    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "lo"}, &index, &err), -1);
+    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "lo"}, &index, NULL, &err), -1);
     CHECK_STR(err.text, "network interface \"lo\" is there and no bridge; give the network another name");
-    CHECK_INT(bridge_remove("lo", &err), -1);
+    CHECK_INT(bridge_remove("lo", NULL, &err), -1);
     CHECK_STR(err.text, "network interface \"lo\" is no bridge: it is somebody else's, and stays");
     CHECK_INT(endpoint_remove("lo", &err), -1);
     CHECK_STR(err.text, "network interface \"lo\" is no veth: it is somebody else's, and stays");
-    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "a name/too"}, &index, &err), -1);
+    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "a name/too"}, &index, NULL, &err), -1);
     CHECK_STR(err.text, "network interface \"a name/too\": expected a name of 1 to 15 characters, without spaces, \"/\", \":\" and \"%\", "
                         "and not \"all\" or \"default\"");
-    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "all"}, &index, &err), -1);
+    CHECK_INT(bridge_ensure(&(struct bridge_request){.name = "all"}, &index, NULL, &err), -1);
 }
 
 CASE(two_on_one_bridge_talk) {
@@ -189,8 +189,8 @@ CASE(small_packets_are_fine_but_for_ipv6) {
     struct endpoint_request request = {.parent = "cf-small", .host_name = "cfsmall", .name = "eth0", .addresses = addresses,
                                        .address_count = 1, .gateways = &gateway.address, .gateway_count = 1, .mtu = 1000};
     AUTO_FD int netns = netns_create(false, &err);
-    CHECK_INT(bridge_ensure(&bridge, &index, &err), 0);
-    CHECK_INT(bridge_ensure(&bridge, &index, &err), 0);
+    CHECK_INT(bridge_ensure(&bridge, &index, NULL, &err), 0);
+    CHECK_INT(bridge_ensure(&bridge, &index, NULL, &err), 0);
     CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), 0);
     AUTO_FD int server = lab_serve(netns, SOCK_STREAM, "10.97.0.2", 80);
     CHECK(lab_stream(-1, "10.97.0.2", 80, server, seen));

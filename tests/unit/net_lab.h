@@ -68,7 +68,7 @@ static inline int lab_bridge(const char *name, const char *ipv4, const char *ipv
     if (ipv6) {
         addresses[request.address_count++] = lab_link_address(ipv6, 64);
     }
-    if (bridge_ensure(&request, &index, &err) < 0) {
+    if (bridge_ensure(&request, &index, NULL, &err) < 0) {
         printf("# %s\n", err.text);
     }
     return index;

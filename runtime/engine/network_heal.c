@@ -1,0 +1,125 @@
+#include "runtime/engine/network_heal.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/engine/attachment.h"
+#include "runtime/engine/network_host.h"
+#include "runtime/engine/publish.h"
+#include "runtime/engine/record.h"
+#include "runtime/net/endpoint.h"
+#include "runtime/net/firewall.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+struct healing {
+    const struct home *home;
+    struct arena arena;
+    struct network *networks;
+    bool *made; // each of them, by now
+    size_t count;
+    int firewall_fd;
+};
+
+static void healing_finish(struct healing *healing) {
+    fd_close(&healing->firewall_fd);
+    arena_finish(&healing->arena);
+}
+
+// Made once, whoever is on it. NULL: it is no bridge, or cannot be made.
+static const struct network *make_network(struct healing *healing, const char *id, bool ports) {
+    for (size_t i = 0; i < healing->count; i++) {
+        struct network_losses losses;
+        struct err err;
+        if (strcmp(healing->networks[i].id, id) != 0) {
+            continue;
+        }
+        if (healing->networks[i].driver != NETWORK_BRIDGE) {
+            return NULL;
+        }
+        if ((!healing->made[i] || ports) && network_make(&healing->networks[i], ports, &losses, &err) < 0) {
+            log_warn("%s", err.text);
+            return NULL;
+        }
+        healing->made[i] = true;
+        return &healing->networks[i];
+    }
+    return NULL;
+}
+
+static bool read_port(const struct attachment_port *port, struct firewall_port *ret) {
+    struct err damaged;
+    *ret = (struct firewall_port){
+        .protocol = publish_protocol_number(port->protocol),
+        .host_port = (uint16_t)port->host_port,
+        .target_port = (uint16_t)port->target_port,
+        .count = 1,
+    };
+    return (!*port->host || address_parse("host", port->host, &ret->host, &damaged) == 0) &&
+           address_parse("target", port->target, &ret->target, &damaged) == 0;
+}
+
+static void publish(struct healing *healing, const char *id, const struct attachment_list *list) {
+    struct firewall_port *ports = arena_array(&healing->arena, list->ports_count + 1, sizeof(*ports));
+    struct err err;
+    size_t count = 0;
+    for (size_t i = 0; i < list->ports_count; i++) {
+        count += read_port(&list->ports[i], &ports[count]);
+    }
+    if (count > 0 && firewall_publish(healing->firewall_fd, ports, count, id, &err) < 0) {
+        log_warn("container %.12s: %s", id, err.text);
+    }
+}
+
+static void heal_container(struct healing *healing, const char *id) {
+    struct record record;
+    struct attachment_list list = {0};
+    struct err err;
+    if (record_read(healing->home, &healing->arena, id, &record, &err) < 0) {
+        return; // removed meanwhile
+    }
+    enum record_state state = record_state(healing->home, &record);
+    if ((state != RECORD_RUNNING && state != RECORD_PAUSED) ||
+        attachment_list_read(record.networks, &healing->arena, &list, &err) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < list.items_count; i++) {
+        const char *network_id = list.items[i].network_id;
+        char name[IF_NAMESIZE], bridge[IF_NAMESIZE];
+        bool there;
+        const struct network *network = network_id ? make_network(healing, network_id, list.ports_count > 0) : NULL;
+        if (network && endpoint_rejoin(attachment_host_name(id, list.items[i].number, name), network_bridge_name(network, bridge), &there,
+                                       &err) < 0) {
+            log_warn("container %s: %s", record.name, err.text);
+        }
+    }
+    publish(healing, id, &list);
+}
+
+int network_heal(const struct home *home, struct err *err) {
+    AUTO(healing_finish) struct healing healing = {.home = home, .firewall_fd = -1};
+    const char **ids;
+    if (network_list(home, &healing.arena, &healing.networks, &healing.count, err) < 0 ||
+        record_list(home, &healing.arena, &ids, err) < 0) {
+        return -1;
+    }
+    healing.made = arena_array(&healing.arena, healing.count + 1, sizeof(*healing.made));
+    healing.firewall_fd = firewall_open(err);
+    if (healing.firewall_fd < 0) {
+        return -1;
+    }
+    for (; *ids; ids++) {
+        heal_container(&healing, *ids);
+    }
+    return 0;
+}
+
+int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) {
+    struct network_losses losses;
+    if (network_make(network, ports, &losses, err) < 0) {
+        return -1;
+    }
+    return losses.firewall || losses.bridge ? network_heal(home, err) : 0;
+}

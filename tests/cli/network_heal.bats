@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# What others take of networks under running containers comes back, and what is removed leaves nothing. In a network namespace of its own.
+bats_require_minimum_version 1.5.0
+load helpers
+load networks
+
+setup_file() {
+    [ "$(id -u)" -eq 0 ] || return 0
+    make_image tiny > /dev/null
+}
+
+setup() {
+    make_host
+}
+
+teardown() {
+    remove_host
+}
+
+reach() { # ADDRESS PORT WANTED
+    run on_host sh -c "busybox nc -w 5 $1 $2 < /dev/null"
+    [ "$output" = "$3" ]
+}
+
+asks_by_name() { # NETWORK NAME WANTED
+    run -0 here run --rm --network "$1" tiny sh -c "busybox nc -w 5 $2 80 < /dev/null"
+    [ "$output" = "$3" ]
+}
+
+@test "a flushed packet filter: network reload brings networks and ports back" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    serve web 80 --network mine -p 8080:80
+    serve other 80 -p 127.0.0.1:8081:80
+    on_host nft flush ruleset
+    run on_host sh -c 'busybox nc -w 1 127.0.0.1 8080 < /dev/null'
+    [ "$status" -ne 0 ]
+    here network reload
+    reach 127.0.0.1 8080 from-web
+    reach 127.0.0.1 8081 from-other
+    on_host nft flush ruleset
+    run -0 here network reload web
+    [ "$output" = web ]
+    reach 127.0.0.1 8080 from-web
+    here rm -f web other > /dev/null
+    run -0 on_host nft list ruleset
+    [[ "$output" != *8080* ]]
+}
+
+@test "a flushed packet filter: the next container that joins any network heals all of them" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    serve web 80 --network mine -p 8080:80
+    on_host nft flush ruleset
+    here run --rm --network bridge tiny true
+    reach 127.0.0.1 8080 from-web
+    run -0 on_host nft list ruleset
+    [[ "$output" == *10.77.0.0/24* ]]
+    # What is there in part is made whole, too.
+    on_host nft flush table inet coffer
+    here run --rm --network bridge tiny true
+    reach 127.0.0.1 8080 from-web
+}
+
+@test "a bridge that was removed is there again with all that were in it" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    serve web 80 --network mine -p 8080:80
+    on_host ip link del "$(on_host ip -o link show type bridge | sed 's/^[0-9]*: \([^:@]*\).*/\1/')"
+    asks_by_name mine web from-web
+    reach 127.0.0.1 8080 from-web
+}
+
+@test "an interface that was removed is there again by network reload, with its address and the way out" {
+    serve web 80 --network bridge -p 8080:80
+    address=$(here inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' web)
+    on_host ip link del "cv-$(here inspect -f '{{.Id}}' web | cut -c 1-12)"
+    run here exec web ip addr show eth0
+    [ "$status" -ne 0 ]
+    here network reload web
+    run -0 here exec web sh -c 'ip -4 -o addr show eth0; ip route'
+    [[ "$output" == *"$address/"*"default via "* ]]
+    reach 127.0.0.1 8080 from-web
+}
+
+@test "a responder that was killed is there again for the next one on the network, and by network reload" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    serve web 80 --network mine
+    lock=$(echo "$(coffer_store)"/networks/"$(here network inspect -f '{{.Id}}' mine)"/dns.lock)
+    kill_responder() {
+        local pid
+        read -r pid _ < "$lock"
+        [ "$(readlink "/proc/$pid/ns/net")" = "$(readlink "/proc/$HOST/ns/net")" ]
+        kill -9 "$pid"
+        for ((i = 0; i < 500; i++)); do [ -e "/proc/$pid" ] || return 0; sleep 0.01; done
+    }
+    asks_by_name mine web from-web
+    kill_responder
+    asks_by_name mine web from-web
+    kill_responder
+    run here exec web busybox nslookup web
+    [ "$status" -ne 0 ]
+    here network reload
+    run -0 here exec web busybox nslookup web
+}
+
+@test "a network that is removed leaves no interface and no rule, nor takes what was not its own" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here run --rm --network mine tiny true
+    here run --rm --network bridge tiny true
+    here network rm mine bridge > /dev/null
+    run -0 on_host ip -o link show type bridge
+    [ -z "$output" ]
+    run -0 on_host nft list ruleset
+    [[ "$output" != *cof-* && "$output" != *10.77.0* ]]
+    # Of that name, but somebody else's; and one of ours under a name that was asked for.
+    on_host ip link add br0 type bridge
+    here network create --subnet 10.78.0.0/24 -o com.docker.network.bridge.name=br0 theirs > /dev/null
+    here network create --subnet 10.79.0.0/24 -o com.docker.network.bridge.name=br1 ours > /dev/null
+    here run --rm --network theirs --network ours tiny true
+    here network rm theirs ours > /dev/null
+    run -0 on_host ip -o link show type bridge
+    [[ "$output" == *br0* && "$output" != *br1* ]]
+}
+
+@test "reload: one that does not run, and one without a network" {
+    here run -d --name alone --network none tiny sleep 1000 > /dev/null
+    run -0 here network reload alone
+    here stop -t 0 alone > /dev/null
+    fails 'coffer: reload the networks of alone: it is not running' here network reload alone
+    here network reload
+}
