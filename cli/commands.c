@@ -141,7 +141,8 @@ static const struct command *const volume_commands[] = {
 
 static const struct command *const healthcheck_commands[] = {&command_healthcheck_run, NULL};
 
-static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune, NULL};
+static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune,
+                                                         &command_system_repair, NULL};
 
 static const struct command *const oci_commands[] = {
     &command_oci_create,  &command_oci_start,  &command_oci_run,      &command_oci_list,   &command_oci_state,

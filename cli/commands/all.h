@@ -47,6 +47,7 @@ extern const struct command command_container_prune;
 extern const struct command command_system_check;
 extern const struct command command_system_df;
 extern const struct command command_system_prune;
+extern const struct command command_system_repair;
 extern const struct command command_manifest_add;
 extern const struct command command_manifest_annotate;
 extern const struct command command_manifest_create;

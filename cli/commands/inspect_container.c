@@ -117,9 +117,9 @@ static void write_state(const struct showing *showing) {
     json_write_i64(writer, "Pid", runs ? record->pid : 0);
     json_write_i64(writer, "ExitCode", runs ? 0 : record->exit_code);
     json_write_string(writer, "Error",
-                      runs && !view->attended ? "its monitor was killed: it goes on, and nobody will learn how it ends"
-                      : view->state == RECORD_EXITED && !record->finished_s ? "its monitor was killed, so that nobody learned how it ended"
-                                                                            : "");
+                      runs && !view->attended    ? "its monitor was killed: it goes on, and nobody will learn how it ends"
+                      : !runs && record->exit_unknown ? "its monitor was killed, so that nobody learned how it ended"
+                                                      : "");
     write_time(writer, "StartedAt", record->started_s);
     write_time(writer, "FinishedAt", runs ? 0 : record->finished_s);
     json_write_bool(writer, "StoppedByUser", record->stopped);

@@ -89,14 +89,17 @@ static void set_status(struct table *table, const struct view *view) {
     case RECORD_RUNNING:
     case RECORD_PAUSED:
         table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(now - record->started_s, since),
-                  view->state == RECORD_PAUSED ? " (Paused)" : health_words[view->health], view->attended ? "" : " (its monitor was killed)");
+                  view->state == RECORD_PAUSED ? " (Paused)" : health_words[view->health], view->attended ? "" : " (no monitor)");
         break;
     case RECORD_RESTARTING:
         table_set(table, COLUMN_STATUS, "Restarting (%d) %s ago", record->exit_code,
                   output_human_duration(now - record->finished_s, since));
         break;
     default:
-        if (record->finished_s) {
+        if (record->exit_unknown) {
+            table_set(table, COLUMN_STATUS, "Exited (unknown) %s ago: its monitor was killed",
+                      output_human_duration(now - record->finished_s, since));
+        } else if (record->finished_s) {
             table_set(table, COLUMN_STATUS, "Exited (%d) %s ago%s", record->exit_code,
                       output_human_duration(now - record->finished_s, since), record->out_of_memory ? " (out of memory)" : "");
         } else {

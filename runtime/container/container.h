@@ -95,4 +95,8 @@ int container_ids(const char *root, struct arena *arena, const char ***ret, size
 // Removes what commands that were killed left below the root: folders, processes, cgroups. Never fails; logs what it cannot remove.
 void container_sweep(const char *root);
 
+// Forgets all containers below the root, which an earlier boot has left there: processes and cgroups of their numbers and names are others'
+// by now, and left alone. One that a command works on stays. Never fails.
+void container_forget_all(const char *root);
+
 #endif

@@ -23,6 +23,7 @@ struct supervised {
     bool has_memory_limit;
     struct launched launched;
     int console;
+    bool is_adopted; // no child of ours
 };
 
 static int make(struct creation *creation, const struct container_options *options, struct err *err) {
@@ -51,6 +52,30 @@ int container_supervise(const struct container_options *options, struct supervis
         .console = fd_take(&creation.console),
     };
     creation.launched = (struct launched){.pid = -1, .pidfd = -1, .channel = -1};
+    *ret = supervised;
+    return 0;
+}
+
+int container_adopt(const char *root, const char *id, struct supervised **ret, struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    struct container_record record;
+    if (state_dir_open(root, id, &dir, err) < 0 || state_dir_read(&dir, &arena, &record, err) < 0) {
+        return -1;
+    }
+    AUTO_FD int pidfd = removal_open_process(&record, err);
+    if (pidfd < 0) {
+        return -1;
+    }
+    struct supervised *supervised = mem_alloc(sizeof(*supervised));
+    *supervised = (struct supervised){
+        .root = mem_format("%s", root),
+        .id = mem_format("%s", id),
+        .has_memory_limit = true, // or not: it is asked
+        .launched = {.pid = (pid_t)record.pid, .pidfd = fd_take(&pidfd), .channel = -1},
+        .console = -1,
+        .is_adopted = true,
+    };
     *ret = supervised;
     return 0;
 }
@@ -84,14 +109,25 @@ static bool ran_out_of_memory(const struct supervised *supervised) {
     return stats.oom_kills != CGROUP_UNKNOWN && stats.oom_kills > 0;
 }
 
-int supervised_collect(struct supervised *supervised, struct supervised_end *ret, struct err *err) {
+// A child's end is told by its reaping, another's by the kernel where it does so.
+static void wait_for_end(const struct supervised *supervised, struct supervised_end *ret) {
+    int status;
     siginfo_t end = {0};
-    process_reap(supervised->launched.pidfd, &end);
+    if (!supervised->is_adopted) {
+        process_reap(supervised->launched.pidfd, &end);
+        ret->status = end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
+    } else if (process_end_of_stranger(supervised->launched.pidfd, &status)) {
+        ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    } else {
+        ret->is_unknown = true;
+    }
+}
+
+int supervised_collect(struct supervised *supervised, struct supervised_end *ret, struct err *err) {
+    *ret = (struct supervised_end){0};
+    wait_for_end(supervised, ret);
     supervised->launched.pid = -1;
-    *ret = (struct supervised_end){
-        .status = end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status,
-        .out_of_memory = ran_out_of_memory(supervised),
-    };
+    ret->out_of_memory = ran_out_of_memory(supervised);
     // By its id: somebody may have been quicker.
     return container_delete(supervised->root, supervised->id, true, err);
 }

@@ -17,6 +17,9 @@ struct supervised;
 // Makes the container and lets its command run. give_stdio is taken. Kinds of errors as container_run() has them; nothing is left then.
 int container_supervise(const struct container_options *options, struct supervised **ret, struct err *err) MUST_CHECK;
 
+// One that runs, made by a supervisor that is gone, perhaps. ERR_STATE when it does not run. Its console is lost.
+int container_adopt(const char *root, const char *id, struct supervised **ret, struct err *err) MUST_CHECK;
+
 pid_t supervised_pid(const struct supervised *supervised);
 int supervised_pidfd(const struct supervised *supervised);   // borrowed; readable when it has ended
 int supervised_console(const struct supervised *supervised); // the pty's master, borrowed; -1 without a terminal
@@ -24,6 +27,7 @@ int supervised_console(const struct supervised *supervised); // the pty's master
 // How it ended.
 struct supervised_end {
     int status;         // exit code, or 128 + signal
+    bool is_unknown;    // an adopted one's, where the kernel tells it to nobody but the parent (before Linux 6.15)
     bool out_of_memory; // something in it was killed because its memory limit was reached
 };
 

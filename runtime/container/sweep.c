@@ -54,6 +54,22 @@ static bool sweep_one(const char *root, const char *id) {
     return free;
 }
 
+void container_forget_all(const char *root) {
+    AUTO_ARENA struct arena arena = {0};
+    const char **ids;
+    size_t count;
+    struct err err;
+    if (container_ids(root, &arena, &ids, &count, &err) < 0) {
+        return; // there is no such folder
+    }
+    for (size_t i = 0; i < count; i++) {
+        AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+        if (state_dir_open(root, ids[i], &dir, &err) == 0 && state_dir_lock(&dir, false, &err) == 0 && state_dir_remove(&dir, &err) < 0) {
+            log_warn("%s", err.text);
+        }
+    }
+}
+
 void container_sweep(const char *root) {
     pending_each(root, sweep_one);
 }

@@ -77,6 +77,7 @@ int home_open_live(const struct engine *engine, struct err *err) {
 int home_open(const struct engine *engine, struct home *ret_home, struct err *err) {
     *ret_home = (struct home){
         .store = engine->store,
+        .root = engine->root,
         .oci_root = engine->oci_root,
         .rootless = geteuid() != 0,
         .store_fd = -1,

@@ -20,6 +20,7 @@ struct err;
 
 struct home {
     const char *store; // absolute paths, borrowed
+    const char *root;
     const char *oci_root;
     bool rootless;
     int store_fd;

@@ -31,6 +31,11 @@ static int open_in(int dir_fd, const char *name) {
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+// One whose monitor was killed has its addresses for as long as it goes on.
+static bool is_used(const struct home *home, const char *container) {
+    return record_is_running(home, container) || record_runs_alone(home, container);
+}
+
 // --- one address ---
 
 enum outcome { TAKEN_BY_OTHER, TAKEN, FAILED };
@@ -51,7 +56,7 @@ static enum outcome try_again(const struct taking *taking, const char *name, cha
         if (strcmp(ret_owner, taking->container) == 0) {
             return TAKEN;
         }
-        if (record_is_running(taking->home, ret_owner)) {
+        if (is_used(taking->home, ret_owner)) {
             return TAKEN_BY_OTHER;
         }
         unlinkat(taking->leases, name, 0);
@@ -267,7 +272,7 @@ int lease_list(const struct home *home, struct arena *arena, const char *network
         struct address address;
         struct err ignored;
         if (links_read(leases, entry->d_name, owner) && address_parse("lease", entry->d_name, &address, &ignored) == 0 &&
-            record_is_running(home, owner)) {
+            is_used(home, owner)) {
             add_to_list(&list, owner, &address);
         }
     }
@@ -286,7 +291,7 @@ static void sweep_leases(const struct home *home, int folder) {
     AUTO_DIR DIR *stream = leases >= 0 && lock_leases(leases) == 0 ? dir_stream(leases) : NULL;
     for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
         char owner[RECORD_ID_SIZE];
-        if (!links_read(leases, entry->d_name, owner) || !record_is_running(home, owner)) {
+        if (!links_read(leases, entry->d_name, owner) || !is_used(home, owner)) {
             unlinkat(leases, entry->d_name, 0);
         }
     }
@@ -302,7 +307,7 @@ static void sweep_endpoints(const struct home *home, int folder) {
         char owner[RECORD_ID_SIZE];
         struct err err = {0};
         snprintf(owner, sizeof(owner), "%.64s", entry->d_name);
-        if (record_lock(home, owner, &dir, &err) == 0 || err.errnum == ENOENT) {
+        if (record_lock(home, owner, &dir, &err) == 0 ? !record_runs_alone(home, owner) : err.errnum == ENOENT) {
             unlinkat(endpoints, entry->d_name, 0);
         }
     }

@@ -2,17 +2,21 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
 #include "runtime/container/container.h"
+#include "runtime/container/supervise.h"
 #include "runtime/engine/attach.h"
+#include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/event_log.h"
+#include "runtime/engine/live.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 int engine_attach(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
                   struct err *err) {
@@ -69,16 +73,22 @@ static int own_signal(const struct target *target, const struct engine_stop *sto
     return stop->signal > 0 ? stop->signal : own > 0 ? own : SIGTERM;
 }
 
-// Until it has ended, at most for so long; below 0: for ever. Its lock is ours, and tells nothing.
+// Until it has ended, at most for so long; below 0: for ever.
 static void wait_for_end(const struct target *target, int64_t most_ms) {
-    enum { NAP_US = 10000 };
-    int64_t until_ms = clock_now_ms() + most_ms;
-    while (record_runs_alone(&target->home, target->id) && (most_ms < 0 || clock_now_ms() < until_ms)) {
-        usleep(NAP_US);
+    struct supervised *container;
+    struct err ended;
+    if (container_adopt(target->home.oci_root, target->id, &container, &ended) < 0) {
+        return;
     }
+    struct pollfd end = {.fd = supervised_pidfd(container), .events = POLLIN};
+    int64_t until_ms = clock_now_ms() + most_ms, left_ms = most_ms;
+    while (poll(&end, 1, most_ms < 0 ? -1 : left_ms < INT_MAX ? (int)left_ms : INT_MAX) < 0 && errno == EINTR) {
+        left_ms = until_ms > clock_now_ms() ? until_ms - clock_now_ms() : 0;
+    }
+    supervised_destroy(container);
 }
 
-// Without a monitor the low level alone says when it is over, and nobody learns with which exit code.
+// Only for one that no monitor can be made for. The low level alone says when it is over.
 static int stop_alone(struct target *target, int64_t timeout, int signal, struct err *err) {
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     struct err ended;
@@ -89,21 +99,18 @@ static int stop_alone(struct target *target, int64_t timeout, int signal, struct
         return -1;
     }
     target->record.stopped = true;
-    if (!target->record.remove && record_write(&dir, &target->record, err) < 0) {
+    if (record_write(&dir, &target->record, err) < 0) {
         return -1;
     }
     if (timeout != 0 && container_kill(target->home.oci_root, target->id, signal, false, &ended) == 0) {
         (void)!container_resume(target->home.oci_root, target->id, &ended);
         wait_for_end(target, timeout);
     }
-    if (target->record.remove) {
-        return record_remove(&target->home, &dir, false, err);
-    }
     if (container_delete(target->home.oci_root, target->id, true, err) < 0) {
         return -1;
     }
-    record_settle(&target->home, &dir);
-    return 0;
+    record_dir_finish(&dir);
+    return record_repair(&target->home, target->id) == RECORD_NOT_REPAIRED ? err_set(err, ERR_STATE, "see the warnings") : 0;
 }
 
 static int64_t timeout_ms(const struct target *target, const struct engine_stop *stop) {
@@ -275,6 +282,9 @@ static int remove_once(const struct engine *engine, const char *name, bool force
     }
     if (control_lock(&target.home, target.id, &dir, err) < 0) {
         return err->errnum == ENOENT ? 0 : force && err->kind == ERR_STATE ? 1 : err_in(err, "remove %s", name);
+    }
+    if (live_is_there(&target.home, target.id)) {
+        connection_sweep(&target.home, target.id); // its monitor was killed just now
     }
     return record_remove(&target.home, &dir, volumes, err);
 }

@@ -1,7 +1,9 @@
 #include "runtime/engine/live.h"
 
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/container/container.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 #include "runtime/kernel/sys.h"
@@ -14,6 +16,7 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +26,38 @@ int live_make(const struct home *home, const char *id, struct err *err) {
     return mkdirat(home->live_fd, id, 0711) < 0 && errno != EEXIST ? err_sys(err, "make the container's run-time folder") : 0;
 }
 
+bool live_is_there(const struct home *home, const char *id) {
+    return faccessat(home->live_fd, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// --- pipes ---
+
+int live_open_pipe(const struct home *home, const char *id, const char *name) {
+    char path[RECORD_ID_SIZE + 16];
+    snprintf(path, sizeof(path), "%.64s/%s", id, name);
+    return openat(home->live_fd, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int live_make_pipe(const struct home *home, const char *id, const char *name, int *ret_write_fd, struct err *err) {
+    char path[RECORD_ID_SIZE + 16];
+    snprintf(path, sizeof(path), "%.64s/%s", id, name);
+    // An ordinary user's may be given to an id of the container's user; it can be read by its group, which stays, then.
+    int made = mknodat(home->live_fd, path, S_IFIFO | 0640, 0);
+    if (made < 0 && errno == EEXIST && unlinkat(home->live_fd, path, 0) == 0) {
+        made = mknodat(home->live_fd, path, S_IFIFO | 0640, 0); // an earlier start's
+    }
+    AUTO_FD int write_fd = made < 0 ? -1 : openat(home->live_fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD int read_fd = write_fd < 0 ? -1 : live_open_pipe(home, id, name);
+    if (read_fd < 0 || (home->rootless && fchmod(read_fd, 0640) < 0)) {
+        return err_sys(err, "make the pipe %s/%s for the container's output", home->live_path, path);
+    }
+    *ret_write_fd = fd_take(&write_fd);
+    return fd_take(&read_fd);
+}
+
+// --- files ---
+
+static const char *const pipes[] = {"stdout", "stderr", "control"};
 static const char *const files[] = {"hosts", "hostname", "resolv.conf"}; // in the order they are written
 
 void live_empty(const struct home *home, const char *id) {
@@ -42,9 +77,11 @@ void live_remove(const struct home *home, const char *id) {
             break; // without the first there are no others
         }
     }
-    char path[RECORD_ID_SIZE + 16];
-    snprintf(path, sizeof(path), "%.64s/control", id);
-    unlinkat(home->live_fd, path, 0);
+    for (size_t i = 0; i < ARRAY_LEN(pipes); i++) {
+        char path[RECORD_ID_SIZE + 16];
+        snprintf(path, sizeof(path), "%.64s/%s", id, pipes[i]);
+        unlinkat(home->live_fd, path, 0);
+    }
     if (unlinkat(home->live_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT && tree_remove(home->live_fd, id, &err) < 0) {
         log_warn("%s", err.text);
     }
@@ -72,8 +109,47 @@ bool live_each(const struct home *home, void (*look)(const struct home *home, co
     return found_swept;
 }
 
+// --- boots ---
+
+enum { BOOT_ID_SIZE = 37 };
+
+static bool read_boot(char ret_id[BOOT_ID_SIZE]) {
+    AUTO_FD int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, ret_id, BOOT_ID_SIZE - 1);
+    ret_id[got < 0 ? 0 : got] = '\0';
+    return got == BOOT_ID_SIZE - 1;
+}
+
+// What an older coffer has noted is a file, and no boot's.
+static bool is_of_earlier_boot(const struct home *home) {
+    char boot[BOOT_ID_SIZE], noted[BOOT_ID_SIZE];
+    ssize_t length = readlinkat(home->live_fd, swept, noted, sizeof(noted));
+    return length == BOOT_ID_SIZE - 1 && read_boot(boot) && memcmp(boot, noted, BOOT_ID_SIZE - 1) != 0;
+}
+
+static void forget(const struct home *home, const char *id) {
+    if (!record_is_running(home, id)) { // whoever holds its lock is of this boot, whatever the id says
+        live_remove(home, id);
+    }
+}
+
+// Others that begin meanwhile wait for the lock, and find the note gone. The folders are forgotten before it, so that whoever is killed
+// here leaves the work to the next one.
+void live_begin(const struct home *home) {
+    if (!is_of_earlier_boot(home) || flock(home->live_fd, LOCK_EX) < 0) {
+        return;
+    }
+    if (is_of_earlier_boot(home)) {
+        container_forget_all(home->oci_root);
+        (void)live_each(home, forget);
+        unlinkat(home->live_fd, swept, 0);
+    }
+    flock(home->live_fd, LOCK_UN);
+}
+
 void live_set_swept(const struct home *home) {
-    if (mknodat(home->live_fd, swept, S_IFREG | 0600, 0) < 0 && errno != EEXIST) {
+    char boot[BOOT_ID_SIZE];
+    if (!read_boot(boot) || (symlinkat(boot, home->live_fd, swept) < 0 && errno != EEXIST)) {
         log_warn("note in %s that the store is in order: %s", home->live_path, strerror(errno));
     }
 }

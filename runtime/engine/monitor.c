@@ -108,7 +108,8 @@ static void reap(struct monitor *monitor) {
     supervised_destroy(monitor->container);
     monitor->container = NULL;
     record->pid = 0;
-    record->exit_code = end.status;
+    record->exit_code = end.is_unknown ? RECORD_EXIT_UNKNOWN : end.status;
+    record->exit_unknown = end.is_unknown;
     record->out_of_memory = end.out_of_memory;
     record->finished_s = time(NULL);
     monitor->kill_at_ms = 0;
@@ -150,6 +151,21 @@ static int start(struct monitor *monitor, struct err *err) {
         monitor_close_streams(monitor);
         return -1;
     }
+    monitor_health_begin(monitor);
+    trim();
+    return 0;
+}
+
+static int adopt(struct monitor *monitor, struct err *err) {
+    const struct monitor_container *container = &monitor->request->container;
+    monitor->started_ms = clock_now_ms();
+    if (monitor->request->adopts == MONITOR_ADOPTS_ENDED) {
+        return 0;
+    }
+    if (container->adopt(container->context, &monitor->container, err) < 0) {
+        return -1;
+    }
+    monitor_reopen_streams(monitor);
     monitor_health_begin(monitor);
     trim();
     return 0;
@@ -314,7 +330,7 @@ static int begin(struct monitor *monitor, int starter, struct err *err) {
     if (monitor->listen_fd < 0) {
         return -1;
     }
-    return start(monitor, err);
+    return monitor->request->adopts == MONITOR_STARTS ? start(monitor, err) : adopt(monitor, err);
 }
 
 // --- being started again ---

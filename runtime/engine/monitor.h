@@ -4,8 +4,10 @@
 // Theory of operation. There is no daemon: the command that starts a container clones itself, and the clone stays as its monitor,
 // in a session of its own and with nothing of the command's terminal. It holds the container's lock (record.h), so that everybody
 // can tell that it lives; it alone writes the record while it does. Commands talk to it by its socket (control.h). Should it be
-// killed, the lock is free and the container goes on: its standard output and error are pipes that it can read from itself, so that
-// no write of it fails for want of a reader. The next command sees that, and `rm` or `stop` do without a monitor.
+// killed, the lock is free and the container goes on: its standard output and error are named pipes (live.h) that it can read from
+// itself, so that no write of it fails for want of a reader. The next command sees that, and makes another monitor, which adopts the
+// container: it reads on where the first one stopped. What the first one alone had is lost: a terminal's other end, the way to the
+// container's input, and where the kernel does not tell strangers, its exit code.
 //
 // Whether it is healthy is found out by processes beside it, one a check (health_probe.h).
 //
@@ -32,6 +34,8 @@ struct supervised_end;
 struct monitor_container {
     // Makes it and lets it run, with these descriptors as its 0, 1 and 2, which are taken. Called again for each restart.
     int (*start)(void *context, int stdio[3], struct supervised **ret, struct err *err);
+    // The one that runs already and that another monitor has started.
+    int (*adopt)(void *context, struct supervised **ret, struct err *err);
     // Before it is told to anybody that the container has ended: for good, or it will be started again; or that it never ran.
     void (*ended)(void *context, bool for_good, bool has_run);
     // One more command in it, with these descriptors, which are taken: a child of the calling process, which ends with it.
@@ -42,6 +46,13 @@ struct monitor_container {
     void *context;
 };
 
+// What a monitor finds that takes another one's place.
+enum monitor_adopts {
+    MONITOR_STARTS,        // nothing: it starts the container
+    MONITOR_ADOPTS,        // a container that runs
+    MONITOR_ADOPTS_ENDED,  // one that has ended, and is to be started again
+};
+
 struct monitor_request {
     const struct home *home;
     struct record_dir *dir; // with the lock
@@ -49,6 +60,7 @@ struct monitor_request {
     struct monitor_container container;
     const struct log_options *log;
     bool tty, interactive;
+    enum monitor_adopts adopts;
     unsigned starter_attached; // enum control_attach: who has started it
     const struct health_check *health;
     int stop_signal;

@@ -52,6 +52,8 @@ struct monitor {
 
 // Pipes or a terminal for the next start; *ret_stdio are the container's ends.
 int monitor_open_streams(struct monitor *monitor, int ret_stdio[3], struct err *err) MUST_CHECK;
+// Those of a container that another monitor has started.
+void monitor_reopen_streams(struct monitor *monitor);
 void monitor_take_console(struct monitor *monitor);
 void monitor_close_streams(struct monitor *monitor);
 size_t monitor_poll_streams(struct monitor *monitor, struct pollfd *polls);

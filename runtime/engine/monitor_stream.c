@@ -2,11 +2,11 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/supervise.h"
+#include "runtime/engine/live.h"
 #include "runtime/engine/monitor_state.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,26 +15,12 @@ enum {
     DRAIN_BYTES = 512 * MONITOR_READ_BYTES,
 };
 
-// The container's end of a pipe that it writes to can be read from, too: where we are gone it has a reader in itself, so that it is
-// not killed by SIGPIPE, and who comes after us finds what it wrote.
-static int open_for_both(int fd) {
-    char path[sizeof("/proc/self/fd/") + 12];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_RDWR | O_CLOEXEC);
-}
+static const char *const output_names[] = {NULL, "stdout", "stderr"};
 
 static int open_output(struct monitor *monitor, int number, int ret_stdio[3], struct err *err) {
-    int pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) < 0) {
-        return err_sys(err, "make a pipe for the container's output");
-    }
-    AUTO_FD int to_write = pipes[1];
-    monitor->ours[number] = pipes[0];
-    ret_stdio[number] = open_for_both(pipes[1]);
-    if (ret_stdio[number] < 0 || fcntl(pipes[0], F_SETFL, O_NONBLOCK) < 0) {
-        return err_sys(err, "open the container's output");
-    }
-    return 0;
+    const struct monitor_request *request = monitor->request;
+    monitor->ours[number] = live_make_pipe(request->home, request->dir->id, output_names[number], &ret_stdio[number], err);
+    return monitor->ours[number] < 0 ? -1 : 0;
 }
 
 static int open_input(struct monitor *monitor, int ret_stdio[3], struct err *err) {
@@ -60,6 +46,14 @@ int monitor_open_streams(struct monitor *monitor, int ret_stdio[3], struct err *
                    open_output(monitor, 2, ret_stdio, err) < 0
                ? -1
                : 0;
+}
+
+// What came from one that had a terminal went with the monitor that had its other end, and so did the way to its input.
+void monitor_reopen_streams(struct monitor *monitor) {
+    const struct monitor_request *request = monitor->request;
+    for (int i = 1; i < 3 && !request->tty; i++) {
+        monitor->ours[i] = live_open_pipe(request->home, request->dir->id, output_names[i]);
+    }
 }
 
 void monitor_take_console(struct monitor *monitor) {

@@ -168,6 +168,7 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_i64(&writer, "exitCode", record->exit_code);
     json_write_i64(&writer, "pid", record->pid);
     json_write_i64(&writer, "restarts", record->restarts);
+    json_write_bool(&writer, "exitUnknown", record->exit_unknown);
     json_write_bool(&writer, "hasStarted", record->started);
     json_write_bool(&writer, "outOfMemory", record->out_of_memory);
     json_write_bool(&writer, "stopped", record->stopped);
@@ -242,6 +243,7 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .exit_code = (int)number(object, "exitCode"),
         .pid = number(object, "pid"),
         .restarts = number(object, "restarts"),
+        .exit_unknown = json_is_true(json_object_get(object, "exitUnknown")),
         .started = json_is_true(json_object_get(object, "hasStarted")),
         .out_of_memory = json_is_true(json_object_get(object, "outOfMemory")),
         .stopped = json_is_true(json_object_get(object, "stopped")),

@@ -18,7 +18,7 @@
 struct err;
 struct home;
 
-enum { RECORD_ID_SIZE = 65, RECORD_SHORT_ID = 12 };
+enum { RECORD_ID_SIZE = 65, RECORD_SHORT_ID = 12, RECORD_EXIT_UNKNOWN = 255 };
 
 struct record {
     char id[RECORD_ID_SIZE];
@@ -34,8 +34,9 @@ struct record {
     int64_t created_ns;   // of that second
     int64_t started_s;
     int64_t finished_s; // 0: not yet
-    int exit_code;
+    int exit_code;      // RECORD_EXIT_UNKNOWN: it is not known
     int64_t pid;        // of its process while it runs; else 0
+    bool exit_unknown;  // nobody saw how it ended: its monitor had been killed
     bool started;       // at least once
     bool out_of_memory; // something in it was killed for its memory limit
     bool stopped;       // by the user's wish
@@ -87,7 +88,7 @@ bool record_is_running(const struct home *home, const char *id);
 // Opens and locks the folder of a container that does not run; ERR_STATE when it does.
 int record_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
 
-// Whether its monitor was killed, and it goes on. The caller holds the lock.
+// Whether its monitor was killed, and it goes on. The caller holds the lock, or has seen that nobody does.
 bool record_runs_alone(const struct home *home, const char *id);
 
 // Removes run-time state, writable layer, range of ids, name and folder; volumes of its own when told, and with --rm. The caller
@@ -99,6 +100,19 @@ void record_settle(const struct home *home, const struct record_dir *dir);
 
 // All ids, in no order: a NULL-terminated array in the arena.
 int record_list(const struct home *home, struct arena *arena, const char ***ret_ids, struct err *err) MUST_CHECK;
+
+// What was found of one container, and done about it.
+enum record_repair {
+    RECORD_IN_ORDER, // somebody looks after it, or it does not run
+    RECORD_ADOPTED,  // its monitor was killed, and it goes on with another one
+    RECORD_ALONE,    // it goes on without one
+    RECORD_SETTLED,  // it has ended without a monitor: it is "exited" now
+    RECORD_REMOVED,  // it was never whole, or was to be removed at its end
+    RECORD_NOT_REPAIRED,
+};
+
+// Never fails; logs what it cannot do.
+enum record_repair record_repair(const struct home *home, const char *id);
 
 // Repairs what commands that were killed left behind. Never fails; logs what it cannot do.
 void record_sweep(const struct home *home);

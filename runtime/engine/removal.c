@@ -3,9 +3,13 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
+#include "runtime/engine/adopt.h"
+#include "runtime/engine/attachment.h"
+#include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/idrange.h"
+#include "runtime/engine/lease.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/mount_list.h"
@@ -15,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 // A run-time folder without a container is debris, or the first step of one that is being made: files are in it only when the
@@ -86,42 +91,94 @@ bool record_runs_alone(const struct home *home, const char *id) {
     struct oci_state state;
     struct err gone;
     return container_state(home->oci_root, id, &arena, &state, &gone) == 0 && state.status != OCI_STATUS_STOPPED &&
-           state.status != OCI_STATUS_CREATING;
+           state.status != OCI_STATUS_CREATING && state.status != OCI_STATUS_CREATED;
 }
 
-static bool is_debris(const struct home *home, const char *id) {
+static enum record_repair adopt(const struct home *home, struct record_dir *dir, enum monitor_adopts adopts) {
+    struct err err;
+    if (adopt_container(home, dir, adopts, &err) < 0) {
+        log_warn("%s", err.text);
+        return RECORD_ALONE;
+    }
+    log_warn("container %.12s: its monitor was killed; it has another one now", dir->id);
+    return RECORD_ADOPTED;
+}
+
+// What is known of the end of one that nobody looked after: that it has ended by now. One that waited to be started again had ended before.
+static void write_end(const struct record_dir *dir, struct record *record) {
     AUTO_ARENA struct arena arena = {0};
-    struct record record;
-    struct err ignored;
-    return record_read(home, &arena, id, &record, &ignored) < 0 || record.remove;
+    struct attachment_list networks;
+    struct err err;
+    if (attachment_list_read(record->networks, &arena, &networks, &err) == 0) {
+        record->networks = attachment_list_write(&networks, false, &arena);
+    }
+    if (record->pid != 0) {
+        record->exit_code = RECORD_EXIT_UNKNOWN;
+        record->exit_unknown = true;
+        record->finished_s = time(NULL);
+    }
+    record->pid = 0;
+    record->restarting = false;
+    if (record_write(dir, record, &err) < 0) {
+        log_warn("container %.12s: %s", dir->id, err.text);
+    }
 }
 
-static void sweep_one(const struct home *home, const char *id) {
+// was_live: in this boot. What an earlier one has left is started by `coffer boot`.
+static enum record_repair settle(const struct home *home, struct record_dir *dir, struct record *record, bool was_live) {
+    struct err err;
+    bool ran = record->pid != 0 || record->restarting;
+    if (container_delete(home->oci_root, dir->id, true, &err) < 0) {
+        log_warn("%s", err.text);
+        return RECORD_NOT_REPAIRED;
+    }
+    if (ran) {
+        write_end(dir, record);
+    }
+    if (ran && was_live && adopt_wants_restart(record)) {
+        return adopt(home, dir, MONITOR_ADOPTS_ENDED);
+    }
+    record_settle(home, dir);
+    return was_live || ran ? RECORD_SETTLED : RECORD_IN_ORDER;
+}
+
+enum record_repair record_repair(const struct home *home, const char *id) {
+    AUTO_ARENA struct arena arena = {0};
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    struct record record = {0};
     struct err err = {0};
     if (record_lock(home, id, &dir, &err) < 0) {
         if (err.errnum == ENOENT) {
             sweep_lone_live(home, id);
         }
-        return;
+        return RECORD_IN_ORDER;
     }
     if (record_runs_alone(home, id)) {
-        return;
+        return adopt(home, &dir, MONITOR_ADOPTS);
     }
-    if (!is_debris(home, id)) {
-        if (container_delete(home->oci_root, id, true, &err) < 0) {
-            log_warn("%s", err.text);
-        }
-        record_settle(home, &dir);
-    } else if (record_remove(home, &dir, false, &err) < 0) {
+    bool was_live = live_is_there(home, id), has_record = record_read(home, &arena, id, &record, &err) == 0;
+    if (was_live || record.pid != 0) {
+        connection_sweep(home, id);
+    }
+    if (has_record && !record.remove) {
+        return settle(home, &dir, &record, was_live);
+    }
+    if (record_remove(home, &dir, false, &err) < 0) {
         log_warn("%s", err.text);
+        return RECORD_NOT_REPAIRED;
     }
+    return RECORD_REMOVED;
+}
+
+static void sweep_one(const struct home *home, const char *id) {
+    (void)record_repair(home, id);
 }
 
 void record_sweep(const struct home *home) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
     struct err err;
+    live_begin(home);
     container_sweep(home->oci_root);
     if (live_each(home, sweep_one)) {
         return;
@@ -132,6 +189,9 @@ void record_sweep(const struct home *home) {
     }
     for (; *ids; ids++) {
         sweep_one(home, *ids);
+    }
+    if (faccessat(home->store_fd, "networks", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        leases_sweep(home);
     }
     live_set_swept(home);
 }

@@ -6,7 +6,7 @@
 #include "runtime/engine/cid_file.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
-#include "runtime/engine/monitor.h"
+#include "runtime/engine/monitor_launch.h"
 #include "runtime/engine/start.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/process.h"
@@ -22,64 +22,12 @@
 enum { MAX_ATTEMPTS = 16 };
 static const char default_keys[] = "ctrl-p,ctrl-q";
 
-// A monitor at work, as its starter has it.
-struct started {
-    int socket;
-    int pidfd;
-};
-
-static void started_finish(struct started *started) {
-    fd_close(&started->socket);
-    fd_close(&started->pidfd);
-}
-
-static void become_monitor(struct start *start, unsigned attached, int socket) {
-    const struct monitor_request request = {
-        .home = &start->home,
-        .dir = &start->dir,
-        .record = &start->record,
-        .container = {.start = start_container, .ended = start_ended, .exec = start_exec, .change_networks = start_change_networks,
-                      .context = start},
-        .log = &start->log_options,
-        .tty = start->request->tty,
-        .interactive = start->request->interactive,
-        .starter_attached = attached,
-        .health = &start->health,
-        .stop_signal = start->stop_signal,
-        .stop_timeout_ms = request_stop_timeout_ms(start->request),
-        .restart = start_restart_policy(start),
-    };
-    monitor_run(&request, socket);
-    _exit(0);
-}
-
-// The lock goes over to the monitor: ours is closed. Waits until the container's command runs.
-static int start_monitor(struct start *start, unsigned attached, struct started *ret, struct err *err) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        return err_sys(err, "make a socket for the monitor");
-    }
-    ret->socket = pair[0];
-    pid_t pid = process_clone(0, -1, &ret->pidfd);
-    if (pid < 0) {
-        close(pair[1]);
-        return err_sys(err, "start the container's monitor");
-    }
-    if (pid == 0) {
-        fd_close(&ret->socket);
-        become_monitor(start, attached, pair[1]);
-    }
-    close(pair[1]);
-    record_dir_finish(&start->dir);
-    return attach_wait_started(ret->socket, err);
-}
-
 static unsigned attach_flags(const struct engine_attach *attach) {
     unsigned flags = attach->output ? CONTROL_ATTACH_OUTPUT | CONTROL_ATTACH_HOLDS : 0;
     return flags | (attach->input ? CONTROL_ATTACH_INPUT | CONTROL_ATTACH_ENDS : 0);
 }
 
-static int serve(const struct start *start, const struct engine_attach *attach, const struct started *started,
+static int serve(const struct start *start, const struct engine_attach *attach, const struct launched_monitor *started,
                  struct engine_end *ret, struct err *err) {
     char keys[ATTACH_MAX_KEYS];
     struct attach_end end;
@@ -104,7 +52,7 @@ static int serve(const struct start *start, const struct engine_attach *attach, 
 }
 
 // Nothing of ours is left when we return: the monitor's last word comes a moment before its end.
-static void wait_for_monitor(const struct started *started) {
+static void wait_for_monitor(const struct launched_monitor *started) {
     siginfo_t ignored;
     process_reap(started->pidfd, &ignored);
 }
@@ -119,21 +67,21 @@ static void take_size(struct start *start) {
 }
 
 // Where we stay with it, a signal that comes while it is being started reaches it when it has been.
-static int start_and_serve(struct start *start, const struct engine_attach *attach, struct started *started, struct engine_end *ret,
+static int start_and_serve(struct start *start, const struct engine_attach *attach, struct launched_monitor *started, struct engine_end *ret,
                            struct err *err) {
     sigset_t before;
     take_size(start);
     if (foreground_block(&before, err) < 0) {
         return -1;
     }
-    int result = start_monitor(start, attach_flags(attach), started, err);
+    int result = monitor_launch(start, attach_flags(attach), started, err);
     result = result < 0 ? -1 : serve(start, attach, started, ret, err);
     foreground_unblock(&before);
     return result;
 }
 
 static int run_started(struct start *start, const struct engine_attach *attach, struct engine_end *ret, struct err *err) {
-    AUTO(started_finish) struct started started = {.socket = -1, .pidfd = -1};
+    AUTO(launched_monitor_finish) struct launched_monitor started = {.socket = -1, .pidfd = -1};
     char keys[ATTACH_MAX_KEYS];
     snprintf(ret->id, sizeof(ret->id), "%s", start->record.id);
     if (attach->detach_keys && attach_parse_keys(attach->detach_keys, keys, sizeof(keys), err) < 0) {
@@ -141,7 +89,7 @@ static int run_started(struct start *start, const struct engine_attach *attach, 
         return -1;
     }
     ret->goes_on = !attach->output;
-    int result = attach->output ? start_and_serve(start, attach, &started, ret, err) : start_monitor(start, 0, &started, err);
+    int result = attach->output ? start_and_serve(start, attach, &started, ret, err) : monitor_launch(start, 0, &started, err);
     if (started.pidfd >= 0 && (result < 0 ? !record_is_running(&start->home, ret->id) : !ret->goes_on && !ret->is_restarted)) {
         wait_for_monitor(&started);
     }

@@ -9,6 +9,7 @@
 #include "runtime/base/timestamp.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/cid_file.h"
+#include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/etc.h"
@@ -98,7 +99,8 @@ static int read_log_options(struct start *start, struct err *err) {
 }
 
 static int read_health_check(struct start *start, struct err *err) {
-    return health_check_make(start->request, &start->image->config.settings, &start->arena, &start->health, err);
+    static const struct image_settings none = {0};
+    return health_check_make(start->request, start->image ? &start->image->config.settings : &none, &start->arena, &start->health, err);
 }
 
 static void set_ids(struct start *start) {
@@ -365,6 +367,13 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
     return result;
 }
 
+int start_adopted(void *context, struct supervised **ret, struct err *err) {
+    struct start *start = context;
+    int result = container_adopt(start->home.oci_root, start->dir.id, ret, err);
+    release(start);
+    return result;
+}
+
 static void remove_all(struct start *start, bool volumes) {
     struct err err;
     if (record_remove(&start->home, &start->dir, volumes, &err) < 0) {
@@ -376,6 +385,13 @@ static void remove_all(struct start *start, bool volumes) {
 void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
+    if (start->adopts != MONITOR_STARTS && !has_run) {
+        return; // it goes on without us
+    }
+    if (start->adopts != MONITOR_STARTS) {
+        connection_sweep(&start->home, start->dir.id);
+        start->adopts = MONITOR_STARTS;
+    }
     start->record.networks = start->networks;
     connections_release(&start->connections);
     if (for_good) {
@@ -402,7 +418,7 @@ void start_ended(void *context, bool for_good, bool has_run) {
 }
 
 static int stop_signal(const struct start *start) {
-    const char *image = start->image->config.settings.stop_signal;
+    const char *image = start->image ? start->image->config.settings.stop_signal : NULL;
     const char *name = start->request->stop_signal ? start->request->stop_signal : image && *image ? image : "SIGTERM";
     int signal = name_signal(name);
     return signal > 0 ? signal : SIGTERM;
@@ -466,6 +482,14 @@ static int read_record(struct start *start, const char *id, struct err *err) {
                : 0;
 }
 
+// What it has of them while it runs stays in the record.
+static int adopt_networks(struct start *start, struct err *err) {
+    const char *as_is = start->record.networks;
+    int result = start_read_networks(start, err);
+    start->record.networks = as_is;
+    return result;
+}
+
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
     start->request = &start->stored;
     if (begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
@@ -481,6 +505,27 @@ int start_open(struct start *start, const struct engine *engine, const char *id,
     set_ids(start);
     start->stop_signal = stop_signal(start);
     return take_volumes(start, err) < 0 ? -1 : live_make(&start->home, id, err);
+}
+
+int start_adopt(struct start *start, const struct engine *engine, struct record_dir *give_dir, enum monitor_adopts adopts,
+                struct err *err) {
+    struct err no_image;
+    start->request = &start->stored;
+    start->engine = engine;
+    start->adopts = adopts;
+    start->dir = *give_dir;
+    give_dir->fd = -1;
+    if (home_open(engine, &start->home, err) < 0 || record_read(&start->home, &start->arena, start->dir.id, &start->record, err) < 0 ||
+        request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || read_log_options(start, err) < 0 ||
+        mount_list_read(start->record.mounts, &start->arena, &start->mounts, err) < 0) {
+        return -1;
+    }
+    if (open_image(start, start->record.image_id, &no_image) < 0) {
+        log_info("container %.12s: %s", start->dir.id, no_image.text);
+    }
+    set_ids(start);
+    start->stop_signal = stop_signal(start);
+    return read_health_check(start, err) < 0 ? -1 : adopt_networks(start, err);
 }
 
 int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) {

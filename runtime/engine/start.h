@@ -15,6 +15,7 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/joined.h"
 #include "runtime/engine/log_options.h"
+#include "runtime/engine/monitor.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
@@ -43,6 +44,7 @@ struct start {
     struct log_options log_options;
     struct mount_list mounts;
     struct health_check health;
+    enum monitor_adopts adopts; // if it was another monitor's, what it has of networks is nobody's yet
     bool is_new; // what does not come to run is removed
     bool runs; // only described
     bool user_namespace;
@@ -82,11 +84,16 @@ int start_check(struct start *start, const char *verb, struct err *err) MUST_CHE
 // One that is there, by its id; it does not run, and its lock is taken.
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) MUST_CHECK;
 
+// One that runs without a monitor, or has ended without one, whose lock is taken over, on an error too. It may go without its image, which can be gone by now.
+int start_adopt(struct start *start, const struct engine *engine, struct record_dir *give_dir, enum monitor_adopts adopts,
+                struct err *err) MUST_CHECK;
+
 // The configuration of one that runs, as its start had it; it lives in `start`.
 int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) MUST_CHECK;
 
 // As monitor_container has them; context: a struct start.
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
+int start_adopted(void *context, struct supervised **ret, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
 

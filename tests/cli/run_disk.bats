@@ -96,12 +96,11 @@ calls_of_a_run() {
         container=$(pgrep -P "$monitor")
         kill -9 "$monitor"
         wait "$runner" || true
-        on_disk ps --format '{{.Names}} {{.Status}}' | grep "Up .*(its monitor was killed)"
         kill -9 "$container"
         for ((i = 0; i < 500; i++)); do [ -e "/proc/$container" ] || break; sleep 0.02; done
     done
     run on_disk ps -a --format '{{.Names}} {{.Status}}'
-    grep -q '^kept Exited: its monitor was killed$' <<< "$output"
+    grep -q '^kept Exited (unknown) .*: its monitor was killed$' <<< "$output"
     [ "$(grep -c '^gone' <<< "$output")" = 0 ]
     [ -z "$(live)" ]
     folder=$(folder_of kept)

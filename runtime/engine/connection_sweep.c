@@ -1,0 +1,95 @@
+#include "runtime/engine/connection_sweep.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/dir.h"
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/links.h"
+#include "runtime/engine/network_store.h"
+#include "runtime/engine/record.h"
+#include "runtime/net/conntrack.h"
+#include "runtime/net/dns_names.h"
+#include "runtime/net/firewall.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_in(int dir_fd, const char *name) {
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static void sweep_network(int networks_fd, const char *network_id, const char *id) {
+    AUTO_FD int folder = open_in(networks_fd, network_id);
+    AUTO_FD int leases = folder < 0 ? -1 : open_in(folder, "leases");
+    AUTO_FD int endpoints = folder < 0 ? -1 : open_in(folder, "endpoints");
+    if (endpoints >= 0) {
+        dns_names_withdraw(endpoints, id);
+    }
+    if (leases >= 0) {
+        links_remove(leases, id);
+    }
+}
+
+static void sweep_networks(const struct home *home, const char *id) {
+    AUTO_FD int networks_fd = open_in(home->store_fd, "networks");
+    AUTO_DIR DIR *stream = networks_fd < 0 ? NULL : dir_stream(networks_fd);
+    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
+        if (strlen(entry->d_name) == RECORD_ID_SIZE - 1) {
+            sweep_network(networks_fd, entry->d_name, id);
+        }
+    }
+}
+
+// Old flows of UDP would be sent to whoever has the address next for as long as they go on.
+static void forget_flows(int firewall_fd, const struct firewall_port *port) {
+    const struct conntrack_match match = {.container = port->target, .protocol = IPPROTO_UDP};
+    struct err err;
+    if (port->protocol == IPPROTO_UDP && conntrack_forget(firewall_fd, &match, 1, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+// id NULL: of all that are in the store and do not run.
+static bool is_left(const struct home *home, const char *id, const struct firewall_published *published) {
+    return id ? strcmp(published->owner, id) == 0
+              : record_exists(home, published->owner) && !record_is_running(home, published->owner) &&
+                    !record_runs_alone(home, published->owner);
+}
+
+// Where there is no packet filter, or no right to look at it, there is nothing of ours in it either.
+static size_t sweep_ports(const struct home *home, const char *id) {
+    AUTO_ARENA struct arena arena = {0};
+    struct firewall_state state;
+    struct err err;
+    size_t count = 0;
+    AUTO_FD int firewall_fd = home->rootless ? -1 : firewall_open(&err);
+    if (firewall_fd < 0 || firewall_read(firewall_fd, &arena, &state, &err) < 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < state.port_count; i++) {
+        if (!is_left(home, id, &state.ports[i])) {
+            continue;
+        }
+        if (firewall_unpublish(firewall_fd, &state.ports[i].port, 1, &err) < 0) {
+            log_warn("container %.12s: %s", state.ports[i].owner, err.text);
+            continue;
+        }
+        forget_flows(firewall_fd, &state.ports[i].port);
+        count++;
+    }
+    return count;
+}
+
+void connection_sweep(const struct home *home, const char *id) {
+    sweep_ports(home, id);
+    sweep_networks(home, id);
+}
+
+size_t connection_sweep_ports(const struct home *home) {
+    return sweep_ports(home, NULL);
+}
