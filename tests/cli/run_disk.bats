@@ -42,7 +42,7 @@ free_bytes() {
 
 # What is in the run-time state of the engine, but for the folders themselves.
 live() {
-    find "$(coffer_root)/containers" -mindepth 2 -not -name .swept
+    find "$(coffer_root)/containers" -mindepth 2 -not -name '.*'
 }
 
 calls_of_a_run() {

@@ -210,7 +210,7 @@ nothing_left() {
     folder=$(echo "$HOME_DIR"/store/containers/*)
     [ "$(ls "$folder" | tr '\n' ' ')" = "ctr.log record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = kept ]
-    [ -z "$(find "$HOME_DIR/run/containers" -mindepth 2 -not -name .swept)" ]
+    [ -z "$(find "$HOME_DIR/run/containers" -mindepth 2 -not -name '.*')" ]
     as_mine rm writer
     nothing_left
 }
