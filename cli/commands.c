@@ -33,6 +33,8 @@ static const struct command *const commands[] = {
     &command_cp,
     &command_network,
     &command_volume,
+    &command_boot,
+    &command_generate,
     &command_images,
     &command_pull,
     &command_login,
@@ -141,6 +143,8 @@ static const struct command *const volume_commands[] = {
 
 static const struct command *const healthcheck_commands[] = {&command_healthcheck_run, NULL};
 
+static const struct command *const generate_commands[] = {&command_generate_systemd, NULL};
+
 static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune,
                                                          &command_system_repair, NULL};
 
@@ -246,6 +250,14 @@ const struct command command_volume = {
     .group = COMMAND_GROUP_CONTAINERS,
     .options = no_options,
     .commands = volume_commands,
+};
+
+const struct command command_generate = {
+    .name = "generate",
+    .summary = "Write what other programs need to start containers",
+    .group = COMMAND_GROUP_CONTAINERS,
+    .options = no_options,
+    .commands = generate_commands,
 };
 
 const struct command command_healthcheck = {

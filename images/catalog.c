@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -53,8 +52,7 @@ int catalog_list(const struct store *store, struct arena *arena, struct catalog_
     for (size_t i = 0; i < id_count; i++) {
         char path[IMAGE_RECORD_PATH_SIZE];
         struct err wrong = {0};
-        AUTO_FD int fd = image_record_open(store, image_record_path(ids[i], path), arena, &images[count].record, &wrong);
-        if (fd < 0) {
+        if (image_record_read(store, image_record_path(ids[i], path), arena, &images[count].record, &wrong) < 0) {
             if (wrong.kind != ERR_NOT_FOUND) { // gone meanwhile
                 log_warn("image %.12s: %s", ids[i], wrong.text);
             }
@@ -77,8 +75,7 @@ int catalog_get(const struct store *store, const char *name, struct arena *arena
     if (image_find(store, name, arena, &path, &ref, err) < 0) {
         return -1;
     }
-    AUTO_FD int fd = image_record_open(store, path, arena, &image.record, err);
-    if (fd < 0 || tag_list(store, arena, &tags, &count, err) < 0) {
+    if (image_record_read(store, path, arena, &image.record, err) < 0 || tag_list(store, arena, &tags, &count, err) < 0) {
         return err_in(err, "image %s", name);
     }
     fill(&image, arena, tags, count);
@@ -152,18 +149,6 @@ static int untag_all(struct removing *removing, struct err *err) {
     return 0;
 }
 
-// Who only reads a record holds its lock for a moment, a container as long as it runs: there is no other way to tell them apart than to
-// look again.
-static int lock_against_users(int fd) {
-    enum { LOOKS = 20, LOOK_AGAIN_MS = 10 };
-    int result = flock(fd, LOCK_EX | LOCK_NB);
-    for (int i = 1; i < LOOKS && result < 0 && errno == EWOULDBLOCK; i++) {
-        (void)poll(NULL, 0, LOOK_AGAIN_MS);
-        result = flock(fd, LOCK_EX | LOCK_NB);
-    }
-    return result;
-}
-
 // The record's exclusive lock, which no running container lets us have, nor who is about to mount the image. What is mounted already
 // holds no lock. -1 with ERR_STATE.
 static int claim(const struct removing *removing, const char *name, struct err *err) {
@@ -173,7 +158,7 @@ static int claim(const struct removing *removing, const char *name, struct err *
     if (fd < 0) {
         return err_sys(err, "open %s", path);
     }
-    if (lock_against_users(fd) < 0) {
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         return errno == EWOULDBLOCK ? err_set(err, ERR_STATE, "image %s is in use by a running container; stop it first", name)
                                     : err_sys(err, "lock %s", path);
     }

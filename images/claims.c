@@ -33,7 +33,7 @@ static bool has_any(const struct image_record *record, const struct strv *layers
     return false;
 }
 
-// Whether the record has to be claimed. The lock that it is read with must be gone when the exclusive one is asked for.
+// Whether the record has to be claimed.
 static bool is_wanted(const struct store *store, const char *hex, const char *image, const struct strv *layers) {
     AUTO_ARENA struct arena arena = {0};
     char path[IMAGE_RECORD_PATH_SIZE];
@@ -47,8 +47,7 @@ static bool is_wanted(const struct store *store, const char *hex, const char *im
     if (fstatat(store->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(status.st_mode)) {
         return false; // gone, or what nobody can run
     }
-    AUTO_FD int fd = image_record_open(store, path, &arena, &record, &err);
-    return fd < 0 ? err.kind != ERR_NOT_FOUND : has_any(&record, layers);
+    return image_record_read(store, path, &arena, &record, &err) < 0 ? err.kind != ERR_NOT_FOUND : has_any(&record, layers);
 }
 
 static int claim(const struct store *store, const char *hex, struct claims *claims, struct err *err) {

@@ -78,14 +78,21 @@ int image_record_decode(const char *name, const char *text, size_t size, struct 
     return 0;
 }
 
-// Opens and locks; one that was removed between the two is as good as never there.
-static int open_locked(const struct store *store, const char *path, struct err *err) {
-    AUTO_FD int fd = openat(store->fd, path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
+static int open_record(const struct store *store, const char *path, struct err *err) {
+    int fd = openat(store->fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int reason = errno;
         err_sys(err, "open %s/%s", store->path, path);
         err->kind = reason == ENOENT || reason == ENAMETOOLONG ? ERR_NOT_FOUND : ERR_SYSTEM;
+    }
+    return fd;
+}
+
+// One that was removed before it was locked is as good as never there.
+static int open_locked(const struct store *store, const char *path, struct err *err) {
+    AUTO_FD int fd = open_record(store, path, err);
+    struct stat status;
+    if (fd < 0) {
         return -1;
     }
     while (flock(fd, LOCK_SH) < 0) {
@@ -99,18 +106,23 @@ static int open_locked(const struct store *store, const char *path, struct err *
     return fd_take(&fd);
 }
 
-int image_record_open(const struct store *store, const char *path, struct arena *arena, struct image_record *ret, struct err *err) {
-    AUTO_FD int fd = open_locked(store, path, err);
-    if (fd < 0) {
-        return -1;
-    }
+static int read_record(int fd, const char *path, struct arena *arena, struct image_record *ret, struct err *err) {
     AUTO_FREE char *text = NULL;
     size_t size;
-    if (fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 ||
-        image_record_decode(path, text, size, arena, ret, err) < 0) {
-        return -1;
-    }
-    return fd_take(&fd);
+    return fd_read_rest(fd, RECORD_MAX_BYTES, path, &text, &size, err) < 0 ||
+                   image_record_decode(path, text, size, arena, ret, err) < 0
+               ? -1
+               : 0;
+}
+
+int image_record_open(const struct store *store, const char *path, struct arena *arena, struct image_record *ret, struct err *err) {
+    AUTO_FD int fd = open_locked(store, path, err);
+    return fd < 0 || read_record(fd, path, arena, ret, err) < 0 ? -1 : fd_take(&fd);
+}
+
+int image_record_read(const struct store *store, const char *path, struct arena *arena, struct image_record *ret, struct err *err) {
+    AUTO_FD int fd = open_record(store, path, err);
+    return fd < 0 ? -1 : read_record(fd, path, arena, ret, err);
 }
 
 const char *image_record_path(const char *hex, char path[IMAGE_RECORD_PATH_SIZE]) {

@@ -44,6 +44,11 @@ int image_record_decode(const char *name, const char *text, size_t size, struct 
 int image_record_open(const struct store *store, const char *path, struct arena *arena, struct image_record *ret,
                       struct err *err) MUST_CHECK;
 
+// Reads one without a lock, for who uses nothing that it names: its removal neither waits for us nor we for it. A record is never changed,
+// only replaced and removed as a whole.
+int image_record_read(const struct store *store, const char *path, struct arena *arena, struct image_record *ret,
+                      struct err *err) MUST_CHECK;
+
 // Paths below the store: "images/HEX.json"; "blobs/sha256/HEX" of "sha256:HEX".
 enum { IMAGE_RECORD_PATH_SIZE = sizeof("blobs/sha256/") + DIGEST_HEX_MAX + sizeof(".json") };
 const char *image_record_path(const char *hex, char path[IMAGE_RECORD_PATH_SIZE]);

@@ -174,8 +174,7 @@ int load_images(struct store *store, const struct load_options *options, struct 
 static int find_record(const struct store *store, const struct image_ref *ref, struct arena *arena, struct image_record *ret) {
     char path[TAG_PATH_SIZE];
     struct err ignored;
-    AUTO_FD int fd = image_record_open(store, tag_path(ref, path), arena, ret, &ignored);
-    return fd < 0 ? -1 : 0;
+    return image_record_read(store, tag_path(ref, path), arena, ret, &ignored);
 }
 
 // An index stands for an image of each platform: the one here must be the very one that is wanted.

@@ -5,7 +5,6 @@
 #include "images/tags.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
-#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
 #include <stdlib.h>
@@ -48,8 +47,7 @@ int needed_find(const struct store *store, struct arena *arena, struct needed *n
     for (size_t i = 0; i < count; i++) {
         char path[IMAGE_RECORD_PATH_SIZE];
         struct image_record record;
-        AUTO_FD int fd = image_record_open(store, image_record_path(ids[i], path), arena, &record, err);
-        if (fd < 0) {
+        if (image_record_read(store, image_record_path(ids[i], path), arena, &record, err) < 0) {
             return -1;
         }
         for (size_t layer = 0; layer < record.layers_count; layer++) {

@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/lock_watch.h"
 #include "runtime/engine/record.h"
 
 #include <errno.h>
@@ -65,18 +66,23 @@ int control_connect(const struct home *home, const char *id, struct err *err) {
 }
 
 int control_lock(const struct home *home, const char *id, struct record_dir *ret_dir, struct err *err) {
-    enum { NAP_US = 2000 };
-    for (int waited_us = 0;; waited_us += NAP_US) {
-        struct err gone;
-        if (record_lock(home, id, ret_dir, err) == 0) {
-            return 0;
-        }
-        AUTO_FD int monitor = err->kind == ERR_STATE ? control_connect(home, id, &gone) : -1;
-        if (err->kind != ERR_STATE || monitor >= 0 || waited_us >= CONTROL_PATIENCE_MS * 1000) {
-            return -1;
-        }
-        usleep(NAP_US);
+    AUTO_LOCK_WATCH struct lock_watch watch = {.dir_fd = -1, .events_fd = -1};
+    if (lock_watch_open(home, id, CONTROL_PATIENCE_MS, &watch, err) < 0) {
+        return -1;
     }
+    while (!lock_watch_take(&watch)) {
+        struct err gone;
+        if (errno != EWOULDBLOCK) {
+            return err_sys(err, "lock the folder of container %.12s", id);
+        }
+        AUTO_FD int monitor = control_connect(home, id, &gone);
+        if (monitor >= 0 || !lock_watch_wait(&watch, home, id)) {
+            return err_set(err, ERR_STATE, "container %.12s is running", id);
+        }
+    }
+    *ret_dir = (struct record_dir){.fd = fd_take(&watch.dir_fd)};
+    snprintf(ret_dir->id, sizeof(ret_dir->id), "%s", id);
+    return 0;
 }
 
 int control_send(int fd, const struct control_message *message) {

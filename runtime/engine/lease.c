@@ -286,20 +286,23 @@ int lease_list(const struct home *home, struct arena *arena, const char *network
 
 // --- sweeping ---
 
-static void sweep_leases(const struct home *home, int folder) {
+static size_t sweep_leases(const struct home *home, int folder) {
+    size_t count = 0;
     AUTO_FD int leases = open_in(folder, "leases");
     AUTO_DIR DIR *stream = leases >= 0 && lock_leases(leases) == 0 ? dir_stream(leases) : NULL;
     for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
         char owner[RECORD_ID_SIZE];
-        if (!links_read(leases, entry->d_name, owner) || !is_used(home, owner)) {
-            unlinkat(leases, entry->d_name, 0);
+        if ((!links_read(leases, entry->d_name, owner) || !is_used(home, owner)) && unlinkat(leases, entry->d_name, 0) == 0) {
+            count++;
         }
     }
+    return count;
 }
 
 // Each is named by its container (runtime/net/dns_names.h), or is what was cut off in being written. The container's lock is held
 // while its file is taken away: it cannot start and write a new one meanwhile.
-static void sweep_endpoints(const struct home *home, int folder) {
+static size_t sweep_endpoints(const struct home *home, int folder) {
+    size_t count = 0;
     AUTO_FD int endpoints = open_in(folder, "endpoints");
     AUTO_DIR DIR *stream = endpoints >= 0 ? dir_stream(endpoints) : NULL;
     for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
@@ -307,25 +310,28 @@ static void sweep_endpoints(const struct home *home, int folder) {
         char owner[RECORD_ID_SIZE];
         struct err err = {0};
         snprintf(owner, sizeof(owner), "%.64s", entry->d_name);
-        if (record_lock(home, owner, &dir, &err) == 0 ? !record_runs_alone(home, owner) : err.errnum == ENOENT) {
-            unlinkat(endpoints, entry->d_name, 0);
+        bool is_left = record_lock(home, owner, &dir, &err) == 0 ? !record_runs_alone(home, owner) : err.errnum == ENOENT;
+        if (is_left && unlinkat(endpoints, entry->d_name, 0) == 0) {
+            count++;
         }
     }
+    return count;
 }
 
-void leases_sweep(const struct home *home) {
+size_t leases_sweep(const struct home *home) {
+    size_t count = 0;
     AUTO_NETWORKS struct networks networks = {.fd = -1, .names_fd = -1};
     struct err err;
     if (networks_open(home, &networks, &err) < 0) {
         log_warn("%s", err.text);
-        return;
+        return 0;
     }
     AUTO_DIR DIR *stream = dir_stream(networks.fd);
     for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
         AUTO_FD int folder = strlen(entry->d_name) == RECORD_ID_SIZE - 1 ? open_in(networks.fd, entry->d_name) : -1;
         if (folder >= 0) {
-            sweep_leases(home, folder);
-            sweep_endpoints(home, folder);
+            count += sweep_leases(home, folder) + sweep_endpoints(home, folder);
         }
     }
+    return count;
 }

@@ -32,7 +32,8 @@ void lease_release(const struct home *home, const char *network_id, const char *
 int lease_list(const struct home *home, struct arena *arena, const char *network_id, struct lease **ret, size_t *ret_count,
                struct err *err) MUST_CHECK;
 
-// Takes away the stale ones of all networks, and the names their containers were known by. Never fails; logs what it cannot do.
-void leases_sweep(const struct home *home);
+// Takes away the stale ones of all networks, and the names their containers were known by. Returns how many there were.
+// Never fails; logs what it cannot do.
+size_t leases_sweep(const struct home *home);
 
 #endif

@@ -33,7 +33,7 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .restart = start_restart_policy(start),
     };
     monitor_run(&request, socket);
-    _exit(0);
+    _exit(start->record.exit_code & 0xff); // for a service manager that takes it for the container
 }
 
 int monitor_launch(struct start *start, unsigned attached, struct launched_monitor *ret, struct err *err) {

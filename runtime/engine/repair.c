@@ -110,27 +110,6 @@ static void repair_links(const struct work *work, int folder, const char *kind) 
     }
 }
 
-static size_t count_entries(int folder, const char *name) {
-    size_t count = 0;
-    AUTO_FD int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO_DIR DIR *stream = fd < 0 ? NULL : dir_stream(fd);
-    while (stream && dir_next(stream)) {
-        count++;
-    }
-    return count;
-}
-
-static size_t count_leases(const struct home *home) {
-    size_t count = 0;
-    AUTO_FD int networks_fd = openat(home->store_fd, "networks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    AUTO_DIR DIR *stream = networks_fd < 0 ? NULL : dir_stream(networks_fd);
-    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
-        AUTO_FD int folder = openat(networks_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        count += folder < 0 ? 0 : count_entries(folder, "leases") + count_entries(folder, "endpoints");
-    }
-    return count;
-}
-
 static void add_count(const struct work *work, const char *kind, size_t count, const char *action) {
     if (count > 0) {
         add(work, kind, arena_format(work->arena, "%zu", count), action, false);
@@ -144,10 +123,7 @@ static int repair_networks(const struct work *work, struct err *err) {
     if (networks_open(work->home, &networks, err) < 0) {
         return -1;
     }
-    size_t before = count_leases(work->home);
-    leases_sweep(work->home);
-    size_t after = count_leases(work->home);
-    add_count(work, "address", after < before ? before - after : 0, "addresses and names of containers that do not run: free again");
+    add_count(work, "address", leases_sweep(work->home), "addresses and names of containers that do not run: free again");
     add_count(work, "port", connection_sweep_ports(work->home), "published for containers that do not run: withdrawn");
     return networks_lock(&networks, err);
 }

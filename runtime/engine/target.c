@@ -3,11 +3,11 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/lock_watch.h"
 #include "runtime/engine/request_json.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 void target_finish(struct target *target) {
     fd_close(&target->socket);
@@ -22,20 +22,23 @@ static int read_record(struct target *target, struct err *err) {
                : 0;
 }
 
-// Who holds the lock and is no monitor yet is about to become one, or to let go.
+static bool has_monitor(struct target *target, struct err *err) {
+    fd_close(&target->socket);
+    target->socket = control_connect(&target->home, target->id, err);
+    return target->socket >= 0 || err->kind != ERR_NOT_FOUND;
+}
+
+// Who holds the lock and is no monitor yet is about to become one, or to let go. Mostly there is one at once, or nobody.
 static int find_monitor(struct target *target, struct err *err) {
-    enum { NAP_US = 2000 };
-    for (int waited_us = 0;; waited_us += NAP_US) {
-        fd_close(&target->socket);
-        target->socket = control_connect(&target->home, target->id, err);
-        if (target->socket >= 0 || err->kind != ERR_NOT_FOUND) {
-            return target->socket < 0 ? -1 : 0;
-        }
-        if (!record_is_running(&target->home, target->id) || waited_us >= CONTROL_PATIENCE_MS * 1000) {
-            return 0;
-        }
-        usleep(NAP_US);
+    AUTO_LOCK_WATCH struct lock_watch watch = {.dir_fd = -1, .events_fd = -1};
+    bool found = has_monitor(target, err);
+    if (!found && lock_watch_open(&target->home, target->id, CONTROL_PATIENCE_MS, &watch, err) < 0) {
+        return 0; // it is gone, as its record will tell
     }
+    while (!found && lock_watch_is_held(&watch) && lock_watch_wait(&watch, &target->home, target->id)) {
+        found = has_monitor(target, err);
+    }
+    return found && target->socket < 0 ? -1 : 0;
 }
 
 // The record is read behind the look for a monitor: one that has ended has left its last word there.
