@@ -251,10 +251,29 @@ static void make_room(struct log_file *log, size_t bytes) {
     log->torn = false;
 }
 
+// Somebody has deleted it: what comes goes into a new one, for all to read. One system call for up to LOG_BATCH_BYTES.
+static void make_anew(struct log_file *log) {
+    struct stat status;
+    struct err err;
+    if (log->fd < 0 || fstat(log->fd, &status) < 0 || status.st_nlink > 0) {
+        return;
+    }
+    int fd = log_chain_append(&log->chain, &err);
+    if (fd >= 0) {
+        fd_close(&log->fd);
+        log->fd = fd;
+        log->size_bytes = fstat(fd, &status) == 0 ? status.st_size : 0;
+        log->torn = false;
+    }
+}
+
 static void flush(struct log_file *log) {
     if (log->driver == LOG_DRIVER_JOURNALD) {
         log_journal_flush(&log->journal);
         return;
+    }
+    if (log->batch.size > 0) {
+        make_anew(log);
     }
     make_room(log, log->batch.size);
     append(log, log->batch.data, log->batch.size);
