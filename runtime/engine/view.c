@@ -90,6 +90,6 @@ int view_read(const struct home *home, struct arena *arena, const char *id, stru
     if (view_runs(ret) && read_networks(arena, ret, err) < 0) {
         return err_in(err, "container %.12s", id);
     }
-    ret->health = view_runs(ret) ? health_file_status(home, id) : HEALTH_NONE;
+    ret->health = ret->record.started ? health_file_status(home, id) : HEALTH_NONE; // an ended one has its last
     return 0;
 }
