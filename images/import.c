@@ -1,5 +1,7 @@
 #include "images/import.h"
 
+#include "images/blob.h"
+#include "images/catalog.h"
 #include "images/copytree.h"
 #include "images/input.h"
 #include "images/layer.h"
@@ -16,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -32,6 +35,9 @@ struct import {
     int layer_fd; // in the staging directory
     int fs_fd;
     struct publish_layer layer;
+    struct image_config below; // of the base; zeroed where there is none
+    struct publish_layer *below_layers;
+    size_t below_count;
 };
 
 static void import_finish(struct import *import) {
@@ -43,7 +49,7 @@ static void import_finish(struct import *import) {
 
 static int open_source(struct import *import, struct err *err) {
     const struct import_options *options = import->options;
-    bool standard_input = strcmp(options->source, "-") == 0;
+    bool standard_input = options->base || strcmp(options->source, "-") == 0;
     import->source_fd = standard_input ? fcntl(options->input_fd, F_DUPFD_CLOEXEC, 3) : open(options->source, O_RDONLY | O_CLOEXEC);
     if (import->source_fd < 0) {
         int reason = errno;
@@ -140,32 +146,77 @@ static int make_layer(struct import *import, struct err *err) {
     return layer_describe(layer, import->layer_fd, err);
 }
 
+// What is below the new layer, as its image has it: its layers are in the store, and stay as long as that image is open.
+static int read_base(struct import *import, struct err *err) {
+    const char *base = import->options->base;
+    struct catalog_image image;
+    if (!base) {
+        return 0;
+    }
+    if (blob_read_config(import->store, base, import->arena, &import->below, err) < 0 ||
+        catalog_get(import->store, base, import->arena, &image, err) < 0) {
+        return err_in(err, "image %.19s", base);
+    }
+    import->below_layers = arena_array(import->arena, image.record.layers_count + 1, sizeof(*import->below_layers));
+    import->below_count = image.record.layers_count;
+    for (size_t i = 0; i < import->below_count; i++) {
+        const struct image_record_layer *from = &image.record.layers[i];
+        struct layer *layer = &import->below_layers[i].layer;
+        *layer = (struct layer){.size_bytes = from->size_bytes, .opaque = from->opaque, .fd = -1};
+        snprintf(layer->key, sizeof(layer->key), "%s", from->key);
+    }
+    return 0;
+}
+
+static void add_history(const struct import *import, const char *created, struct image_config *config) {
+    const struct import_options *options = import->options;
+    struct image_history *history = arena_array(import->arena, import->below.history_count + 1, sizeof(*history));
+    if (import->below.history_count > 0) {
+        memcpy(history, import->below.history, import->below.history_count * sizeof(*history));
+    }
+    history[import->below.history_count] = (struct image_history){
+        .created = created,
+        .created_by = options->created_by,
+        .author = options->author,
+        .comment = options->message || options->base ? options->message : arena_format(import->arena, "Imported from %s", options->source),
+    };
+    config->history = history;
+    config->history_count = import->below.history_count + 1;
+}
+
+static void add_layers(const struct import *import, struct image_config *config) {
+    char diff_id[DIGEST_TEXT_SIZE];
+    size_t count = import->below.diff_ids_count;
+    const char **diff_ids = arena_array(import->arena, count + 2, sizeof(*diff_ids));
+    if (count > 0) {
+        memcpy(diff_ids, import->below.diff_ids, count * sizeof(*diff_ids));
+    }
+    diff_ids[count] = arena_copy_string(import->arena, digest_format(&import->layer.layer.diff_id, diff_id));
+    config->diff_ids = diff_ids;
+    config->diff_ids_count = count + 1;
+}
+
 // The configuration is ours to write: a document with a digest, as any other.
 static void make_config(const struct import *import, struct image_config *config, struct source_document *ret) {
     struct arena *arena = import->arena;
     const struct import_options *options = import->options;
     const struct image_platform *platform = options->platform ? options->platform : image_platform_of_host();
-    char created[sizeof("9999-12-31T23:59:59Z")], diff_id[DIGEST_TEXT_SIZE];
+    char created[sizeof("9999-12-31T23:59:59Z")];
     time_t now = time(NULL);
     struct tm parts;
     gmtime_r(&now, &parts);
     strftime(created, sizeof(created), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    struct image_history *history = arena_array(arena, 1, sizeof(*history));
-    const char **diff_ids = arena_array(arena, 2, sizeof(*diff_ids));
-    diff_ids[0] = arena_copy_string(arena, digest_format(&import->layer.layer.diff_id, diff_id));
-    history->created = arena_copy_string(arena, created);
-    history->comment = options->message ? options->message : arena_format(arena, "Imported from %s", options->source);
-    *config = (struct image_config){
-        .created = history->created,
-        .architecture = platform->architecture,
-        .variant = options->platform ? platform->variant : NULL,
-        .os = platform->os,
-        .settings = options->settings,
-        .diff_ids = diff_ids,
-        .diff_ids_count = 1,
-        .history = history,
-        .history_count = 1,
-    };
+    *config = import->below;
+    config->created = arena_copy_string(arena, created);
+    config->author = options->author ? options->author : config->author;
+    config->settings = options->settings;
+    if (!options->base) {
+        config->architecture = platform->architecture;
+        config->variant = options->platform ? platform->variant : NULL;
+        config->os = platform->os;
+    }
+    add_layers(import, config);
+    add_history(import, config->created, config);
     AUTO_BUF struct buf text = {0};
     struct json_writer writer = {.buf = &text};
     image_config_write(config, &writer, NULL);
@@ -173,25 +224,33 @@ static void make_config(const struct import *import, struct image_config *config
     digest_of(DIGEST_SHA256, text.data, text.size, &ret->digest);
 }
 
+static const struct publish_layer **list_layers(const struct import *import) {
+    const struct publish_layer **layers = arena_array(import->arena, import->below_count + 1, sizeof(*layers));
+    for (size_t i = 0; i < import->below_count; i++) {
+        layers[i] = &import->below_layers[i];
+    }
+    layers[import->below_count] = &import->layer;
+    return layers;
+}
+
 int import_image(struct store *store, const struct import_options *options, struct arena *arena, const char **ret_id,
                  struct err *err) {
     AUTO(import_finish)
     struct import import = {.store = store, .options = options, .arena = arena, .source_fd = -1, .layer_fd = -1, .fs_fd = -1};
-    if (staging_init(&import.staging, store, err) < 0 || open_source(&import, err) < 0) {
+    if (staging_init(&import.staging, store, err) < 0 || read_base(&import, err) < 0 || open_source(&import, err) < 0) {
         return -1;
     }
     if (make_layer(&import, err) < 0) {
-        return err_in(err, "%s", options->source);
+        return options->base ? -1 : err_in(err, "%s", options->source);
     }
     struct image_config config;
     struct source_document document;
     make_config(&import, &config, &document);
-    const struct publish_layer *layers[] = {&import.layer};
     const struct publish_image image = {
         .document = &document,
         .config = &config,
-        .layers = layers,
-        .layers_count = 1,
+        .layers = list_layers(&import),
+        .layers_count = import.below_count + 1,
         .names = options->name,
         .names_count = options->name ? 1 : 0,
     };

@@ -1,4 +1,5 @@
-// Making an image of a root file system: a directory, or a tar of one, becomes the only layer. (`docker import`.)
+// Making an image of a root file system: a directory, or a tar of one, becomes the only layer. (`docker import`.) Or the topmost one of
+// another image. (`docker commit`.)
 #ifndef COFFER_IMAGES_IMPORT_H
 #define COFFER_IMAGES_IMPORT_H
 
@@ -17,8 +18,10 @@ struct store;
 struct import_options {
     const char *source;           // a directory; a tar, plain or compressed with gzip or zstd; "-"
     int input_fd;                 // what "-" stands for; may be a pipe, which is unpacked as it comes
+    const char *base;             // the id of the image whose layers lie below, which the caller has open, with input_fd as source; NULL: none
+    const char *author, *created_by; // with a base: for the image and its history; NULL: not said
     const struct image_ref *name; // NULL: none
-    const char *message;          // for the history; NULL: where it came from
+    const char *message;          // for the history; NULL: where it came from, without a base
     struct image_settings settings;
     const struct image_platform *platform; // NULL: this host's
     enum unpack_devices devices;

@@ -240,10 +240,19 @@ static bool is_gone(const struct tree_pack *pack, const struct err *err) {
 }
 
 static int check_name(const struct tree_pack *pack, const char *name, struct err *err) {
-    if (!pack->options->live && strncmp(name, UNPACK_MARKER, sizeof(UNPACK_MARKER) - 1) == 0) {
+    bool layer = !pack->options->live || pack->options->signs != TREE_SIGNS_IGNORE;
+    if (layer && strncmp(name, UNPACK_MARKER, sizeof(UNPACK_MARKER) - 1) == 0) {
         return err_set(err, ERR_UNSUPPORTED, "is named as whiteouts are in layers (.wh.), and would delete something there");
     }
     return pack->path.size < PATH_MAX ? 0 : err_set(err, ERR_UNSUPPORTED, "has a path of more than %d bytes", PATH_MAX - 1);
+}
+
+static bool is_unwanted(const struct tree_pack *pack) {
+    bool found = false;
+    for (const char *const *at = pack->options->left_out; at && *at && !found; at++) {
+        found = strcmp(*at, pack->path.data) == 0;
+    }
+    return found;
 }
 
 static bool is_left_out(const struct tree_pack *pack, const struct stat *status) {
@@ -278,6 +287,9 @@ static int add_anything(struct tree_pack *pack, const char *name, const struct s
 static int one_entry(struct tree_pack *pack, const char *name, struct err *err) {
     struct stat status;
     uint64_t before = pack->result->entries;
+    if (is_unwanted(pack)) {
+        return 0;
+    }
     int failed = fstatat(AT_FDCWD, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? err_sys(err, "look at it") : check_name(pack, name, err);
     if (failed == 0 && S_ISCHR(status.st_mode) && status.st_rdev == makedev(0, 0)) {
         return add_whiteout(pack, name, err);

@@ -31,10 +31,11 @@ struct tree_pack_options {
 
     // A tree that lives: others change it meanwhile, so what goes away is left out, and what becomes shorter ends in zeros. Mount points
     // are entered, but for the kernel's own file systems (tree_is_of_kernel()), where the tree does not begin in one. Devices are left
-    // out on demand. No digest, no record; names may be a whiteout's.
+    // out on demand. No digest, no record; names may be a whiteout's where signs are ignored.
     bool live;
     bool no_devices;
     const char *name; // in place of ".": what the tar's names begin with. "": the root is not in it, nor is "./" in front of names
+    const char *const *left_out; // clean paths that are not packed, with all below them; NULL behind the last. NULL: none
     const char *only; // what in the directory alone is packed, under `name`, and may be no directory; NULL: all
 
     // Called now and then with the bytes of the tar so far; NULL: not at all.

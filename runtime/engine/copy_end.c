@@ -10,10 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,7 +87,7 @@ static int enter_host(const struct copy_task *task, struct err *err) {
 
 static int enter(const struct copy_end *end, const struct copy_task *task, struct err *err) {
     int root = end->kind == COPY_CONTAINER ? files_enter(&end->files, FILES_VOLUMES, err) : enter_host(task, err);
-    prctl(PR_SET_PDEATHSIG, SIGKILL); // another user's process has lost it
+    aside_stay_bound();
     return root;
 }
 
@@ -144,7 +142,7 @@ static int find_source(const struct copy_task *task, int root, struct source *re
     return ret->dir_fd < 0 ? not_found(end, err) : 0;
 }
 
-static int send(const struct copy_task *task, struct copy_report *report, struct err *err) {
+static int send(const struct copy_task *task, struct aside_report *report, struct err *err) {
     struct source source = {.dir_fd = -1};
     struct tree_pack_result result;
     bool to_stream = task->to->kind == COPY_STREAM;
@@ -174,7 +172,7 @@ static int send(const struct copy_task *task, struct copy_report *report, struct
     return 0;
 }
 
-int copy_end_send(const struct copy_task *task, struct copy_report *report) {
+int copy_end_send(void *task, struct aside_report *report) {
     return send(task, report, &report->err);
 }
 
@@ -240,7 +238,7 @@ static int find_place(const struct copy_task *task, char sign, int root, struct 
 }
 
 // From a tar, links within the container are followed, as it unpacks itself; so that all of it is below the container's root.
-static int take(const struct copy_task *task, struct copy_report *report, struct err *err) {
+static int take(const struct copy_task *task, struct aside_report *report, struct err *err) {
     const struct copy_end *to = task->to;
     struct place place = {.dir_fd = -1};
     struct extract_result result;
@@ -270,6 +268,6 @@ static int take(const struct copy_task *task, struct copy_report *report, struct
     return 0;
 }
 
-int copy_end_take(const struct copy_task *task, struct copy_report *report) {
+int copy_end_take(void *task, struct aside_report *report) {
     return take(task, report, &report->err);
 }

@@ -4,7 +4,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
-#include "runtime/base/err.h"
+#include "runtime/engine/aside.h"
 #include "runtime/engine/copy.h"
 #include "runtime/engine/files.h"
 
@@ -26,12 +26,6 @@ struct copy_end {
 #define COPY_END_NONE                                                                                                              \
     { .files = FILES_NONE }
 
-// What a process at one end leaves: in shared memory, as it has nothing else at its end.
-struct copy_report {
-    struct err err;
-    uint64_t left_out;
-};
-
 struct copy_task {
     const struct copy_request *request;
     const struct copy_end *from, *to;
@@ -43,7 +37,7 @@ int copy_end_open(struct copy_end *end, const struct engine *engine, struct err 
 void copy_end_finish(struct copy_end *end);
 
 // The work of a process at one end, which does nothing behind it.
-int copy_end_send(const struct copy_task *task, struct copy_report *report) MUST_CHECK;
-int copy_end_take(const struct copy_task *task, struct copy_report *report) MUST_CHECK;
+int copy_end_send(void *task, struct aside_report *report) MUST_CHECK; // struct copy_task
+int copy_end_take(void *task, struct aside_report *report) MUST_CHECK;
 
 #endif

@@ -146,7 +146,6 @@ static int write_record(struct start *start, struct err *err) {
 static int fill_volumes(const struct start *start, struct err *err) {
     const struct volume_filling filling = {
         .home = &start->home,
-        .store = start->store,
         .image = start->image,
         .first = !start->record.started,
         .passing = start->record.remove,

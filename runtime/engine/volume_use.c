@@ -9,16 +9,15 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/image_root.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/volume_store.h"
-#include "runtime/kernel/overlay.h"
 #include "runtime/kernel/root.h"
 #include "runtime/kernel/sys.h"
 #include "runtime/kernel/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,35 +88,6 @@ static bool is_empty(int folder) {
     return stream && !dir_next(stream);
 }
 
-// All layers as one tree, detached. A single layer is a tree by itself.
-static int open_image_root(const struct work *work, struct err *err) {
-    const struct volume_filling *filling = work->filling;
-    const struct image *image = filling->image;
-    AUTO_FREE char *path = mem_format("%s/layers", filling->home->store);
-    AUTO_FREE char *place = mem_format("%s/volumes/%s", filling->home->store, work->volume->source);
-    if (filling->home->rootless && unshare(CLONE_NEWNS) < 0) {
-        return err_sys(err, "make a mount namespace");
-    }
-    // By its path: what was opened in another mount namespace cannot be mounted here.
-    AUTO_FD int layers = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (layers < 0) {
-        return err_sys(err, "open %s", path);
-    }
-    if (image->lower_count == 1) {
-        int layer = openat(layers, image->lower[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return layer < 0 ? err_sys(err, "open the image's layer %s", image->lower[0]) : layer;
-    }
-    const struct overlay overlay = {
-        .base_fd = layers,
-        .lower = image->lower,
-        .lower_count = image->lower_count,
-        .user_xattr = filling->store->user_xattr,
-        .directory = place,
-        .own_namespace = filling->home->rootless,
-    };
-    return overlay_mount(&overlay, err);
-}
-
 // Returns 1 with a whole copy in _full, 0 where the image has no directory at that place.
 static int make_copy(const struct work *work, struct err *err) {
     const bool single_id = work->filling->home->rootless && work->filling->home->own.single_id;
@@ -126,7 +96,8 @@ static int make_copy(const struct work *work, struct err *err) {
         .single_id = single_id,
     };
     struct copytree_result ignored;
-    AUTO_FD int root = open_image_root(work, err);
+    AUTO_FREE char *place = mem_format("%s/volumes/%s", work->filling->home->store, work->volume->source);
+    AUTO_FD int root = image_root_open(work->filling->home, work->filling->image, place, err);
     if (root < 0) {
         return -1;
     }

@@ -19,7 +19,6 @@ struct err;
 struct home;
 struct image;
 struct mount_list;
-struct store;
 
 // Makes the volumes that are missing, and finds out where all are (volume.path). The caller holds the lock of the volumes. `passing`:
 // of a container that goes when it ends (--rm), and the volumes of its own with it: what is lost with the power need not be written.
@@ -28,7 +27,6 @@ int volume_use_take(const struct home *home, int volumes_fd, bool passing, struc
 
 struct volume_filling {
     const struct home *home;
-    const struct store *store;
     const struct image *image;
     bool first;   // the container has never run: empty volumes are filled
     bool passing; // as above

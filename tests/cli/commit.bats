@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# What containers have made of their images: coffer diff tells it, commit makes an image of it, export writes all of their files down.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+    needs_root
+    needs umoci busybox skopeo jq setcap
+    export LEAK_NAME=none
+    coffer load -q --name tiny "oci:$(make_rich):rich" > /dev/null
+    coffer run --rm tiny true # the first one makes the folders
+    leak_snapshot
+    cd "$BATS_TEST_TMPDIR" || return
+}
+
+teardown() {
+    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
+    if [ -n "${HOME_DIR:-}" ]; then
+        for id in $(as_mine ps -aq); do
+            as_mine rm -f -v "$id" > /dev/null
+        done
+    fi
+    leak_check
+}
+
+coffer() {
+    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+}
+
+as_mine() {
+    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
+}
+
+# make_image with files in two layers to be changed.
+make_rich() {
+    local layout=$BATS_FILE_TMPDIR/image.rich bundle=$BATS_FILE_TMPDIR/unpacked.rich
+    if [ ! -d "$layout" ]; then
+        cp -r "$(make_image tiny)" "$layout.new"
+        umoci --log error unpack --image "$layout.new:tiny" "$bundle"
+        mkdir -p "$bundle"/rootfs/{old/sub,gone/deep,moved,there}
+        echo a > "$bundle/rootfs/old/a"
+        echo b > "$bundle/rootfs/old/sub/b"
+        echo x > "$bundle/rootfs/gone/deep/x"
+        echo m > "$bundle/rootfs/moved/m"
+        umoci --log error repack --refresh-bundle --image "$layout.new:rich" "$bundle"
+        echo c > "$bundle/rootfs/old/c"
+        chown 1000:1001 "$bundle/rootfs/old/c"
+        umoci --log error repack --image "$layout.new:rich" "$bundle"
+        rm -rf "$bundle"
+        mv "$layout.new" "$layout"
+    fi
+    echo "$layout"
+}
+
+# What all of these tests do to the image.
+work='cd /old; echo more >> a; rm sub/b; echo new > "new file"; chown 7:8 "new file"; chmod 4755 "new file"
+    rm -r /gone; mv /moved /renamed; rm -r /there; mkdir /there; echo t > /there/t
+    ln -s /old/a /link; ln "new file" hard; mkfifo /fifo'
+
+changes='A /fifo
+D /gone
+A /link
+D /moved
+C /old
+C /old/a
+A /old/hard
+A /old/new file
+C /old/sub
+D /old/sub/b
+A /renamed
+A /renamed/m
+C /there
+A /there/t'
+
+@test "diff: added, changed, deleted, renamed, made anew; not what was mounted" {
+    coffer run -d --name box -v vol:/new/volume -v /old/sub/other tiny sh -c "$work; rmdir /old/sub/other 2> /dev/null; echo ready; sleep 1000" > /dev/null
+    for _ in $(seq 100); do
+        coffer logs box | grep -q ready && break
+        sleep 0.1
+    done
+    [ "$(coffer diff box)" = "$changes" ]
+    coffer stop -t 0 box
+    [ "$(coffer diff box)" = "$changes" ]
+    [ "$(coffer diff --format json box | jq -sc 'map([.Kind, .Path]) | .[0:2]')" = '[["A","/fifo"],["D","/gone"]]' ]
+    [ "$(coffer diff --format '{{.Path}}' box | head -n 1)" = /fifo ]
+    coffer create --name fresh tiny true > /dev/null
+    [ -z "$(coffer diff fresh)" ]
+    # A name that would play with the terminal.
+    coffer run --name odd tiny touch "$(printf '/tmp/\033[2J')"
+    [ "$(coffer diff odd | tail -n 1)" = 'A /tmp/\x1b[2J' ]
+    run coffer diff nobody
+    [ "$status" -eq 125 ]
+    [ "$output" = 'coffer: no container is named "nobody"; coffer ps --all lists them' ]
+}
+
+@test "commit: one more layer, which has the changes and nothing else" {
+    coffer run --name box -e MODE=test -w /old --label team=x tiny sh -c "$work"
+    id=$(coffer commit -a 'Jane <jane@example.com>' -m 'with changes' -c 'CMD ["cat", "/old/a"]' -c 'ENV EXTRA=1' box made:one)
+    [[ $id =~ ^sha256:[0-9a-f]{64}$ ]]
+    [ "$(coffer run --rm made:one | paste -sd ' ')" = "a more" ]
+    [ "$(coffer run --rm made:one sh -c 'stat -c "%u:%g:%a:%h" "/old/new file"; cat /old/hard; ls /there; ls /old/sub | wc -l; readlink /link; test ! -e /gone && test ! -e /moved && cat /renamed/m; stat -c %u:%g /old/c; pwd; echo $MODE$EXTRA' | paste -sd ' ')" = \
+        "7:8:4755:2 new t 0 /old/a m 1000:1001 /old test1" ]
+    coffer create --name again made:one > /dev/null
+    [ -z "$(coffer diff again)" ]
+    # As an image: the layers of the old one, and the new.
+    coffer inspect made:one > one.json
+    coffer inspect tiny > tiny.json
+    [ "$(jq -c '.[0].RootFS.Layers[:-1]' one.json)" = "$(jq -c '.[0].RootFS.Layers' tiny.json)" ]
+    [ "$(jq -r '.[0] | .Author, .Config.Labels.team' one.json | paste -sd ' ')" = "Jane <jane@example.com> x" ]
+    [ "$(coffer history --format '{{.Comment}}' made:one | head -n 1)" = "with changes" ]
+    coffer save --format oci-archive -o one.tar made:one
+    mkdir saved && tar -C saved -xf one.tar
+    top=$(jq -r '.manifests[0].digest' saved/index.json | cut -d : -f 2)
+    layer=$(jq -r '.layers[-1].digest' "saved/blobs/sha256/$top" | cut -d : -f 2)
+    [ "$(tar -tf "saved/blobs/sha256/$layer" | LC_ALL=C sort | paste -sd ' ')" = \
+        "./ .wh.gone .wh.moved fifo link old/ old/a old/hard old/new file old/sub/ old/sub/.wh.b renamed/ renamed/m there/ there/.wh..wh..opq there/t" ]
+    # And for others.
+    skopeo copy --quiet oci-archive:one.tar "dir:$PWD/copied"
+    coffer system check
+}
+
+@test "commit of one that runs: held meanwhile, and let go in any case" {
+    coffer run -d --name box tiny sh -c 'while :; do echo x >> /old/a; done' > /dev/null
+    coffer commit box held > /dev/null
+    [ "$(coffer ps --format '{{.State}}')" = running ]
+    coffer commit --pause=false box free > /dev/null
+    coffer pause box
+    coffer commit box paused > /dev/null
+    [ "$(coffer ps --format '{{.State}}')" = paused ]
+    coffer unpause box
+    for _ in 1 2 3; do
+        timeout -s KILL 0.05 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" commit box killed > /dev/null 2>&1 || true
+    done
+    for _ in $(seq 100); do
+        [ "$(coffer ps --format '{{.State}}')" = running ] && break
+        sleep 0.1
+    done
+    [ "$(coffer ps --format '{{.State}}')" = running ]
+    coffer rm -f box
+    coffer images > /dev/null # takes away what was half made
+    [ -z "$(ls "$(coffer_store)/staging")" ]
+    coffer system check
+}
+
+@test "commit: capabilities, and files that a container of root's has on the host" {
+    cp "$(command -v busybox)" tool
+    setcap cap_net_raw=ep tool
+    coffer create --name box tiny true > /dev/null
+    coffer cp -a tool box:/bin/tool
+    coffer commit box caps > /dev/null
+    coffer create --name other caps true > /dev/null
+    coffer cp -a other:/bin/tool back
+    [[ $(getcap back) == *cap_net_raw=ep ]]
+    coffer run --userns host --name host tiny sh -c 'echo h > /old/host; chown 3:4 /old/host; rm /old/c'
+    coffer commit host hosted > /dev/null
+    [ "$(coffer run --rm hosted sh -c 'stat -c %u:%g /old/host; ls /old' | paste -sd ' ')" = "3:4 a host sub" ]
+    run coffer commit -c 'FROM x' box
+    [ "$status" -eq 125 ]
+    run coffer commit box 'Upper/Case'
+    [ "$status" -eq 125 ]
+}
+
+@test "export: all files, flat, and an image of them again" {
+    coffer run -d --name box -v vol:/old/sub tiny sh -c "$work; echo in volume > /old/sub/v; echo ready; sleep 1000" > /dev/null
+    for _ in $(seq 100); do
+        coffer logs box | grep -q ready && break
+        sleep 0.1
+    done
+    coffer export -o up.tar box
+    coffer stop -t 0 box
+    coffer export box > down.tar
+    for tar in up.tar down.tar; do
+        tar --numeric-owner -tvf $tar > list
+        grep -q '^-rwsr-xr-x 7/8 .* old/hard$' list
+        grep -q '^-rw-r--r-- 1000/1001 .* old/c$' list
+        grep -q '^hrw.* old/new file link to old/hard$' list
+        grep -q ' bin/busybox$' list
+        ! grep -q 'old/sub/v$\|gone\| proc/.' list || false
+        [ "$(tar -xOf $tar old/a | paste -sd ' ')" = "a more" ]
+    done
+    coffer import -c 'ENV PATH=/bin' down.tar flat > /dev/null
+    [ "$(coffer run --rm flat cat /there/t)" = t ]
+    run coffer export nobody -o x.tar
+    [ "$status" -eq 125 ]
+    [ ! -e x.tar ]
+}
+
+@test "what a container names like a whiteout is refused, not believed" {
+    coffer run --name box tiny touch /old/.wh.a
+    run coffer commit box bad
+    [ "$status" -eq 125 ]
+    [[ $output == *'"old/.wh.a": is named as whiteouts are in layers (.wh.), and would delete something there' ]]
+    coffer export box | tar -tf - | grep -qx 'old/.wh.a'
+    [ "$(coffer diff box | paste -sd ' ')" = "C /old A /old/.wh.a" ]
+}
+
+@test "rootless: diff, commit and export" {
+    make_user
+    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
+    HOME_DIR=$BATS_TEST_TMPDIR/home
+    mkdir "$HOME_DIR"
+    chown "$TEST_UID" "$HOME_DIR"
+    chmod -R a+rX "$(make_rich)"
+    as_mine load -q --name tiny "oci:$(make_rich):rich" > /dev/null
+    as_mine run --name box tiny sh -c "$work"
+    [ "$(as_mine diff box)" = "$changes" ]
+    as_mine commit -m mine box made > /dev/null
+    [ "$(as_mine run --rm made sh -c 'stat -c %u:%g "/old/new file"; ls /there; ls /old/sub | wc -l; test ! -e /gone' | paste -sd ' ')" = "7:8 t 0" ]
+    as_mine export box | tar --numeric-owner -tvf - | grep -q '^-rwsr-xr-x 7/8 .* old/hard$'
+}
