@@ -14,10 +14,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIXED_WORDS = 24, MOST_OUTPUT = 64 * 1024 };
+enum { FIXED_WORDS = 48, MOST_OUTPUT = 64 * 1024 };
+
+static const char device[] = "/dev/net/tun";
+static const char *const programs[] = {"/usr/bin/pasta", "/usr/local/bin/pasta"};
+
+const char *rootless_program(void) {
+    for (size_t i = 0; i < ARRAY_LEN(programs); i++) {
+        if (access(programs[i], X_OK) == 0) {
+            return programs[i];
+        }
+    }
+    return programs[0];
+}
+
+bool rootless_is_possible(void) {
+    return access(rootless_program(), X_OK) == 0 && access(device, R_OK | W_OK) == 0;
+}
 
 struct words {
     char **items;
@@ -42,6 +59,39 @@ static char *port_words(struct arena *arena, const struct firewall_port *port) {
                 : arena_format(arena, "%s%s%u:%u", host, slash, port->host_port, port->target_port);
 }
 
+static void add_mac(struct arena *arena, const char *option, const struct address *of, struct words *words) {
+    uint8_t mac[MAC_SIZE];
+    link_mac_of(of, mac);
+    add(words, option, arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]));
+}
+
+static char *address_word(struct arena *arena, const struct address *address) {
+    char text[ADDRESS_TEXT_SIZE];
+    return arena_copy_string(arena, address_format(address, text));
+}
+
+static void add_addresses(struct arena *arena, const struct rootless_request *request, struct words *words) {
+    const struct rootless_plane *const planes[] = {&request->ipv4, &request->ipv6};
+    for (size_t i = 0; i < ARRAY_LEN(planes); i++) {
+        if (planes[i]->address.address.family != 0) {
+            add(words, "-a", address_word(arena, &planes[i]->address.address));
+            add(words, "-g", address_word(arena, &planes[i]->gateway));
+        }
+    }
+    add(words, "-n", arena_format(arena, "%u", request->ipv4.address.prefix));
+    add_mac(arena, "--ns-mac-addr", &request->ipv4.address.address, words);
+    add_mac(arena, "-M", &request->ipv4.gateway, words);
+    if (request->ipv6.address.address.family == 0) {
+        add(words, "-4", NULL);
+    }
+    if (request->interface) {
+        add(words, "-i", arena_copy_string(arena, request->interface));
+    }
+    if (request->forward_names) {
+        add(words, "--dns-forward", address_word(arena, &request->ipv4.gateway));
+    }
+}
+
 // What is not said is guessed by pasta: it would publish whatever is listened on inside, and reach the host's own servers.
 static void add_fixed(struct arena *arena, const struct rootless_request *request, int number_fd, struct words *words) {
     add(words, request->program, NULL);
@@ -52,6 +102,10 @@ static void add_fixed(struct arena *arena, const struct rootless_request *reques
     add(words, "-P", arena_format(arena, "/proc/self/fd/%d", number_fd));
     add(words, "-T", arena_copy_string(arena, "none"));
     add(words, "-U", arena_copy_string(arena, "none"));
+    add(words, "--userns", arena_format(arena, "/proc/%d/ns/user", request->target));
+    add(words, "--netns",
+        request->netns ? arena_copy_string(arena, request->netns) : arena_format(arena, "/proc/%d/ns/net", request->target));
+    add_addresses(arena, request, words);
 }
 
 int rootless_arguments(struct arena *arena, const struct rootless_request *request, int number_fd, char *const **ret,
@@ -75,7 +129,6 @@ int rootless_arguments(struct arena *arena, const struct rootless_request *reque
     if (!udp) {
         add(&words, "-u", arena_copy_string(arena, "none"));
     }
-    add(&words, arena_format(arena, "%d", request->target), NULL);
     *ret = words.items;
     return 0;
 }
@@ -90,6 +143,16 @@ static int complain(const struct rootless_request *request, char *output, struct
     const char *line = strrchr(output, '\n');
     return err_set(err, ERR_SYSTEM, "make a network without root: %s said %s", request->program,
                    quote_text(line ? line + 1 : output, quoted));
+}
+
+// The device of tunnels is root's where nobody has opened it to others, as udev(7) does.
+static int explain(const struct rootless_request *request, char *output, struct err *err) {
+    if (access(device, R_OK | W_OK) < 0) {
+        return errno == ENOENT ? err_set(err, ERR_UNSUPPORTED, "make a network without root: this host has no %s; load the module tun",
+                                         device)
+                               : err_set(err, ERR_UNSUPPORTED, "make a network without root: %s must be open to all (mode 0666)", device);
+    }
+    return complain(request, output, err);
 }
 
 // It was written before the program went into the background, which may hold its end open.
@@ -112,10 +175,14 @@ static int await(const struct rootless_request *request, pid_t child, int output
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (result == 0 && (status != 0 || read_number(number_fd, ret_pid) < 0)) {
-        result = complain(request, output, err);
+        result = explain(request, output, err);
     }
     free(output);
     return result;
+}
+
+static int inherit(int fd, bool inherited) {
+    return fd < 0 ? 0 : fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
 }
 
 int rootless_start(const struct rootless_request *request, pid_t *ret_pid, int *ret_pidfd, struct err *err) {
@@ -127,14 +194,15 @@ int rootless_start(const struct rootless_request *request, pid_t *ret_pid, int *
     }
     AUTO_FD int number = ends[0];
     AUTO_FD int number_end = ends[1]; // which the program inherits
-    if (fcntl(number_end, F_SETFD, 0) < 0) {
-        return err_sys(err, "make a pipe for %s", request->program);
-    }
     if (rootless_arguments(&arena, request, number_end, &words, err) < 0) {
         return -1;
     }
+    if (inherit(number_end, true) < 0 || inherit(request->kept_fd, true) < 0) {
+        return err_sys(err, "make a pipe for %s", request->program);
+    }
     pid_t child = process_spawn(words, &output_fd, err), pid = 0;
     AUTO_FD int output = output_fd;
+    (void)!inherit(request->kept_fd, false);
     if (child < 0 && err->errnum == ENOENT) {
         return err_set(err, ERR_UNSUPPORTED, "make a network without root: %s is missing; install the package passt",
                        request->program);
@@ -150,4 +218,24 @@ int rootless_start(const struct rootless_request *request, pid_t *ret_pid, int *
     *ret_pid = pid;
     *ret_pidfd = pidfd;
     return 0;
+}
+
+int rootless_events_open(struct err *err) {
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    return fd < 0 ? err_sys(err, "watch a file system (inotify_init(2))") : fd;
+}
+
+// TERM, for which pasta has a handler: it is the first process of a pid namespace, to which the kernel sends nothing by this way that
+// it does not expect (pid_namespaces(7)).
+int rootless_bind(int events_fd, pid_t pasta, pid_t target, struct err *err) {
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/root", target);
+    if (inotify_add_watch(events_fd, path, IN_UNMOUNT | IN_ONLYDIR) < 0) {
+        return err_sys(err, "watch %s", path);
+    }
+    int flags = fcntl(events_fd, F_GETFL);
+    return flags < 0 || fcntl(events_fd, F_SETSIG, SIGTERM) < 0 || fcntl(events_fd, F_SETOWN, pasta) < 0 ||
+                   fcntl(events_fd, F_SETFL, flags | O_ASYNC) < 0
+               ? err_sys(err, "bind pasta to the container's root")
+               : 0;
 }

@@ -13,7 +13,8 @@
 enum { LEAST_PREFIX_4 = 8, LEAST_PREFIX_6 = 16 };
 
 struct reading {
-    struct buf routes; // struct route[]
+    struct buf routes;              // struct route[]
+    uint32_t default_4, default_6; // their interfaces
     bool ended;
 };
 
@@ -36,6 +37,10 @@ static void add_route(struct reading *reading, uint8_t family, unsigned prefix, 
 
 static void take_route(struct reading *reading, const struct nlmsghdr *message) {
     const struct rtmsg *header = NLMSG_DATA(message);
+    if (header->rtm_dst_len == 0 && header->rtm_table == RT_TABLE_MAIN && header->rtm_type == RTN_UNICAST) {
+        uint32_t *index = header->rtm_family == AF_INET ? &reading->default_4 : &reading->default_6;
+        *index = *index ? *index : netlink_attribute_u32(message, sizeof(*header), RTA_OIF, 0);
+    }
     bool counts = header->rtm_type == RTN_UNICAST || header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_BLACKHOLE ||
                   header->rtm_type == RTN_UNREACHABLE || header->rtm_type == RTN_PROHIBIT;
     const void *to = netlink_attribute(message, sizeof(*header), RTA_DST, header->rtm_family == AF_INET ? 4 : 16);
@@ -109,6 +114,20 @@ int routes_read(struct arena *arena, struct route **ret_routes, size_t *ret_coun
         }
     }
     buf_finish(&reading.routes);
+    return result;
+}
+
+int routes_read_default(uint32_t *ret_index_4, uint32_t *ret_index_6, struct err *err) {
+    const struct rtmsg routes_4 = {.rtm_family = AF_INET}, routes_6 = {.rtm_family = AF_INET6};
+    struct reading reading = {0};
+    AUTO_FD int fd = netlink_open(err);
+    int result = fd < 0 || dump(fd, RTM_GETROUTE, &routes_4, sizeof(routes_4), &reading, err) < 0 ||
+                         dump(fd, RTM_GETROUTE, &routes_6, sizeof(routes_6), &reading, err) < 0
+                     ? -1
+                     : 0;
+    buf_finish(&reading.routes);
+    *ret_index_4 = reading.default_4;
+    *ret_index_6 = reading.default_6;
     return result;
 }
 
