@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/request.h"
 
@@ -35,13 +36,13 @@ static int check(const struct run_request *run, struct err *err) {
     return 0;
 }
 
-// An ordinary user has networks only where he asks for one.
+// What an ordinary user gets without asking has to be possible: not every host has pasta.
 static const char *default_network(const struct context *context, const struct run_request *request) {
     const char *wish = getenv("COFFER_NETWORK");
     if (wish && *wish) {
         return wish;
     }
-    return context->rootless && request->publish.count == 0 ? "none" : "bridge";
+    return !context->rootless ? "bridge" : request->publish.count > 0 || rootless_is_possible() ? PASTA_NETWORK : "none";
 }
 
 static void fill_operands(const struct context *context, struct run_request *request) {
@@ -214,7 +215,8 @@ static const struct option_row options[] = {
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
     OPTION_LIST("network", 0, "NETWORK", struct run_options, run.networks,
-                  "bridge [default] or another network's name, none, or host to share the host's; COFFER_NETWORK sets the default"),
+                  "bridge [default] or another network's name, none, or host to share the host's; without root pasta [default], none "
+                  "or host; COFFER_NETWORK sets the default"),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the first network"),

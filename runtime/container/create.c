@@ -473,12 +473,13 @@ static int attach_network(struct creation *creation, const struct container_opti
         return 0;
     }
     if (creation->network >= 0) {
-        return options->attach_network(options->attach_context, creation->network, err);
+        return options->attach_network(options->attach_context, creation->launched.pid, creation->network, err);
     }
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)creation->launched.pid);
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? err_sys(err, "open the container's network namespace") : options->attach_network(options->attach_context, fd, err);
+    return fd < 0 ? err_sys(err, "open the container's network namespace")
+                  : options->attach_network(options->attach_context, creation->launched.pid, fd, err);
 }
 
 static int make_notify(struct creation *creation, const struct container_options *options, bool wait_for_start, struct err *err) {

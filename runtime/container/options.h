@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct cgroup_manager;
 struct err;
@@ -63,8 +64,9 @@ struct container_options {
     const char *listen_names;   // LISTEN_FDNAMES, NULL for none
     const struct cgroup_manager *cgroup_manager; // NULL: cgroupfs
     const char *user_bus; // where the user's own systemd is asked for a cgroup; NULL: the system's is
-    // Called once the container's network namespace is there, while its init mounts: for who puts interfaces into it. NULL: nobody.
-    int (*attach_network)(void *context, int netns_fd, struct err *err);
+    // Called once the container's network namespace is there, while its init, `pid`, mounts: for who puts interfaces into it. NULL:
+    // nobody.
+    int (*attach_network)(void *context, pid_t pid, int netns_fd, struct err *err);
     void *attach_context;
     bool few_hierarchies;      // cgroup version 1: only those that limits need (nobody but us looks)
 

@@ -3,6 +3,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/network_names.h"
@@ -28,7 +29,8 @@ int connection_take(struct connection *connection, struct arena *arena, struct e
     struct network *network = &connection->network;
     const char *name = connection->wish->network;
     if (connection->home->rootless) {
-        return err_set(err, ERR_UNSUPPORTED, "--network %s: needs root in this version; an ordinary user has none and host", name);
+        return err_set(err, ERR_UNSUPPORTED, "--network %s: needs root in this version; an ordinary user has " PASTA_NETWORK ", none and host",
+                       name);
     }
     if (network_find(connection->home, arena, strcmp(name, "default") == 0 ? "bridge" : name, network, err) < 0) {
         return -1;

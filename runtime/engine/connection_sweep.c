@@ -5,6 +5,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/network_store.h"
@@ -86,6 +87,9 @@ static size_t sweep_ports(const struct home *home, const char *id) {
 }
 
 void connection_sweep(const struct home *home, const char *id) {
+    if (home->rootless) {
+        pasta_sweep(home, id);
+    }
     sweep_ports(home, id);
     sweep_networks(home, id);
 }

@@ -104,18 +104,21 @@ static int take_one(struct connections *connections, const struct attachment *wi
     return 0;
 }
 
+static void begin_publication(struct connections *connections) {
+    connections->publication.home = connections->home;
+    connections->publication.container = connections->record->id;
+    connections->publication.arena = &connections->arena;
+}
+
 static int take_all(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
     for (size_t i = 0; i < wishes->items_count; i++) {
         if (take_one(connections, &wishes->items[i], err) < 0) {
             return -1;
         }
     }
-    struct publication *publication = &connections->publication;
-    publication->home = connections->home;
-    publication->container = connections->record->id;
-    publication->arena = &connections->arena;
+    begin_publication(connections);
     if (check_ports(connections, err) < 0 ||
-        publication_reserve(publication, &connections->request->publish, port_target(connections, AF_INET6) != NULL, err) < 0) {
+        publication_reserve(&connections->publication, &connections->request->publish, port_target(connections, AF_INET6) != NULL, err) < 0) {
         return -1;
     }
     aim(connections);
@@ -127,6 +130,18 @@ static int take_all(struct connections *connections, const struct attachment_lis
     return 0;
 }
 
+static int take_pasta(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
+    struct pasta *pasta = &connections->pasta;
+    begin_publication(connections);
+    if (pasta_take(pasta, connections->home, connections->record->id, wishes, &connections->arena, err) < 0 ||
+        publication_reserve(&connections->publication, &connections->request->publish, pasta->ipv6.address.address.family != 0, err) <
+            0) {
+        return -1;
+    }
+    publication_aim(&connections->publication, &pasta->ipv4.address.address, &pasta->ipv6.address.address);
+    return 0;
+}
+
 int connections_take(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
     const struct run_request *request = connections->request;
     connections->has_namespace = request_has_own_network(request);
@@ -135,7 +150,7 @@ int connections_take(struct connections *connections, const struct attachment_li
                    ? 0
                    : err_set(err, ERR_INPUT, "--publish: the container has no network; add --network bridge");
     }
-    if (take_all(connections, wishes, err) < 0) {
+    if ((pasta_is_meant(wishes) ? take_pasta(connections, wishes, err) : take_all(connections, wishes, err)) < 0) {
         connections_release(connections);
         return -1;
     }
@@ -175,6 +190,10 @@ void connections_write_resolv(const struct connections *connections, struct buf 
     struct resolv host, behind;
     struct address gateways[RESOLV_MAX_SERVERS];
     size_t count = list_gateways(connections, gateways, RESOLV_MAX_SERVERS);
+    if (connections->pasta.taken) {
+        pasta_write_resolv(&connections->pasta, text);
+        return;
+    }
     if (connections->count == 0) {
         return;
     }
@@ -187,8 +206,8 @@ void connections_write_resolv(const struct connections *connections, struct buf 
 }
 
 size_t connections_addresses(struct connections *connections, const struct address **ret) {
-    struct address *addresses = arena_array(&connections->arena, NETWORK_FAMILIES * connections->count + 1, sizeof(*addresses));
-    size_t count = 0;
+    struct address *addresses = arena_array(&connections->arena, NETWORK_FAMILIES * (connections->count + 1), sizeof(*addresses));
+    size_t count = pasta_addresses(&connections->pasta, addresses);
     for (size_t i = 0; i < connections->count; i++) {
         const struct lease *lease = &connections->items[i]->lease;
         if (lease->ipv4.family != 0) {
@@ -209,8 +228,13 @@ static int make_one(const struct connections *connections, struct connection *co
                            connection == way_out(connections, AF_INET6), err);
 }
 
-int connections_attach(void *context, int netns_fd, struct err *err) {
+int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) {
     struct connections *connections = context;
+    struct publication *publication = &connections->publication;
+    if (connections->pasta.taken) {
+        publication_let_go(publication);
+        return pasta_attach(&connections->pasta, pid, publication->ports, publication->port_count, err);
+    }
     connections->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 3);
     if (connections->netns_fd < 0) {
         return err_sys(err, "keep the container's network namespace");
@@ -223,7 +247,7 @@ int connections_attach(void *context, int netns_fd, struct err *err) {
     if (connections->count == 0 && endpoint_loopback(netns_fd, err) < 0) {
         return -1;
     }
-    return publication_publish(&connections->publication, err);
+    return publication_publish(publication, err);
 }
 
 // --- while it runs ---
@@ -359,7 +383,8 @@ void connections_describe(struct connections *connections, struct attachment_lis
         }
     }
     list->ports = arena_array(arena, publication->port_count + 1, sizeof(*list->ports));
-    list->ports_count = publication->published ? publication->port_count : 0;
+    list->ports_count = publication->published || connections->pasta.taken ? publication->port_count : 0;
+    pasta_describe(&connections->pasta, arena, list);
     for (size_t i = 0; i < list->ports_count; i++) {
         const struct firewall_port *port = &publication->ports[i];
         const char *host = show_address(arena, &port->host);
@@ -375,6 +400,7 @@ void connections_describe(struct connections *connections, struct attachment_lis
 
 // The namespace's interfaces go with the last who keeps it.
 void connections_release(struct connections *connections) {
+    pasta_release(&connections->pasta);
     publication_release(&connections->publication);
     for (size_t i = 0; i < connections->count; i++) {
         connection_release(connections->items[i]);

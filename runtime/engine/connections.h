@@ -10,10 +10,12 @@
 #include "runtime/base/attr.h"
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/connection.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/publication.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 struct buf;
 struct err;
@@ -28,6 +30,7 @@ struct connections {
     bool has_namespace; // of its own
     struct connection *items[ATTACHMENTS_MAX];
     size_t count;
+    struct pasta pasta; // in place of those: then it is the only network
     struct publication publication;
     int netns_fd; // while it runs
     struct arena arena;
@@ -46,8 +49,9 @@ void connections_write_resolv(const struct connections *connections, struct buf 
 // Its addresses; *ret lives until they are released.
 size_t connections_addresses(struct connections *connections, const struct address **ret);
 
-// Makes the interfaces in the container's namespace, and publishes its ports. context: the connections.
-int connections_attach(void *context, int netns_fd, struct err *err) MUST_CHECK;
+// Makes the interfaces in the container's namespace, and publishes its ports. context: the connections; pid: the container's first
+// process.
+int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) MUST_CHECK;
 
 // One more while it runs; on an error nothing of it is left. `wish` is kept.
 int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) MUST_CHECK;

@@ -274,14 +274,24 @@ static void kill_when_due(struct monitor *monitor) {
     }
 }
 
+static void mend(struct monitor *monitor) {
+    const struct monitor_container *container = &monitor->request->container;
+    struct err err = {0};
+    if (container->mend(container->context, &err) < 0) {
+        monitor_note(monitor, "coffer: network: %s", err.text);
+    }
+}
+
 // One turn. True once the container has ended; there may be none.
 static bool turn(struct monitor *monitor) {
-    enum { FIXED = 4 };
+    enum { FIXED = 5 };
+    const struct monitor_container *container = &monitor->request->container;
     struct pollfd polls[MONITOR_MAX_POLLS];
     polls[0] = (struct pollfd){.fd = monitor->container ? supervised_pidfd(monitor->container) : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = monitor->signals_fd, .events = POLLIN};
     polls[2] = (struct pollfd){.fd = monitor->listen_fd, .events = POLLIN};
     polls[3] = monitor_poll_health(monitor);
+    polls[4] = (struct pollfd){.fd = container->watched(container->context), .events = POLLIN};
     size_t streams = monitor_poll_streams(monitor, polls + FIXED);
     size_t clients = monitor_poll_clients(monitor, polls + FIXED + streams);
     int ready = poll(polls, FIXED + streams + clients, wait_ms(monitor));
@@ -301,6 +311,9 @@ static bool turn(struct monitor *monitor) {
         accept_clients(monitor);
     }
     monitor_step_health(monitor, &polls[3]);
+    if (polls[4].revents && !polls[0].revents) {
+        mend(monitor);
+    }
     monitor_acknowledge_input(monitor);
     kill_when_due(monitor);
     return polls[0].revents != 0;

@@ -43,6 +43,10 @@ struct monitor_container {
     // CONTROL_CONNECT, CONTROL_DISCONNECT: puts it on a network, or takes it off one, as network_change.h has the words, and writes
     // that down. CONTROL_RELOAD. runs: it does not just wait to be restarted.
     int (*change_networks)(void *context, uint32_t kind, const char *text, bool runs, struct err *err);
+    // A descriptor that gets readable when something it needs is lost, -1 for none; then that is mended, or it is told in its log why it
+    // cannot be.
+    int (*watched)(void *context);
+    int (*mend)(void *context, struct err *err);
     void *context;
 };
 

@@ -21,7 +21,7 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .dir = &start->dir,
         .record = &start->record,
         .container = {.start = start_container, .adopt = start_adopted, .ended = start_ended, .exec = start_exec,
-                      .change_networks = start_change_networks, .context = start},
+                      .change_networks = start_change_networks, .watched = start_watched, .mend = start_mend, .context = start},
         .log = &start->log_options,
         .tty = start->request->tty,
         .interactive = start->request->interactive,

@@ -38,6 +38,9 @@ void publication_aim(struct publication *publication, const struct address *ipv4
 int publication_publish(struct publication *publication, struct err *err) MUST_CHECK;
 void publication_withdraw(struct publication *publication);
 
+// Another program of ours is to listen on them, which it can only when nobody holds them.
+void publication_let_go(struct publication *publication);
+
 // Withdraws them, and gives all back.
 void publication_release(struct publication *publication);
 

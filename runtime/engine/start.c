@@ -352,8 +352,19 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     if (container_supervise(&start->options, ret, err) < 0) {
         return -1;
     }
+    pasta_bind(&start->connections.pasta);
     start_note_networks(start);
     return 0;
+}
+
+int start_watched(void *context) {
+    const struct start *start = context;
+    return pasta_watched(&start->connections.pasta);
+}
+
+int start_mend(void *context, struct err *err) {
+    struct start *start = context;
+    return pasta_revive(&start->connections.pasta, err);
 }
 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {

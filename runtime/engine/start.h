@@ -94,6 +94,8 @@ int start_describe(struct start *start, const struct engine *engine, const char 
 // As monitor_container has them; context: a struct start.
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
 int start_adopted(void *context, struct supervised **ret, struct err *err) MUST_CHECK;
+int start_watched(void *context);
+int start_mend(void *context, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
 

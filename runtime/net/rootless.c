@@ -148,9 +148,9 @@ static int complain(const struct rootless_request *request, char *output, struct
 // The device of tunnels is root's where nobody has opened it to others, as udev(7) does.
 static int explain(const struct rootless_request *request, char *output, struct err *err) {
     if (access(device, R_OK | W_OK) < 0) {
-        return errno == ENOENT ? err_set(err, ERR_UNSUPPORTED, "make a network without root: this host has no %s; load the module tun",
-                                         device)
-                               : err_set(err, ERR_UNSUPPORTED, "make a network without root: %s must be open to all (mode 0666)", device);
+        static const char doing[] = "make a network without root";
+        return errno == ENOENT ? err_set(err, ERR_UNSUPPORTED, "%s: this host has no %s; load the module tun", doing, device)
+                               : err_set(err, ERR_UNSUPPORTED, "%s: %s must be open to all (mode 0666)", doing, device);
     }
     return complain(request, output, err);
 }
@@ -225,8 +225,8 @@ int rootless_events_open(struct err *err) {
     return fd < 0 ? err_sys(err, "watch a file system (inotify_init(2))") : fd;
 }
 
-// TERM, for which pasta has a handler: it is the first process of a pid namespace, to which the kernel sends nothing by this way that
-// it does not expect (pid_namespaces(7)).
+// TERM, for which pasta has a handler: it is the first process of a pid namespace, to which the kernel sends nothing by this way
+// that it does not expect (pid_namespaces(7)).
 int rootless_bind(int events_fd, pid_t pasta, pid_t target, struct err *err) {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/root", target);

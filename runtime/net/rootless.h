@@ -7,8 +7,8 @@
 // it, it sends to nobody (00:00:00:00:00:00), and does not send again for ten seconds. It learns it from the first frame that the
 // namespace happens to send, so without, connections that come early are taken and carry nothing.
 //
-// It confines itself: a folder that is empty, namespaces of its own, few system calls. It holds the network namespace alive and does
-// not notice when the last process in it ends. So it is ended by its pidfd; and where the process that should do so was killed: by
+// It confines itself: a folder that is empty, namespaces of its own, few system calls. It holds the network namespace alive and
+// does not notice when the last process in it ends. So it is ended by its pidfd; and where the process that should do so was killed: by
 // the file by whose path it was given the namespace, when that is removed, and, bound by rootless_bind(), by the kernel as soon as
 // the container's root file system is gone.
 #ifndef COFFER_NET_ROOTLESS_H
