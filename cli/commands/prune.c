@@ -4,6 +4,7 @@
 #include "cli/commands/image_events.h"
 #include "cli/commands/removal.h"
 #include "cli/commands/store.h"
+#include "cli/commands/volume.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/time_word.h"
@@ -21,6 +22,7 @@
 struct prune_request {
     bool all;
     bool force;
+    bool volumes;
     struct strv filters;
 };
 
@@ -107,7 +109,8 @@ static int confirm(const struct prune_request *request, bool *ret_yes, struct er
     }
     buf_add_format(
         &question,
-        "This removes all ended containers, %s, and layers that no image needs, and partial downloads.\nAre you sure? [y/N] ",
+        "This removes all ended containers, %s%s, and layers that no image needs, and partial downloads.\nAre you sure? [y/N] ",
+        request->volumes ? "volumes without a name that no other container has, " : "",
         request->all ? "all images that no container runs" : "images without a name");
     if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
         return -1;
@@ -121,15 +124,24 @@ static int run_system(struct context *context, struct err *err) {
     struct catalog_prune prune = {0};
     uint64_t bytes = 0;
     bool yes;
-    if (parse_filters(context, &prune, err) < 0 || confirm(context->request, &yes, err) < 0) {
+    const struct prune_request *request = context->request;
+    if (parse_filters(context, &prune, err) < 0) {
+        return -1;
+    }
+    if (request->volumes && prune.has_until) {
+        return err_set(err, ERR_INPUT, "--volumes and --filter until= exclude each other: of volumes nobody knows when they were used last");
+    }
+    if (confirm(context->request, &yes, err) < 0) {
         return -1;
     }
     if (!yes) {
         return 0;
     }
     // Containers come first: an ordinary user's process is in another user namespace afterwards.
-    const struct prune_request *request = context->request;
     int result = containers_prune(context, &request->filters, &buf, &bytes, err);
+    if (result == 0 && request->volumes) {
+        result = volumes_prune(context, false, &request->filters, &buf, &bytes, err);
+    }
     result = result < 0 ? -1 : prune_images(context, &prune, &buf, &bytes, err);
     return end(&buf, bytes, result, err);
 }
@@ -146,6 +158,7 @@ static const struct option_row image_options[] = {
 static const struct option_row system_options[] = {
     OPTION_FLAG("all", 'a', struct prune_request, all, "Remove images with a name too, if no container runs them"),
     OPTION_LIST("filter", 0, "FILTER", struct prune_request, filters, FILTER_HELP),
+    OPTION_FLAG("volumes", 0, struct prune_request, volumes, "Remove volumes without a name that no container has, too"),
     OPTION_FLAG("force", 'f', struct prune_request, force, "Do not ask"),
     {0},
 };
@@ -164,7 +177,7 @@ const struct command command_image_prune = {
 const struct command command_system_prune = {
     .name = "prune",
     .summary = "Remove ended containers, images without a name, and layers that no image needs",
-    .examples = "coffer system prune --all --force",
+    .examples = "coffer system prune --all --volumes --force",
     .group = COMMAND_GROUP_OTHER,
     .options = system_options,
     .request_size = sizeof(struct prune_request),

@@ -7,8 +7,11 @@
 #include "images/usage.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/mount_list.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/volume_store.h"
 #include "runtime/kernel/tree.h"
 
 #include <stddef.h>
@@ -54,6 +57,15 @@ static const struct table_column container_columns[] = {
     [CONTAINER_SIZE] = {"Size", "SIZE"},
     [CONTAINER_STATE] = {"State", "STATE"},
     [CONTAINER_NAME] = {"Names", "NAMES"},
+    {0},
+};
+
+enum { VOLUME_NAME, VOLUME_USED, VOLUME_SIZE };
+
+static const struct table_column volume_columns[] = {
+    [VOLUME_NAME] = {"Name", "VOLUME NAME"},
+    [VOLUME_USED] = {"InUse", "IN USE"},
+    [VOLUME_SIZE] = {"Size", "SIZE"},
     {0},
 };
 
@@ -117,6 +129,36 @@ static int measure_containers(struct context *context, struct usage_part *part, 
     return 0;
 }
 
+// What lies elsewhere on the host (volume create --opt device=) is not ours to count.
+static int measure_volumes(struct context *context, struct usage_part *part, struct table *table, struct err *err) {
+    const struct engine engine = engine_of(context);
+    AUTO_HOME struct home home = HOME_CLOSED;
+    AUTO_FD int volumes_fd = -1;
+    struct stored_volume *volumes;
+    size_t count;
+    if (home_open(&engine, &home, err) < 0 || (volumes_fd = volumes_open(&home, err)) < 0 ||
+        volumes_read(volumes_fd, &context->arena, &volumes, &count, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *user = "";
+        bool more;
+        uint64_t bytes = tree_measure(volumes_fd, volumes[i].name);
+        if (mount_list_find_user(&home, &context->arena, volumes[i].name, NULL, &user, &more, err) < 0) {
+            return -1;
+        }
+        part->count++;
+        part->active += *user != '\0';
+        part->bytes += bytes;
+        part->reclaimable_bytes += *user ? 0 : bytes;
+        table_row(table);
+        table_set(table, VOLUME_NAME, "%s", volumes[i].name);
+        table_set(table, VOLUME_USED, "%s", *user ? "yes" : "no");
+        set_size(table, VOLUME_SIZE, bytes);
+    }
+    return 0;
+}
+
 // A member of the one document that --verbose makes: the rows as items.
 static int add_rows(struct buf *buf, const char *name, const struct table *table, const struct list_options *list,
                     struct err *err) {
@@ -135,58 +177,51 @@ static int add_rows(struct buf *buf, const char *name, const struct table *table
 }
 
 struct df {
-    struct table parts, images, containers;
+    struct table parts, images, containers, volumes;
 };
 
 static void df_finish(struct df *df) {
     table_finish(&df->parts);
     table_finish(&df->images);
     table_finish(&df->containers);
+    table_finish(&df->volumes);
 }
 
 static int print_verbose(const struct df *df, const struct list_options *list, struct err *err) {
+    const struct {
+        const char *member, *heading;
+        const struct table *table;
+    } parts[] = {
+        {"Images", "Images space usage:\n\n", &df->images},
+        {"Containers", "\nContainers space usage:\n\n", &df->containers},
+        {"Volumes", "\nLocal Volumes space usage:\n\n", &df->volumes},
+        {"Total", "\nTotal:\n\n", &df->parts},
+    };
     AUTO_BUF struct buf buf = {0};
-    bool colour = output_has_colour(STDOUT_FILENO);
-    if (list->format && strcmp(list->format, "json") == 0) {
-        buf_add_char(&buf, '{');
-        if (add_rows(&buf, "Images", &df->images, list, err) < 0) {
+    bool colour = output_has_colour(STDOUT_FILENO), json = list->format && strcmp(list->format, "json") == 0;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        buf_add_string(&buf, json ? i == 0 ? "{" : "," : parts[i].heading);
+        if ((json ? add_rows(&buf, parts[i].member, parts[i].table, list, err) : table_format(parts[i].table, list, colour, &buf, err)) < 0) {
             return -1;
         }
-        buf_add_char(&buf, ',');
-        if (add_rows(&buf, "Containers", &df->containers, list, err) < 0) {
-            return -1;
-        }
-        buf_add_char(&buf, ',');
-        if (add_rows(&buf, "Total", &df->parts, list, err) < 0) {
-            return -1;
-        }
-        buf_add_string(&buf, "}\n");
-        return output_write(&buf, err);
     }
-    buf_add_string(&buf, "Images space usage:\n\n");
-    if (table_format(&df->images, list, colour, &buf, err) < 0) {
-        return -1;
-    }
-    buf_add_string(&buf, "\nContainers space usage:\n\n");
-    if (table_format(&df->containers, list, colour, &buf, err) < 0) {
-        return -1;
-    }
-    buf_add_string(&buf, "\nTotal:\n\n");
-    return table_format(&df->parts, list, colour, &buf, err) < 0 ? -1 : output_write(&buf, err);
+    buf_add_string(&buf, json ? "}\n" : "");
+    return output_write(&buf, err);
 }
 
 static int run(struct context *context, struct err *err) {
     const struct df_request *request = context->request;
     AUTO_STORE struct store *store = NULL;
-    AUTO(df_finish) struct df df = {{.columns = columns}, {.columns = image_columns}, {.columns = container_columns}};
+    AUTO(df_finish) struct df df = {
+        {.columns = columns}, {.columns = image_columns}, {.columns = container_columns}, {.columns = volume_columns}};
     struct usage usage;
-    struct usage_part images = {0}, containers = {0};
+    struct usage_part images = {0}, containers = {0}, volumes = {0};
     const char *format = request->list.format;
     if (request->verbose && format && strcmp(format, "json") != 0 && strcmp(format, "table") != 0) {
         return err_set(err, ERR_INPUT, "--format with --verbose: expected json or table, as there are several tables");
     }
     if (store_to_look_at(context, &store, err) < 0 || usage_measure(store, &context->arena, &usage, err) < 0 ||
-        measure_containers(context, &containers, &df.containers, err) < 0) {
+        measure_containers(context, &containers, &df.containers, err) < 0 || measure_volumes(context, &volumes, &df.volumes, err) < 0) {
         return -1;
     }
     images = usage.layers;
@@ -198,6 +233,7 @@ static int run(struct context *context, struct err *err) {
     }
     add_part(&df.parts, "Images", &images);
     add_part(&df.parts, "Containers", &containers);
+    add_part(&df.parts, "Local Volumes", &volumes);
     add_part(&df.parts, "Documents", &usage.documents);
     add_part(&df.parts, "Leftovers", &usage.leftovers);
     return request->verbose ? print_verbose(&df, &request->list, err) : table_print(&df.parts, &request->list, err);
@@ -205,13 +241,13 @@ static int run(struct context *context, struct err *err) {
 
 static const struct option_row options[] = {
     OPTION_ROWS(format_option_rows, struct df_request, list, struct list_options),
-    OPTION_FLAG("verbose", 'v', struct df_request, verbose, "Show each image and container"),
+    OPTION_FLAG("verbose", 'v', struct df_request, verbose, "Show each image, container and volume"),
     {0},
 };
 
 const struct command command_system_df = {
     .name = "df",
-    .summary = "Show what images and containers take on the disk",
+    .summary = "Show what images, containers and volumes take on the disk",
     .description = "Layers count once, however many images have them. Reclaimable of images is what \"coffer image prune --all\" "
                    "frees; of one image, "
                    "its unique size, what \"coffer rmi\" frees. Documents are manifests and configurations; leftovers are layers "

@@ -6,7 +6,9 @@
 #include "runtime/engine/volume_store.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct buf;
 struct context;
 struct err;
 struct home;
@@ -26,5 +28,9 @@ bool volume_passes(const struct stored_volume *volume, const struct strv *filter
 
 // Whether any filter asks for what takes a look at all containers.
 bool volume_filters_ask_use(const struct strv *filters);
+
+// Removes those that no container has; without `named` only those whose names nobody has chosen. Says what it removed in buf, a line each,
+// and adds what they took to *bytes. filters: those of VOLUME_FILTERS_PRUNE.
+int volumes_prune(struct context *context, bool named, const struct strv *filters, struct buf *buf, uint64_t *bytes, struct err *err) MUST_CHECK;
 
 #endif

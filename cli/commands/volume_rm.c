@@ -88,21 +88,26 @@ static bool asks_for_named(const struct prune_request *request) {
     return request->all || strv_has(&request->filters, "all=true") || strv_has(&request->filters, "all=1");
 }
 
-static int prune(struct context *context, const struct home *home, struct buf *buf, uint64_t *bytes, struct err *err) {
-    const struct prune_request *request = context->request;
-    AUTO_FD int volumes_fd = volumes_open(home, err);
+int volumes_prune(struct context *context, bool named, const struct strv *filters, struct buf *buf, uint64_t *bytes, struct err *err) {
+    const struct engine engine = engine_of(context);
+    AUTO_HOME struct home home = HOME_CLOSED;
+    AUTO_FD int volumes_fd = -1;
     struct stored_volume *volumes;
     size_t count;
-    if (volumes_fd < 0 || volumes_read(volumes_fd, &context->arena, &volumes, &count, err) < 0) {
+    if (home_open(&engine, &home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&home);
+    if ((volumes_fd = volumes_open(&home, err)) < 0 || volumes_read(volumes_fd, &context->arena, &volumes, &count, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
         struct err failed = {0};
-        if (!(volumes[i].anonymous || asks_for_named(request)) || !volume_passes(&volumes[i], &request->filters, false)) {
+        if (!(volumes[i].anonymous || named) || !volume_passes(&volumes[i], filters, false)) {
             continue;
         }
         uint64_t size = tree_measure(volumes_fd, volumes[i].name);
-        if (volume_remove(home, volumes[i].name, NULL, &failed) == 0) {
+        if (volume_remove(&home, volumes[i].name, NULL, &failed) == 0) {
             buf_add_format(buf, "Deleted volume: %s\n", volumes[i].name);
             *bytes += size;
         } else if (failed.kind != ERR_STATE && failed.kind != ERR_NOT_FOUND) { // in use, or removed meanwhile
@@ -116,8 +121,6 @@ static int prune(struct context *context, const struct home *home, struct buf *b
 // What was done is printed, whether it came to an end or not.
 static int run_prune(struct context *context, struct err *err) {
     const struct prune_request *request = context->request;
-    const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home = HOME_CLOSED;
     AUTO_BUF struct buf buf = {0};
     char size[OUTPUT_HUMAN_SIZE];
     struct err unwritten = {0};
@@ -129,11 +132,7 @@ static int run_prune(struct context *context, struct err *err) {
     if (!yes) {
         return 0;
     }
-    if (home_open(&engine, &home, err) < 0) {
-        return -1;
-    }
-    record_sweep(&home);
-    int result = prune(context, &home, &buf, &bytes, err);
+    int result = volumes_prune(context, asks_for_named(request), &request->filters, &buf, &bytes, err);
     if (buf.size > 0) {
         buf_add_format(&buf, "Total reclaimed space: %s\n", output_human_size((int64_t)bytes, size));
     }

@@ -2,6 +2,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 
 #include <string.h>
 
@@ -114,6 +115,9 @@ int volume_add_word(struct volume *volume, const char *word, const char *text, s
     }
     for (size_t i = 0; i < ARRAY_LEN(ignored); i++) {
         if (strcmp(word, ignored[i]) == 0) {
+            if (*word == 'z' || *word == 'Z') {
+                log_info("\"%s\": %s, a label of SELinux, is not set: nothing here looks at it", text, word);
+            }
             return 0;
         }
     }

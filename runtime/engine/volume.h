@@ -24,6 +24,8 @@ struct volume {
     bool make_source; // BIND: -v makes a missing directory, --mount does not (docker)
     bool anonymous;   // NAMED: of the container's own, goes with it when told (rm --volumes, --rm)
     bool no_copy;     // NAMED: an empty volume stays empty
+    const char **create_options, **create_labels; // NAMED: NAME=VALUE, of one that is made for the container
+    size_t create_options_count, create_labels_count;
     const char **options; // mount options as the runtime-spec writes them, NULL-terminated
     size_t options_count;
 };

@@ -2,9 +2,19 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quantity.h"
+#include "runtime/base/strv.h"
 #include "runtime/engine/volume.h"
+#include "runtime/engine/volume_store.h"
 
 #include <string.h>
+
+enum { WORDS_MAX = 16 };
+
+// Fields that may be there several times.
+struct words {
+    const char *items[WORDS_MAX];
+    size_t count;
+};
 
 struct long_form {
     const char *type, *source, *target, *ignored;
@@ -12,6 +22,7 @@ struct long_form {
     const char *sub_path, *driver;
     const char *size, *mode;
     bool read_only, non_recursive, no_copy;
+    struct words options, labels;
 };
 
 struct field {
@@ -49,13 +60,24 @@ static const struct field *find_field(const char *name) {
 }
 
 static int unknown_field(const char *name, const char *text, struct err *err) {
-    if (strcmp(name, "volume-opt") == 0 || strcmp(name, "volume-label") == 0) {
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\": field \"%s\": make the volume before, with coffer volume create --%s", text, name,
-                       strcmp(name, "volume-opt") == 0 ? "opt" : "label");
-    }
     return err_set(err, ERR_INPUT,
                    "\"%s\": unknown field \"%s\"; expected type, source, target, readonly, bind-propagation, bind-recursive, "
-                   "bind-nonrecursive, volume-nocopy, volume-subpath, tmpfs-size or tmpfs-mode", text, name);
+                   "bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, volume-label, tmpfs-size or tmpfs-mode", text, name);
+}
+
+static struct words *find_words(struct long_form *form, const char *name) {
+    return strcmp(name, "volume-opt") == 0 ? &form->options : strcmp(name, "volume-label") == 0 ? &form->labels : NULL;
+}
+
+static int add_word(struct words *words, const char *name, const char *value, const char *text, struct err *err) {
+    if (!value || !*value) {
+        return err_set(err, ERR_INPUT, "\"%s\": field \"%s\" needs a value", text, name);
+    }
+    if (words->count == WORDS_MAX) {
+        return err_set(err, ERR_INPUT, "\"%s\": field \"%s\" is there more than %d times", text, name, WORDS_MAX);
+    }
+    words->items[words->count++] = value;
+    return 0;
 }
 
 static int read_flag(const struct field *field, const char *value, bool *place, const char *text, struct err *err) {
@@ -71,6 +93,10 @@ static int read_field(struct long_form *form, char *word, const char *text, stru
     char *value = strchr(word, '=');
     if (value) {
         *value++ = '\0';
+    }
+    struct words *words = find_words(form, word);
+    if (words) {
+        return add_word(words, word, value, text, err);
     }
     const struct field *field = find_field(word);
     if (!field) {
@@ -117,6 +143,10 @@ static int next_word(char **rest, char **ret, const char *text, struct err *err)
 
 // A field of a kind of mount that it is not: better refused than not done.
 static int check_fields(const struct long_form *form, const char *text, struct err *err) {
+    if (form->options.count + form->labels.count > 0 && strcmp(form->type, "volume") != 0) {
+        return err_set(err, ERR_INPUT, "\"%s\": field \"%s\" is of type volume, and this is type %s", text,
+                       form->options.count > 0 ? "volume-opt" : "volume-label", form->type);
+    }
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const char *place = (const char *)form + fields[i].offset;
         bool given = fields[i].is_flag ? *(const bool *)place : *(const char *const *)(const void *)place != NULL;
@@ -214,6 +244,28 @@ static int make_bind(const struct making *making, struct volume *volume, struct 
     return volume_finish(volume, recursion, making->text, err);
 }
 
+static const char **copy_words(struct arena *arena, const struct words *words, size_t *ret_count) {
+    const char **copy = arena_array(arena, words->count + 1, sizeof(*copy));
+    memcpy(copy, words->items, words->count * sizeof(*copy));
+    *ret_count = words->count;
+    return copy;
+}
+
+// Whether a volume could be made so.
+static int check_wish(struct arena *arena, const struct long_form *form, struct err *err) {
+    AUTO_STRV struct strv labels = {0};
+    AUTO_STRV struct strv options = {0};
+    struct stored_volume ignored = {0};
+    for (size_t i = 0; i < form->labels.count; i++) {
+        strv_add(&labels, form->labels.items[i]);
+    }
+    for (size_t i = 0; i < form->options.count; i++) {
+        strv_add(&options, form->options.items[i]);
+    }
+    const struct volume_wish wish = {.labels = &labels, .options = &options};
+    return volume_describe(arena, &wish, &ignored, err);
+}
+
 static int make_named(const struct making *making, struct volume *volume, struct err *err) {
     const struct long_form *form = making->form;
     volume->no_copy = form->no_copy;
@@ -226,6 +278,11 @@ static int make_named(const struct making *making, struct volume *volume, struct
     if (volume->source && volume_check_name(volume->source, err) < 0) {
         return err_in(err, "\"%s\"", making->text);
     }
+    if (check_wish(making->arena, form, err) < 0) {
+        return err_in(err, "\"%s\"", making->text);
+    }
+    volume->create_options = copy_words(making->arena, &form->options, &volume->create_options_count);
+    volume->create_labels = copy_words(making->arena, &form->labels, &volume->create_labels_count);
     volume->sub_path = form->sub_path;
     if (form->sub_path && form->sub_path[0] == '/') {
         return err_set(err, ERR_INPUT, "\"%s\": volume-subpath: expected a path without / in front, found \"%s\"", making->text,

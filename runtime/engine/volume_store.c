@@ -207,7 +207,7 @@ static struct text_pair *split_labels(struct arena *arena, const struct strv *wo
     return pairs;
 }
 
-static bool has_same_options(const struct stored_volume *a, const struct stored_volume *b) {
+bool volume_has_same_options(const struct stored_volume *a, const struct stored_volume *b) {
     bool same = a->options_count == b->options_count;
     for (size_t i = 0; same && i < a->options_count; i++) {
         const char *other = volume_option(b, a->options[i].name);
@@ -240,7 +240,7 @@ static int add_wished(const struct home *home, struct arena *arena, const struct
         announce(home, volume->name, "create");
         return 0;
     }
-    if (!has_same_options(volume, &there)) {
+    if (!volume_has_same_options(volume, &there)) {
         return err_set(err, ERR_EXISTS,
                        "volume %s exists already, with other options; remove that (coffer volume rm %s) or choose another name",
                        volume->name, volume->name);
@@ -248,15 +248,19 @@ static int add_wished(const struct home *home, struct arena *arena, const struct
     return 0;
 }
 
-int volume_create(const struct home *home, struct arena *arena, const struct volume_wish *wish, const char **ret_name,
-                  struct err *err) {
-    struct stored_volume volume = {.name = wish->name, .created_s = time(NULL), .anonymous = !wish->name};
+int volume_describe(struct arena *arena, const struct volume_wish *wish, struct stored_volume *volume, struct err *err) {
     if (wish->driver && strcmp(wish->driver, "local") != 0) {
         return err_set(err, ERR_UNSUPPORTED, "--driver %s: there are no drivers of volumes but local", wish->driver);
     }
-    volume.labels = split_labels(arena, wish->labels, &volume.labels_count, err);
-    if (!volume.labels || (!wish->name && !(volume.name = volumes_make_name(arena, err))) || volume_check_name(volume.name, err) < 0 ||
-        volume_check_options(arena, wish->options, &volume, err) < 0 || add_wished(home, arena, &volume, err) < 0) {
+    volume->labels = split_labels(arena, wish->labels, &volume->labels_count, err);
+    return !volume->labels || volume_check_options(arena, wish->options, volume, err) < 0 ? -1 : 0;
+}
+
+int volume_create(const struct home *home, struct arena *arena, const struct volume_wish *wish, const char **ret_name,
+                  struct err *err) {
+    struct stored_volume volume = {.name = wish->name, .created_s = time(NULL), .anonymous = !wish->name};
+    if ((!wish->name && !(volume.name = volumes_make_name(arena, err))) || volume_check_name(volume.name, err) < 0 ||
+        volume_describe(arena, wish, &volume, err) < 0 || add_wished(home, arena, &volume, err) < 0) {
         return -1;
     }
     *ret_name = volume.name;

@@ -59,6 +59,9 @@ struct volume_wish {
     const char *driver;
     const struct strv *labels, *options; // NAME=VALUE
 };
+// Checks the wish and fills what is to be kept of it, but for the name.
+int volume_describe(struct arena *arena, const struct volume_wish *wish, struct stored_volume *volume, struct err *err) MUST_CHECK;
+bool volume_has_same_options(const struct stored_volume *a, const struct stored_volume *b);
 int volume_create(const struct home *home, struct arena *arena, const struct volume_wish *wish, const char **ret_name,
                   struct err *err) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/strv.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/image_root.h"
 #include "runtime/engine/mount_list.h"
@@ -28,24 +29,54 @@
 
 static const int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
+// What --mount says of one that is missing.
+static int describe(const struct volume *volume, struct arena *arena, struct stored_volume *ret, struct err *err) {
+    AUTO_STRV struct strv labels = {0};
+    AUTO_STRV struct strv options = {0};
+    for (size_t i = 0; i < volume->create_labels_count; i++) {
+        strv_add(&labels, volume->create_labels[i]);
+    }
+    for (size_t i = 0; i < volume->create_options_count; i++) {
+        strv_add(&options, volume->create_options[i]);
+    }
+    const struct volume_wish wish = {.labels = &labels, .options = &options};
+    *ret = (struct stored_volume){.name = volume->source, .created_s = time(NULL), .anonymous = volume->anonymous};
+    return volume_describe(arena, &wish, ret, err);
+}
+
+static int take_one(int volumes_fd, bool passing, struct arena *arena, const struct volume *volume, struct stored_volume *ret,
+                    struct err *err) {
+    struct stored_volume wished;
+    struct err missing;
+    if (describe(volume, arena, &wished, err) < 0) {
+        return err_in(err, "volume %s", volume->source);
+    }
+    if (volume_read(volumes_fd, arena, volume->source, ret, &missing) < 0) {
+        *ret = wished;
+        if (missing.kind == ERR_NOT_FOUND) {
+            return volume_add(volumes_fd, ret, !(passing && ret->anonymous), err);
+        }
+        *err = missing;
+        return -1;
+    }
+    if (volume->create_options_count > 0 && !volume_has_same_options(&wished, ret)) {
+        return err_set(err, ERR_EXISTS, "volume %s exists already, with other options; leave out volume-opt, or choose another name",
+                       volume->source);
+    }
+    return 0;
+}
+
 int volume_use_take(const struct home *home, int volumes_fd, bool passing, struct arena *arena, struct mount_list *list,
                     struct err *err) {
     for (size_t i = 0; i < list->items_count; i++) {
         struct volume *volume = &list->items[i];
         struct stored_volume stored;
-        if (volume->kind != VOLUME_NAMED) {
-            continue;
-        }
-        if (volume_read(volumes_fd, arena, volume->source, &stored, err) < 0) {
-            if (err->kind != ERR_NOT_FOUND) {
+        if (volume->kind == VOLUME_NAMED) {
+            if (take_one(volumes_fd, passing, arena, volume, &stored, err) < 0) {
                 return -1;
             }
-            stored = (struct stored_volume){.name = volume->source, .created_s = time(NULL), .anonymous = volume->anonymous};
-            if (volume_add(volumes_fd, &stored, !(passing && stored.anonymous), err) < 0) {
-                return -1;
-            }
+            volume_apply_options(home, arena, &stored, volume);
         }
-        volume_apply_options(home, arena, &stored, volume);
     }
     return 0;
 }

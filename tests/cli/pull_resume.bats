@@ -252,14 +252,14 @@ resumes() {
 @test "df counts it, prune removes it, and neither touches one that is in use" {
     break_off 1500000 --partial-after 0
     run coffer system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Reclaimable}}'
-    [[ "${lines[3]}" = "Leftovers 2 0 "*" (100%)" ]]
+    [[ "${lines[4]}" = "Leftovers 2 0 "*" (100%)" ]]
     coffer images > /dev/null # what was staged goes
     run coffer system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Reclaimable}}'
-    [[ "${lines[3]}" = "Leftovers 1 0 1.5"*"MB (100%)" ]] || [[ "${lines[3]}" = "Leftovers 1 0 1.6"*"MB (100%)" ]]
+    [[ "${lines[4]}" = "Leftovers 1 0 1.5"*"MB (100%)" ]] || [[ "${lines[4]}" = "Leftovers 1 0 1.6"*"MB (100%)" ]]
     exec 9< "$PARTIAL"
     flock -n 9
     run coffer system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Reclaimable}}'
-    [ "${lines[3]}" = "Leftovers 1 1 0B (0%)" ]
+    [ "${lines[4]}" = "Leftovers 1 1 0B (0%)" ]
     run coffer image prune
     [ "$output" = "" ]
     [ -f "$PARTIAL" ]

@@ -21,8 +21,9 @@ two_images() {
     [ "$status" -eq 0 ]
     [ "${lines[0]}" = "Images 2 0 70kB 70kB (100%)" ]
     [ "${lines[1]}" = "Containers 0 0 0B 0B (0%)" ]
-    [[ "${lines[2]}" == "Documents 4 4 "*" 0B (0%)" ]]
-    [ "${lines[3]}" = "Leftovers 0 0 0B 0B (0%)" ]
+    [ "${lines[2]}" = "Local Volumes 0 0 0B 0B (0%)" ]
+    [[ "${lines[3]}" == "Documents 4 4 "*" 0B (0%)" ]]
+    [ "${lines[4]}" = "Leftovers 0 0 0B 0B (0%)" ]
     run coffer system df -v --format json
     [ "$(jq -r '.Images[] | select(.Repository == "one") | .SharedSize + " " + .UniqueSize + " " + .InUse' <<< "$output")" = "10kB 20kB no" ]
     [ "$(jq -r '.Images[] | select(.Repository == "two") | .SharedSize + " " + .UniqueSize' <<< "$output")" = "10kB 40kB" ]
@@ -54,5 +55,5 @@ two_images() {
     [ "$output" = "" ]
     run coffer system prune -a -f
     [[ "$output" == *"Total reclaimed space: 70kB" ]]
-    [ "$(coffer system df --format '{{.TotalCount}}' | paste -sd ' ')" = "0 0 0 0" ]
+    [ "$(coffer system df --format '{{.TotalCount}}' | paste -sd ' ')" = "0 0 0 0 0" ]
 }

@@ -138,8 +138,8 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=bind,target=/b", "\"type=bind,target=/b\": a bind mount needs a source");
     LONG_FAILS("type=bind,target=/b,src=data", "\"type=bind,target=/b,src=data\": expected a path as source, such as ./data");
     LONG_FAILS("type=bind,sorce=/b", "\"type=bind,sorce=/b\": unknown field \"sorce\"; expected type, source, target, readonly, "
-                                     "bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, tmpfs-size or "
-                                     "tmpfs-mode");
+                                     "bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, "
+                                     "volume-label, tmpfs-size or tmpfs-mode");
     LONG_FAILS("type=bind,target=/a,target=/b", "\"type=bind,target=/a,target=/b\": field \"target\" is there twice");
     LONG_FAILS("type=bind,source=/a,target", "\"type=bind,source=/a,target\": field \"target\" needs a value");
     LONG_FAILS("type=bind,source=/a,target=/b,tmpfs-size=1m",
@@ -165,7 +165,11 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=tmpfs,target=/b,tmpfs-mode=-1",
                "\"type=tmpfs,target=/b,tmpfs-mode=-1\": tmpfs-mode: expected octal digits such as 1770, found \"-1\"");
     LONG_FAILS("source=data,target=/b,volume-opt=o=bind",
-               "\"source=data,target=/b,volume-opt=o=bind\": field \"volume-opt\": make the volume before, with coffer volume create --opt");
+               "\"source=data,target=/b,volume-opt=o=bind\": --opt: expected type=none, o=bind and device=DIRECTORY, an absolute path, all "
+               "three");
+    LONG_FAILS("type=bind,source=/a,target=/b,volume-opt=o=bind",
+               "\"type=bind,source=/a,target=/b,volume-opt=o=bind\": field \"volume-opt\" is of type volume, and this is type bind");
+    LONG_FAILS("source=data,target=/b,volume-label", "\"source=data,target=/b,volume-label\": field \"volume-label\" needs a value");
 }
 
 CASE(tmpfs_form) {
