@@ -51,18 +51,18 @@ int connection_take(struct connection *connection, struct arena *arena, struct e
     return 0;
 }
 
-int connection_publish_names(struct connection *connection, const char *const *own, size_t own_count, struct err *err) {
+int connection_publish_names(struct connection *connection, const struct network_names *own, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     const struct attachment *wish = connection->wish;
-    const char **names = arena_array(&arena, own_count + wish->aliases_count + 1, sizeof(*names));
-    size_t count = 0;
-    for (size_t i = 0; i < own_count; i++) {
-        names[count++] = own[i];
+    const char **names = arena_array(&arena, own->count + wish->aliases_count + 1, sizeof(*names));
+    struct network_names all = *own;
+    for (all.count = 0; all.count < own->count; all.count++) {
+        names[all.count] = own->names[all.count];
     }
     for (size_t i = 0; i < wish->aliases_count; i++) {
-        names[count++] = wish->aliases[i];
+        names[all.count++] = wish->aliases[i];
     }
-    const struct network_names all = {.names = names, .count = count, .netns_fd = -1, .cgroup_fd = -1};
+    all.names = names;
     connection->named = network_has_names(&connection->network);
     return network_names_publish(connection->home, &connection->network, &connection->lease, &all, err);
 }

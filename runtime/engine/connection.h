@@ -18,6 +18,7 @@
 struct arena;
 struct err;
 struct home;
+struct network_names;
 
 struct connection {
     const struct home *home;
@@ -36,7 +37,7 @@ struct connection {
 int connection_take(struct connection *connection, struct arena *arena, struct err *err) MUST_CHECK;
 
 // Makes it known: by its own names, and by those of its wish.
-int connection_publish_names(struct connection *connection, const char *const *own, size_t own_count, struct err *err) MUST_CHECK;
+int connection_publish_names(struct connection *connection, const struct network_names *own, struct err *err) MUST_CHECK;
 
 // Makes the interface in the container's namespace. gateway4, gateway6: it is the way out, of that family.
 int connection_make(struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) MUST_CHECK;

@@ -7,9 +7,11 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
+#include "runtime/engine/network_names.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
+#include "runtime/net/dns_names.h"
 #include "runtime/net/endpoint.h"
 #include "runtime/net/resolv.h"
 
@@ -61,10 +63,42 @@ static int check_ports(const struct connections *connections, struct err *err) {
                : err_set(err, ERR_INPUT, "--publish: no network of the container leads out; add --network bridge");
 }
 
+// Of each other network whose names are answered, one gateway.
+static size_t list_besides(const struct connections *connections, const struct connection *but, struct address besides[DNS_MAX_BESIDES]) {
+    size_t count = 0;
+    for (size_t i = 0; i < connections->count && count < DNS_MAX_BESIDES; i++) {
+        const struct network *network = &connections->items[i]->network;
+        if (connections->items[i] != but && network_has_names(network)) {
+            besides[count++] = network->ipv4.set ? network->ipv4.gateway : network->ipv6.gateway;
+        }
+    }
+    return count;
+}
+
 static int publish_names(const struct connections *connections, struct connection *connection, struct err *err) {
-    const char *names[2] = {connections->record->name, connections->request->hostname};
+    const struct run_request *request = connections->request;
+    const char *names[2] = {connections->record->name, request->hostname};
     bool both = names[1] && strcmp(names[0], names[1]) != 0;
-    return connection_publish_names(connection, names, both ? 2 : 1, err);
+    struct address servers[DNS_MAX_SERVERS], besides[DNS_MAX_BESIDES];
+    struct network_names own = {
+        .names = names, .count = both ? 2 : 1, .servers = servers, .besides = besides, .netns_fd = -1, .cgroup_fd = -1};
+    own.beside_count = list_besides(connections, connection, besides);
+    for (size_t i = 0; i < request->dns.count && own.server_count < DNS_MAX_SERVERS; i++) {
+        if (address_parse("--dns", request->dns.items[i], &servers[own.server_count++], err) < 0) {
+            return -1;
+        }
+    }
+    return connection_publish_names(connection, &own, err);
+}
+
+// What is beside them has changed.
+static int publish_names_again(const struct connections *connections, const struct connection *but, struct err *err) {
+    for (size_t i = 0; i < connections->count; i++) {
+        if (connections->items[i] != but && connections->items[i]->named && publish_names(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 // The bridge, then the names: their responder binds to the bridge's addresses.
@@ -205,6 +239,24 @@ void connections_write_resolv(const struct connections *connections, struct buf 
     resolv_for_container(&host, gateways, count, text);
 }
 
+bool connections_have_names(const struct connections *connections) {
+    for (size_t i = 0; i < connections->count; i++) {
+        if (connections->items[i]->named) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct address connections_host_gateway(const struct connections *connections) {
+    const struct connection *out = port_target(connections, AF_INET), *six = port_target(connections, AF_INET6);
+    for (size_t i = 0; i < connections->count && !out && !six; i++) {
+        const struct connection *other = connections->items[i];
+        out = other->network.driver == NETWORK_BRIDGE && other->network.ipv4.set ? other : NULL;
+    }
+    return out ? out->network.ipv4.gateway : six ? six->network.ipv6.gateway : no_address;
+}
+
 size_t connections_addresses(struct connections *connections, const struct address **ret) {
     struct address *addresses = arena_array(&connections->arena, NETWORK_FAMILIES * (connections->count + 1), sizeof(*addresses));
     size_t count = pasta_addresses(&connections->pasta, addresses);
@@ -290,7 +342,7 @@ static void forget(struct connections *connections, size_t index) {
 
 static int add_there(struct connections *connections, struct connection *added, const struct ways *before, struct err *err) {
     return raise_one(connections, added, err) < 0 || make_one(connections, added, err) < 0 ||
-                   follow(connections, before, err) < 0
+                   follow(connections, before, err) < 0 || publish_names_again(connections, added, err) < 0
                ? -1
                : 0;
 }
@@ -324,7 +376,7 @@ int connections_remove(struct connections *connections, int64_t number, struct e
         return -1;
     }
     forget(connections, index);
-    return follow(connections, &before, err);
+    return follow(connections, &before, err) < 0 ? -1 : publish_names_again(connections, NULL, err);
 }
 
 // An interface that was taken away is made anew: its other end went with it.

@@ -46,6 +46,12 @@ int connections_take(struct connections *connections, const struct attachment_li
 // The container's resolv.conf, added to `text`.
 void connections_write_resolv(const struct connections *connections, struct buf *text);
 
+// Whether the names of one of its networks are answered: then --dns is for who answers them.
+bool connections_have_names(const struct connections *connections);
+
+// The address at which it reaches the host, of no family where it does not.
+struct address connections_host_gateway(const struct connections *connections);
+
 // Its addresses; *ret lives until they are released.
 size_t connections_addresses(struct connections *connections, const struct address **ret);
 

@@ -65,31 +65,55 @@ static void copy_host_file(const char *path, struct buf *text) {
     }
 }
 
-// NAME:ADDRESS or NAME=ADDRESS, an IPv6 one with or without brackets.
+static const char host_gateway[] = "host-gateway";
+
+// NAME:ADDRESS or NAME=ADDRESS, an IPv6 one with or without brackets; of no family: the host's.
 static int read_host(const char *text, char *ret_name, size_t size, struct address *ret_address, struct err *err) {
     char address[64];
     size_t length = strcspn(text, ":=");
     const char *at = text[length] ? text + length + 1 : "";
-    if (strcmp(at, "host-gateway") == 0) {
-        return err_set(err, ERR_UNSUPPORTED, "--add-host %s: this version knows addresses only", text);
-    }
+    bool is_host = strcmp(at, host_gateway) == 0;
     size_t skipped = at[0] == '[' ? 1 : 0, taken = strcspn(at + skipped, "]");
     struct err unread;
     snprintf(address, sizeof(address), "%.*s", (int)(taken < sizeof(address) ? taken : sizeof(address) - 1), at + skipped);
     if (length == 0 || length >= size || strcspn(text, " \t\n#") < length ||
-        address_parse("--add-host", address, ret_address, &unread) < 0) {
-        return err_set(err, ERR_INPUT, "--add-host: expected NAME:ADDRESS, found \"%s\"", text);
+        (!is_host && address_parse("--add-host", address, ret_address, &unread) < 0)) {
+        return err_set(err, ERR_INPUT, "--add-host: expected NAME:ADDRESS or NAME:host-gateway, found \"%s\"", text);
+    }
+    if (is_host) {
+        *ret_address = (struct address){0};
     }
     snprintf(ret_name, size, "%.*s", (int)length, text);
     return 0;
 }
 
-static void add_hosts(const struct run_request *run, struct buf *text) {
+bool etc_wants_host_gateway(const struct run_request *run) {
+    for (size_t i = 0; i < run->add_hosts.count; i++) {
+        const char *text = run->add_hosts.items[i];
+        size_t length = strcspn(text, ":=");
+        if (text[length] && strcmp(text + length + 1, host_gateway) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int etc_no_host_gateway(struct err *err) {
+    return err_set(err, ERR_INPUT,
+                   "--add-host: host-gateway: the container has no network on which it reaches the host; add --network bridge");
+}
+
+static void add_hosts(const struct etc_request *request, struct buf *text) {
+    const struct run_request *run = request->run;
     for (size_t i = 0; i < run->add_hosts.count; i++) {
         char name[256], shown[ADDRESS_TEXT_SIZE];
         struct address address;
         struct err checked;
-        if (read_host(run->add_hosts.items[i], name, sizeof(name), &address, &checked) == 0) {
+        if (read_host(run->add_hosts.items[i], name, sizeof(name), &address, &checked) < 0) {
+            continue;
+        }
+        address = address.family ? address : request->host_gateway;
+        if (address.family) {
             buf_add_format(text, "%s\t%s\n", address_format(&address, shown), name);
         }
     }
@@ -111,6 +135,9 @@ int etc_check(const struct run_request *run, struct err *err) {
         if (read_host(run->add_hosts.items[i], name, sizeof(name), &address, err) < 0) {
             return -1;
         }
+    }
+    if (etc_wants_host_gateway(run) && strcmp(run->network, "none") == 0) {
+        return etc_no_host_gateway(err);
     }
     for (size_t i = 0; i < run->dns.count; i++) {
         if (address_parse("--dns", run->dns.items[i], &address, err) < 0) {
@@ -135,18 +162,20 @@ static void add_words(const char *keyword, const struct strv *words, const char 
 }
 
 // What was asked for takes the place of what there was, kind by kind. "--dns-search ." is docker's word for none.
-static void change_resolv(const struct run_request *run, struct buf *text) {
+static void change_resolv(const struct etc_request *request, struct buf *text) {
+    const struct run_request *run = request->run;
     struct resolv before;
-    if (run->dns.count + run->dns_search.count + run->dns_options.count == 0) {
+    size_t servers = request->keeps_servers ? 0 : run->dns.count;
+    if (servers + run->dns_search.count + run->dns_options.count == 0) {
         return;
     }
     resolv_parse(text->data ? text->data : "", text->size, &before);
     buf_clear(text);
     bool no_search = run->dns_search.count == 1 && strcmp(run->dns_search.items[0], ".") == 0;
-    for (size_t i = 0; i < run->dns.count; i++) {
+    for (size_t i = 0; i < servers; i++) {
         buf_add_format(text, "nameserver %s\n", run->dns.items[i]);
     }
-    for (size_t i = 0; i < before.server_count && run->dns.count == 0; i++) {
+    for (size_t i = 0; i < before.server_count && servers == 0; i++) {
         char shown[ADDRESS_TEXT_SIZE];
         const struct resolv_server *server = &before.servers[i];
         buf_add_format(text, "nameserver %s%s%s\n", address_format(&server->address, shown), *server->scope ? "%" : "", server->scope);
@@ -165,8 +194,8 @@ static void make_texts(const struct etc_request *request, struct buf *hosts, str
         make_hosts(request, hosts);
         buf_add_string(resolv, request->resolv ? request->resolv : "");
     }
-    add_hosts(request->run, hosts);
-    change_resolv(request->run, resolv);
+    add_hosts(request, hosts);
+    change_resolv(request, resolv);
 }
 
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) {

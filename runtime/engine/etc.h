@@ -18,6 +18,8 @@ struct etc_request {
     const struct address *addresses; // its own, on a network; without any, it has none
     size_t address_count;
     const char *resolv; // its resolv.conf there; NULL: empty
+    bool keeps_servers; // of `resolv`: they ask those of --dns themselves
+    struct address host_gateway; // for --add-host NAME:host-gateway; of no family: none
     const struct run_request *run; // add_hosts and dns...
     bool give;          // to the host ids of the container's root; otherwise they stay the caller's
     uint32_t owner, group;
@@ -25,6 +27,12 @@ struct etc_request {
 
 // Whether --add-host and --dns say what can be written.
 int etc_check(const struct run_request *run, struct err *err) MUST_CHECK;
+
+// Whether it has --add-host NAME:host-gateway.
+bool etc_wants_host_gateway(const struct run_request *run);
+
+// The error of one that has it, and no such address.
+int etc_no_host_gateway(struct err *err);
 
 // Writes the three files, which are not there yet, into the folder `name` below dir_fd.
 int etc_write(int dir_fd, const char *name, const struct etc_request *request, struct err *err) MUST_CHECK;

@@ -37,7 +37,15 @@ static int write_names(int folder, const struct lease *lease, const struct netwo
     if (lease->ipv6.family) {
         addresses[address_count++] = lease->ipv6;
     }
-    const struct dns_endpoint endpoint = {lease->container, all, names->count + 1, addresses, address_count};
+    const struct dns_endpoint endpoint = {.container = lease->container,
+                                          .names = all,
+                                          .name_count = names->count + 1,
+                                          .addresses = addresses,
+                                          .address_count = address_count,
+                                          .servers = names->servers,
+                                          .server_count = names->server_count,
+                                          .besides = names->besides,
+                                          .beside_count = names->beside_count};
     return dns_names_publish(endpoints, &endpoint, err);
 }
 

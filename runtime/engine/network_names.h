@@ -14,6 +14,10 @@ struct home;
 struct network_names {
     const char *const *names; // its own first, aliases behind it
     size_t count;
+    const struct address *servers; // whom to ask for others in place of the host's servers
+    size_t server_count;
+    const struct address *besides; // gateways of its other networks, whose responders know others
+    size_t beside_count;
     int netns_fd;  // where the bridge is, or will be; -1: here
     int cgroup_fd; // of version 2, for the responder: it outlives the command that starts it, and whatever is ended together with
                    // that; -1: the command's own

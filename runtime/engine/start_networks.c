@@ -19,11 +19,19 @@ int start_read_networks(struct start *start, struct err *err) {
     return 0;
 }
 
+static struct address host_gateway(const struct start *start) {
+    static const struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    return strcmp(start->request->network, "host") == 0 ? loopback : connections_host_gateway(&start->connections);
+}
+
 int start_take_networks(struct start *start, struct err *err) {
     start->connections.home = &start->home;
     start->connections.record = &start->record;
     start->connections.request = start->request;
-    return connections_take(&start->connections, &start->attachments, err);
+    if (connections_take(&start->connections, &start->attachments, err) < 0) {
+        return -1;
+    }
+    return etc_wants_host_gateway(start->request) && host_gateway(start).family == 0 ? etc_no_host_gateway(err) : 0;
 }
 
 void start_note_networks(struct start *start) {
@@ -36,6 +44,8 @@ void start_describe_etc(struct start *start, struct buf *resolv, struct etc_requ
     connections_write_resolv(&start->connections, resolv);
     *ret = (struct etc_request){
         .resolv = buf_string(resolv),
+        .keeps_servers = connections_have_names(&start->connections),
+        .host_gateway = host_gateway(start),
         .hostname = engine_hostname(start->request, start->dir.id, &start->connections.arena),
         .run = start->request,
         .host_network = strcmp(start->request->network, "host") == 0,

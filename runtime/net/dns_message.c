@@ -35,6 +35,15 @@ void dns_set_id(uint8_t *message, uint16_t id) {
     put16(message + AT_ID, id);
 }
 
+bool dns_wants_others(const uint8_t *message) {
+    return get16(message + AT_FLAGS) & FLAG_DESIRED;
+}
+
+void dns_set_wants_others(uint8_t *message, bool wants) {
+    uint16_t flags = get16(message + AT_FLAGS);
+    put16(message + AT_FLAGS, (uint16_t)(wants ? flags | FLAG_DESIRED : flags & ~FLAG_DESIRED));
+}
+
 // --- reading ---
 
 static bool is_plain_letter(uint8_t letter) {

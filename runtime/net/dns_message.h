@@ -68,6 +68,10 @@ enum dns_reply {
 // What a message is as an answer to the query, whose id and question must come back as they were sent.
 enum dns_reply dns_judge(const uint8_t *answer, size_t size, const uint8_t *query, size_t question_end);
 
+// Whether a query wants others to be asked (RD); and what a copy of it, or of its answer, says of that.
+bool dns_wants_others(const uint8_t *message);
+void dns_set_wants_others(uint8_t *message, bool wants);
+
 // Whether an answer has records in it: a yes.
 bool dns_has_answers(const uint8_t *answer);
 

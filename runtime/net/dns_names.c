@@ -22,6 +22,7 @@ struct dns_table_name {
 struct dns_table_address {
     struct address address;
     uint32_t text;
+    uint32_t asks; // its number, from 1 on; 0: none
 };
 
 // --- files ---
@@ -68,6 +69,12 @@ static int make_text(const struct dns_endpoint *endpoint, struct buf *text, stru
     for (size_t i = 0; i < endpoint->address_count; i++) {
         buf_add_format(text, "address %s\n", address_format(&endpoint->addresses[i], address));
     }
+    for (size_t i = 0; i < endpoint->server_count && i < DNS_MAX_SERVERS; i++) {
+        buf_add_format(text, "server %s\n", address_format(&endpoint->servers[i], address));
+    }
+    for (size_t i = 0; i < endpoint->beside_count && i < DNS_MAX_BESIDES; i++) {
+        buf_add_format(text, "beside %s\n", address_format(&endpoint->besides[i], address));
+    }
     return 0;
 }
 
@@ -97,6 +104,7 @@ void dns_table_finish(struct dns_table *table) {
     buf_finish(&table->names);
     buf_finish(&table->addresses);
     buf_finish(&table->text);
+    buf_finish(&table->asks);
     table->endpoint_count = 0;
 }
 
@@ -125,15 +133,25 @@ struct endpoint_words {
     size_t name_count;
     struct address addresses[DNS_MAX_ADDRESSES];
     size_t address_count;
+    struct dns_asks asks;
 };
 
-static void read_line(struct dns_table *table, const char *line, struct endpoint_words *words) {
+static void read_address(const char *text, struct address *addresses, size_t room, size_t *count) {
     struct err ignored;
+    if (*count < room && address_parse("address", text, &addresses[*count], &ignored) == 0) {
+        (*count)++;
+    }
+}
+
+static void read_line(struct dns_table *table, const char *line, struct endpoint_words *words) {
     if (strncmp(line, "name ", 5) == 0 && words->name_count < DNS_MAX_NAMES && is_name(line + 5)) {
         words->names[words->name_count++] = add_text(table, line + 5);
-    } else if (strncmp(line, "address ", 8) == 0 && words->address_count < DNS_MAX_ADDRESSES &&
-               address_parse("address", line + 8, &words->addresses[words->address_count], &ignored) == 0) {
-        words->address_count++;
+    } else if (strncmp(line, "address ", 8) == 0) {
+        read_address(line + 8, words->addresses, DNS_MAX_ADDRESSES, &words->address_count);
+    } else if (strncmp(line, "server ", 7) == 0) {
+        read_address(line + 7, words->asks.servers, DNS_MAX_SERVERS, &words->asks.server_count);
+    } else if (strncmp(line, "beside ", 7) == 0) {
+        read_address(line + 7, words->asks.besides, DNS_MAX_BESIDES, &words->asks.beside_count);
     }
 }
 
@@ -151,8 +169,13 @@ void dns_table_add(struct dns_table *table, const char *text, size_t size) {
         text += length + 1;
     }
     table->endpoint_count++;
+    uint32_t asks = 0;
+    if (words.asks.server_count + words.asks.beside_count > 0) {
+        buf_add(&table->asks, &words.asks, sizeof(words.asks));
+        asks = (uint32_t)(table->asks.size / sizeof(words.asks));
+    }
     for (size_t i = 0; i < words.address_count && words.name_count > 0; i++) {
-        const struct dns_table_address back = {words.addresses[i], words.names[0]};
+        const struct dns_table_address back = {words.addresses[i], words.names[0], asks};
         buf_add(&table->addresses, &back, sizeof(back));
         for (size_t name = 0; name < words.name_count; name++) {
             const struct dns_table_name row = {words.names[name], words.addresses[i]};
@@ -257,7 +280,7 @@ size_t dns_table_find(const struct dns_table *table, const char *name, uint8_t f
     return found;
 }
 
-const char *dns_table_name(const struct dns_table *table, const struct address *address) {
+static const struct dns_table_address *find_address(const struct dns_table *table, const struct address *address) {
     size_t low = 0, high, count;
     const struct dns_table_address *rows = addresses_of(table, &count);
     high = count;
@@ -269,5 +292,15 @@ const char *dns_table_name(const struct dns_table *table, const struct address *
             high = middle;
         }
     }
-    return low < count && address_is_equal(&rows[low].address, address) ? table->text.data + rows[low].text : NULL;
+    return low < count && address_is_equal(&rows[low].address, address) ? &rows[low] : NULL;
+}
+
+const char *dns_table_name(const struct dns_table *table, const struct address *address) {
+    const struct dns_table_address *row = find_address(table, address);
+    return row ? table->text.data + row->text : NULL;
+}
+
+const struct dns_asks *dns_table_asks(const struct dns_table *table, const struct address *address) {
+    const struct dns_table_address *row = find_address(table, address);
+    return row && row->asks > 0 ? (const struct dns_asks *)(const void *)table->asks.data + row->asks - 1 : NULL;
 }

@@ -6,6 +6,11 @@
 //     name 0123456789ab
 //     address 10.201.0.2
 //     address fd00:1::2
+//     server 9.9.9.9
+//     beside 10.202.0.1
+//
+// "server" is whom to ask for others of its names in place of the host's servers. "beside" is the gateway of another network that it is
+// on: that one's responder is asked for names that are not known here, and says what is known there alone.
 //
 // The responder (dns.h) reads the folder whenever something in it changes.
 #ifndef COFFER_NET_DNS_NAMES_H
@@ -27,6 +32,19 @@ struct dns_endpoint {
     size_t name_count;
     const struct address *addresses;
     size_t address_count;
+    const struct address *servers; // DNS_MAX_SERVERS at most count
+    size_t server_count;
+    const struct address *besides; // DNS_MAX_BESIDES at most count
+    size_t beside_count;
+};
+
+// Whom else to ask for one of the endpoints.
+enum { DNS_MAX_SERVERS = 6, DNS_MAX_BESIDES = 16 };
+struct dns_asks {
+    struct address servers[DNS_MAX_SERVERS];
+    size_t server_count;
+    struct address besides[DNS_MAX_BESIDES];
+    size_t beside_count;
 };
 
 // A name that can be answered: at most 253 letters, digits, - and _, with dots between parts of at most 63. `what` begins the
@@ -42,6 +60,7 @@ struct dns_table {
     struct buf names;     // struct dns_table_name[], by name
     struct buf addresses; // struct dns_table_address[], by address
     struct buf text;      // all names, lower case, NUL behind each
+    struct buf asks;      // struct dns_asks[], of those that have some
     size_t endpoint_count;
 };
 
@@ -63,5 +82,8 @@ size_t dns_table_find(const struct dns_table *table, const char *name, uint8_t f
 
 // The first name of whom the address belongs to; NULL: nobody.
 const char *dns_table_name(const struct dns_table *table, const struct address *address);
+
+// Whom else to ask for who has the address; NULL: nobody.
+const struct dns_asks *dns_table_asks(const struct dns_table *table, const struct address *address);
 
 #endif

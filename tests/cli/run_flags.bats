@@ -72,8 +72,8 @@ load engine
     umount /etc/resolv.conf
     [ "$first" = $'nameserver 1.1.1.1\nsearch of.host' ]
     [ "$output" = 'nameserver 9.9.9.9' ]
-    refused '--add-host: expected NAME:ADDRESS, found "one"' --add-host one
-    refused '--add-host one:host-gateway: this version knows addresses only' --add-host one:host-gateway
+    refused '--add-host: expected NAME:ADDRESS or NAME:host-gateway, found "one"' --add-host one
+    refused '--add-host: host-gateway: the container has no network on which it reaches the host; add --network bridge' --add-host one:host-gateway
     refused '--dns-search: expected one word, found "a b"' --dns-search 'a b'
     run coffer create --dns none tiny
     [ "$status" -eq 125 ]

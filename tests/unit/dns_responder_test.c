@@ -271,7 +271,7 @@ static void publish(const char *container, const char *const *names, size_t coun
     if (address_6) {
         addresses[1] = address_of(address_6);
     }
-    const struct dns_endpoint endpoint = {container, names, count, addresses, address_6 ? 2 : 1};
+    const struct dns_endpoint endpoint = {container, names, count, addresses, address_6 ? 2 : 1, NULL, 0, NULL, 0};
     CHECK(dns_names_publish(endpoints_fd, &endpoint, &err) == 0);
 }
 

@@ -251,13 +251,31 @@ CASE(tables_of_names) {
     CHECK(dns_table_name(&table, &address) == NULL);
 }
 
+CASE(endpoints_say_whom_else_to_ask) {
+    AUTO_DNS_TABLE struct dns_table table = {0};
+    static const char one[] = "name web\naddress 10.0.0.2\naddress fd00::2\nserver 9.9.9.9\nserver x\nbeside 10.1.0.1\nbeside fd01::1\n";
+    static const char two[] = "name db\naddress 10.0.0.3\n";
+    dns_table_add(&table, two, sizeof(two) - 1);
+    dns_table_add(&table, one, sizeof(one) - 1);
+    dns_table_sort(&table);
+    struct address address = address_of("fd00::2");
+    const struct dns_asks *asks = dns_table_asks(&table, &address);
+    CHECK(asks && asks->server_count == 1 && asks->beside_count == 2);
+    address = address_of("fd01::1");
+    CHECK(asks && address_is_equal(&asks->besides[1], &address));
+    address = address_of("10.0.0.3");
+    CHECK(dns_table_asks(&table, &address) == NULL);
+    address = address_of("10.0.0.9");
+    CHECK(dns_table_asks(&table, &address) == NULL);
+}
+
 CASE(endpoints_are_published_and_withdrawn) {
     CHECK(mkdir(path("endpoints"), 0700) == 0);
     AUTO_FD int fd = open(path("endpoints"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     struct err err = {0};
     const struct address addresses[] = {address_of("10.0.0.2")};
     const char *names[] = {"web", "long.alias_1"};
-    struct dns_endpoint endpoint = {"0123456789abcdef", names, 2, addresses, 1};
+    struct dns_endpoint endpoint = {"0123456789abcdef", names, 2, addresses, 1, NULL, 0, NULL, 0};
     struct dns_table table;
     mode_t before = umask(077);
     CHECK(dns_names_publish(fd, &endpoint, &err) == 0);
@@ -343,6 +361,7 @@ int main(void) {
     RUN(answers_are_written);
     RUN(answers_of_others_are_judged);
     RUN(tables_of_names);
+    RUN(endpoints_say_whom_else_to_ask);
     RUN(endpoints_are_published_and_withdrawn);
     RUN(resolv_conf_is_read);
     RUN(resolv_conf_is_made);

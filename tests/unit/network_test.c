@@ -393,7 +393,7 @@ CASE(networks_are_found_and_debris_is_not) {
 }
 
 static int publish(const struct network *network, const struct lease *lease, const char *alias, struct err *err) {
-    const struct network_names names = {(const char *[]){"dd", alias}, 2, -1, -1};
+    const struct network_names names = {.names = (const char *[]){"dd", alias}, .count = 2, .netns_fd = -1, .cgroup_fd = -1};
     return network_names_publish(&home, network, lease, &names, err);
 }
 

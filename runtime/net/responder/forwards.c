@@ -13,6 +13,13 @@
 // before the C libraries of those who ask do so themselves (5 s).
 enum { NEXT_MS = 500, AGAIN_MS = 1500, GIVE_UP_MS = 4000 };
 
+// Responders of the other networks of who asks are on this host, and say at once what they know, and that they do not.
+enum { BESIDE_MS = 300 };
+
+// Servers of his own have numbers from here on.
+enum { OWN_SERVER = 1000 };
+
+
 struct attempt {
     unsigned server;
     int fd;
@@ -44,9 +51,22 @@ struct forward {
     uint16_t tcp_id;
     uint8_t *tcp_in; // the length, then the answer
     size_t tcp_sent, tcp_received;
+    struct dns_asks asks;
+    struct attempt besides[DNS_MAX_BESIDES]; // before all others
+    size_t beside_count;
+    bool is_beside; // they are being asked
 };
 
+static void close_besides(struct forward *forward) {
+    for (size_t i = 0; i < forward->beside_count; i++) {
+        fd_close(&forward->besides[i].fd);
+    }
+    forward->beside_count = 0;
+    forward->is_beside = false;
+}
+
 static void finish(struct forward *forward) {
+    close_besides(forward);
     for (size_t i = 0; i < forward->attempt_count; i++) {
         fd_close(&forward->attempts[i].fd);
     }
@@ -107,6 +127,25 @@ static uint16_t make_id(void) {
     return id;
 }
 
+// --- servers, the host's or his own ---
+
+static int connect_to(const struct forward *forward, unsigned server, int type) {
+    return server < OWN_SERVER ? upstream_connect(server, type)
+                               : upstream_connect_to(&forward->asks.servers[server - OWN_SERVER], 0, type);
+}
+
+static void avoid(unsigned server, int64_t now_ms) {
+    if (server < OWN_SERVER) {
+        upstream_avoid(server, now_ms);
+    }
+}
+
+static void trust(unsigned server) {
+    if (server < OWN_SERVER) {
+        upstream_trust(server);
+    }
+}
+
 // --- by UDP ---
 
 static void send_attempt(struct forward *forward, struct attempt *attempt) {
@@ -121,7 +160,7 @@ static void ask_next(struct forward *forward, int64_t now_ms) {
     while (forward->attempt_count < forward->order_count) {
         unsigned server = forward->order[forward->attempt_count];
         struct attempt *attempt = &forward->attempts[forward->attempt_count++];
-        *attempt = (struct attempt){.server = server, .fd = upstream_connect(server, SOCK_DGRAM), .id = make_id()};
+        *attempt = (struct attempt){.server = server, .fd = connect_to(forward, server, SOCK_DGRAM), .id = make_id()};
         attempt->over = attempt->fd < 0;
         if (!attempt->over) {
             send_attempt(forward, attempt);
@@ -130,7 +169,7 @@ static void ask_next(struct forward *forward, int64_t now_ms) {
         if (!attempt->over) {
             return;
         }
-        upstream_avoid(server, now_ms);
+        avoid(server, now_ms);
     }
     if (is_awaited(forward, forward->attempt_count)) {
         return;
@@ -147,7 +186,7 @@ static void fail(struct forward *forward, struct attempt *attempt, bool unreacha
     attempt->over = true;
     fd_close(&attempt->fd);
     if (unreachable) {
-        upstream_avoid(attempt->server, now_ms);
+        avoid(attempt->server, now_ms);
     }
     ask_next(forward, now_ms);
 }
@@ -156,7 +195,7 @@ static void fail(struct forward *forward, struct attempt *attempt, bool unreacha
 static void note_silence(const struct forward *forward, int64_t now_ms) {
     for (size_t i = 0; i < forward->attempt_count; i++) {
         if (!forward->attempts[i].over) {
-            upstream_avoid(forward->attempts[i].server, now_ms);
+            avoid(forward->attempts[i].server, now_ms);
         }
     }
 }
@@ -170,7 +209,7 @@ static void tcp_fail(struct forward *forward) {
 
 static void tcp_start(struct forward *forward, const struct attempt *attempt) {
     forward->tcp_id = make_id();
-    forward->tcp_fd = upstream_connect(attempt->server, SOCK_STREAM);
+    forward->tcp_fd = connect_to(forward, attempt->server, SOCK_STREAM);
     forward->tcp_in = mem_alloc(2 + DNS_MAX_SIZE);
     for (size_t i = 0; i < forward->attempt_count; i++) {
         forward->attempts[i].over = true; // this one says all
@@ -240,7 +279,7 @@ static void tcp_ready(void *object, unsigned part, short events) {
 // A no is kept while those that were asked before may still say yes.
 static void take_answer(struct forward *forward, size_t number, uint8_t *answer, size_t size) {
     bool is_yes = dns_has_answers(answer);
-    upstream_trust(forward->attempts[number].server);
+    trust(forward->attempts[number].server);
     forward->attempts[number].over = true;
     fd_close(&forward->attempts[number].fd);
     if (is_yes || !is_awaited(forward, number)) {
@@ -287,8 +326,76 @@ static void udp_ready(void *object, unsigned part, short events) {
     take_answer(forward, part, answer, (size_t)size);
 }
 
+// --- those beside ---
+
+static bool is_beside_awaited(const struct forward *forward) {
+    for (size_t i = 0; i < forward->beside_count; i++) {
+        if (!forward->besides[i].over) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Nobody beside knows it.
+static void go_on(struct forward *forward, int64_t now_ms) {
+    close_besides(forward);
+    forward->started_ms = now_ms;
+    ask_next(forward, now_ms);
+}
+
+static void beside_ready(void *object, unsigned part, short events) {
+    static uint8_t answer[DNS_MAX_SIZE + 1];
+    struct forward *forward = object;
+    (void)events;
+    if (forward->done || part >= forward->beside_count || forward->besides[part].over) {
+        return;
+    }
+    struct attempt *attempt = &forward->besides[part];
+    ssize_t size = recv(attempt->fd, answer, sizeof(answer), 0);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    dns_set_id(forward->message, attempt->id);
+    enum dns_reply reply =
+        size < 0 ? DNS_REPLY_FAILED : dns_judge(answer, (size_t)size, forward->message, forward->query.question_end);
+    if (reply == DNS_REPLY_GOOD || reply == DNS_REPLY_TRUNCATED) {
+        dns_set_wants_others(answer, true);
+        give(forward, answer, (size_t)size);
+        return;
+    }
+    attempt->over = attempt->over || reply == DNS_REPLY_FAILED;
+    if (!is_beside_awaited(forward)) {
+        go_on(forward, clock_now_ms());
+    }
+}
+
+static void ask_besides(struct forward *forward, int64_t now_ms) {
+    forward->is_beside = true;
+    forward->next_ms = now_ms + BESIDE_MS;
+    dns_set_wants_others(forward->message, false);
+    for (; forward->beside_count < forward->asks.beside_count; forward->beside_count++) {
+        struct attempt *attempt = &forward->besides[forward->beside_count];
+        *attempt = (struct attempt){
+            .fd = upstream_connect_to(&forward->asks.besides[forward->beside_count], 0, SOCK_DGRAM), .id = make_id()};
+        attempt->over = attempt->fd < 0;
+        if (!attempt->over) {
+            send_attempt(forward, attempt);
+        }
+    }
+    dns_set_wants_others(forward->message, true);
+    if (!is_beside_awaited(forward)) {
+        go_on(forward, now_ms);
+    }
+}
+
 void forwards_poll(void) {
     for (struct forward *forward = responder.forwards; forward; forward = forward->next) {
+        for (unsigned i = 0; i < forward->beside_count; i++) {
+            if (!forward->besides[i].over) {
+                polls_add(forward->besides[i].fd, POLLIN, beside_ready, forward, i);
+            }
+        }
         for (unsigned i = 0; i < forward->attempt_count; i++) {
             if (!forward->attempts[i].over) {
                 polls_add(forward->attempts[i].fd, POLLIN, udp_ready, forward, i);
@@ -303,6 +410,10 @@ void forwards_poll(void) {
 // --- what does not come back ---
 
 static void tick(struct forward *forward, int64_t now_ms) {
+    if (forward->is_beside) {
+        go_on(forward, now_ms);
+        return;
+    }
     bool is_late = now_ms >= forward->started_ms + AGAIN_MS;
     if (now_ms >= forward->started_ms + GIVE_UP_MS || (is_late && (forward->answered || forward->held))) {
         note_silence(forward, now_ms);
@@ -374,7 +485,21 @@ static bool has_room(const struct address *peer) {
     return responder.forward_count < MAX_FORWARDS && count < MAX_FORWARDS_EACH;
 }
 
-void forward_start(const struct origin *origin, const uint8_t *message, size_t size, const struct dns_query *query) {
+// In which order to ask whom. An internal network asks nobody outside.
+static void choose_servers(struct forward *forward, int64_t now_ms) {
+    size_t own = forward->asks.server_count;
+    if (!responder.order.forward) {
+        forward->code = DNS_NO_SUCH_NAME;
+    } else if (own == 0) {
+        forward->order_count = upstreams_order(now_ms, forward->order);
+    }
+    for (unsigned i = 0; i < own && responder.order.forward; i++) {
+        forward->order[forward->order_count++] = OWN_SERVER + i;
+    }
+}
+
+void forward_start(const struct origin *origin, const uint8_t *message, size_t size, const struct dns_query *query,
+                   const struct dns_asks *asks) {
     int64_t now_ms = clock_now_ms();
     upstreams_refresh(now_ms);
     if (!has_room(&origin->peer)) {
@@ -392,9 +517,16 @@ void forward_start(const struct origin *origin, const uint8_t *message, size_t s
     forward->started_ms = now_ms;
     forward->code = DNS_SERVER_FAILURE;
     forward->tcp_fd = -1;
-    forward->order_count = upstreams_order(now_ms, forward->order);
+    if (asks) {
+        forward->asks = *asks;
+    }
+    choose_servers(forward, now_ms);
     forward->next = responder.forwards;
     responder.forwards = forward;
     responder.forward_count++;
-    ask_next(forward, now_ms);
+    if (forward->asks.beside_count > 0) {
+        ask_besides(forward, now_ms);
+    } else {
+        ask_next(forward, now_ms);
+    }
 }

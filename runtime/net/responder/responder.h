@@ -26,7 +26,7 @@ enum {
     MAX_FORWARDS_EACH = 48,
     MAX_STREAMS = 32,
     MAX_STREAMS_EACH = 8,
-    MAX_POLLS = 2 * DNS_MAX_FAMILIES + 1 + MAX_STREAMS + MAX_FORWARDS * (RESOLV_MAX_SERVERS + 1),
+    MAX_POLLS = 2 * DNS_MAX_FAMILIES + 1 + MAX_STREAMS + MAX_FORWARDS * (RESOLV_MAX_SERVERS + 1 + DNS_MAX_BESIDES),
 };
 
 // Whom to ask.
@@ -98,7 +98,9 @@ void stream_answer(struct stream *stream, const uint8_t *answer, size_t size);
 
 // --- forwards.c: what others are asked ---
 
-void forward_start(const struct origin *origin, const uint8_t *message, size_t size, const struct dns_query *query);
+// asks: whom he may ask beside or instead; NULL: nobody.
+void forward_start(const struct origin *origin, const uint8_t *message, size_t size, const struct dns_query *query,
+                   const struct dns_asks *asks);
 void forwards_poll(void);
 void forwards_tick(int64_t now_ms, int64_t *next_ms);
 void forwards_sweep(void);
@@ -111,6 +113,7 @@ void upstreams_refresh(int64_t now_ms);
 size_t upstreams_order(int64_t now_ms, unsigned order[RESOLV_MAX_SERVERS]);
 // A socket that is connected to it, not blocking, or -1 with errno.
 int upstream_connect(unsigned server, int type) MUST_CHECK;
+int upstream_connect_to(const struct address *address, uint32_t scope, int type) MUST_CHECK;
 void upstream_avoid(unsigned server, int64_t now_ms); // for a while it comes last
 void upstream_trust(unsigned server);
 

@@ -127,8 +127,11 @@ bool query_take(const struct origin *origin, const uint8_t *message, size_t size
         (in && answer_forward_name(&answering))) {
         return true;
     }
-    if (responder.order.forward) {
-        forward_start(origin, message, size, &query);
+    const struct dns_asks *asks = dns_table_asks(&responder.table, &origin->peer);
+    if (!dns_wants_others(message)) {
+        answer_code(&answering, DNS_REFUSED); // a responder of another network wants to know what is known here
+    } else if (responder.order.forward || (asks && asks->beside_count > 0)) {
+        forward_start(origin, message, size, &query, asks);
     } else {
         answer_code(&answering, DNS_NO_SUCH_NAME);
     }

@@ -109,11 +109,10 @@ void upstream_trust(unsigned server) {
 }
 
 // Connected, so that the kernel takes answers from nobody else, and tells when there is nobody. Its port is by chance.
-int upstream_connect(unsigned server, int type) {
-    const struct address *address = &responder.upstreams.resolv.servers[server].address;
+int upstream_connect_to(const struct address *address, uint32_t scope, int type) {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(DNS_PORT)};
     struct sockaddr_in6 in6 = {
-        .sin6_family = AF_INET6, .sin6_port = htons(DNS_PORT), .sin6_scope_id = responder.upstreams.scopes[server]};
+        .sin6_family = AF_INET6, .sin6_port = htons(DNS_PORT), .sin6_scope_id = scope};
     bool is_4 = address->family == AF_INET;
     memcpy(is_4 ? (void *)&in.sin_addr : (void *)&in6.sin6_addr, address->bytes, is_4 ? 4 : 16);
     AUTO_FD int fd = socket(address->family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -123,4 +122,8 @@ int upstream_connect(unsigned server, int type) {
         return -1;
     }
     return fd_take(&fd);
+}
+
+int upstream_connect(unsigned server, int type) {
+    return upstream_connect_to(&responder.upstreams.resolv.servers[server].address, responder.upstreams.scopes[server], type);
 }
