@@ -215,8 +215,8 @@ static const struct option_row options[] = {
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
     OPTION_LIST("network", 0, "NETWORK", struct run_options, run.networks,
-                  "bridge [default] or another network's name, none, or host to share the host's; without root pasta [default], none "
-                  "or host; COFFER_NETWORK sets the default"),
+                  "bridge [default] or another network's name, none, host or container:NAME to share one; without root pasta [default], "
+                  "none or host; COFFER_NETWORK sets the default"),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the first network"),

@@ -245,7 +245,7 @@ static void merge_namespaces(struct making *making) {
         {CLONE_NEWIPC, !is_host(request->run->ipc), joined->ipc},
         {CLONE_NEWUTS, !is_host(request->run->uts), -1},
         {CLONE_NEWCGROUP, !is_host(request->run->cgroupns), -1},
-        {CLONE_NEWNET, strcmp(request->run->network, "host") != 0, -1},
+        {CLONE_NEWNET, strcmp(request->run->network, "host") != 0, joined->network},
         {CLONE_NEWUSER, request->user_namespace, joined->user},
     };
     os->namespaces = arena_array(making->arena, ARRAY_LEN(types), sizeof(*os->namespaces));

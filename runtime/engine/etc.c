@@ -186,8 +186,23 @@ static void change_resolv(const struct etc_request *request, struct buf *text) {
     add_words("options", &run->dns_options, before.options, text);
 }
 
-static void make_texts(const struct etc_request *request, struct buf *hosts, struct buf *resolv) {
-    if (request->host_network) {
+// As its user may have changed it: bounded, and no more than text for another file.
+static void copy_joined_file(int dir_fd, const char *id, const char *name, struct buf *text) {
+    AUTO_FREE char *copy = NULL;
+    char path[NAME_MAX + 1];
+    size_t size;
+    struct err missing;
+    snprintf(path, sizeof(path), "%s/%s", id, name);
+    if (fd_read_file(dir_fd, path, FILE_MAX_BYTES, &copy, &size, &missing) == 0) {
+        buf_add(text, copy, size);
+    }
+}
+
+static void make_texts(int dir_fd, const struct etc_request *request, struct buf *hosts, struct buf *resolv) {
+    if (request->joined) {
+        copy_joined_file(dir_fd, request->joined, "hosts", hosts);
+        copy_joined_file(dir_fd, request->joined, "resolv.conf", resolv);
+    } else if (request->host_network) {
         copy_host_file("/etc/hosts", hosts);
         copy_host_file("/etc/resolv.conf", resolv);
     } else {
@@ -203,7 +218,7 @@ int etc_write(int dir_fd, const char *name, const struct etc_request *request, s
     AUTO_BUF struct buf hostname = {0};
     AUTO_BUF struct buf resolv = {0};
     const struct place place = {.dir_fd = dir_fd, .folder = name, .request = request};
-    make_texts(request, &hosts, &resolv);
+    make_texts(dir_fd, request, &hosts, &resolv);
     buf_add_format(&hostname, "%s\n", request->hostname);
     mode_t mask = umask(022); // all in the container read them, whatever the caller wants of his own files
     int result = write_file(&place, "hosts", &hosts, err) < 0 || write_file(&place, "hostname", &hostname, err) < 0 ||
@@ -258,8 +273,8 @@ int etc_update(int dir_fd, const char *name, const struct etc_request *before, c
     AUTO_BUF struct buf resolv = {0};
     AUTO_BUF struct buf more = {0};
     const struct place place = {.dir_fd = dir_fd, .folder = name, .request = after};
-    make_texts(before, &old_hosts, &old_resolv);
-    make_texts(after, &hosts, &resolv);
+    make_texts(dir_fd, before, &old_hosts, &old_resolv);
+    make_texts(dir_fd, after, &hosts, &resolv);
     for (size_t i = 0; i < after->address_count; i++) {
         char text[ADDRESS_TEXT_SIZE];
         if (!has_address(before, &after->addresses[i])) {

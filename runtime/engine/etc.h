@@ -15,6 +15,7 @@ struct run_request;
 struct etc_request {
     const char *hostname;
     bool host_network;
+    const char *joined; // whose network it has: the id of a container that runs; NULL: its own
     const struct address *addresses; // its own, on a network; without any, it has none
     size_t address_count;
     const char *resolv; // its resolv.conf there; NULL: empty

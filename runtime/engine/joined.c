@@ -25,6 +25,7 @@ void joined_finish(struct joined *joined) {
     fd_close(&joined->user);
     fd_close(&joined->pid);
     fd_close(&joined->ipc);
+    fd_close(&joined->network);
     fd_close(&joined->shm);
 }
 
@@ -72,13 +73,33 @@ static int settle_one(struct settling *settling, const char *flag, const char **
     return strcmp(flag, "--ipc") == 0 ? check_shareable(settling, settling->arena, err) : 0;
 }
 
+// It is known by the other one's name for itself. Where that has the host's network, this is the host's, too.
+static int settle_network(struct settling *settling, struct run_request *request, struct err *err) {
+    struct run_request other;
+    if (!joined_container(request->network)) {
+        return 0;
+    }
+    if (request->hostname || request->publish.count > 0) {
+        return err_set(err, ERR_INPUT, "--%s: is for the container of --network %s", request->hostname ? "hostname" : "publish", request->network);
+    }
+    if (settle_one(settling, "--network", &request->network, err) < 0 ||
+        request_read_json(settling->record.request, settling->arena, &other, err) < 0) {
+        return -1;
+    }
+    if (strcmp(other.network, "host") == 0) {
+        request->network = "host";
+    }
+    request->hostname = other.hostname ? other.hostname : arena_format(settling->arena, "%.12s", settling->record.id);
+    return 0;
+}
+
 // Where the other one has the host's user ids, or without root, where all have the caller's, there is no range to share.
 int joined_settle(const struct home *home, struct run_request *request, struct arena *arena, bool *ret_shares, uint32_t *ret_first,
                   struct err *err) {
     struct settling settling = {.home = home, .arena = arena};
     bool said = request->userns && *request->userns && !joined_container(request->userns);
     if (settle_one(&settling, "--userns", &request->userns, err) < 0 || settle_one(&settling, "--pid", &request->pid, err) < 0 ||
-        settle_one(&settling, "--ipc", &request->ipc, err) < 0) {
+        settle_one(&settling, "--ipc", &request->ipc, err) < 0 || settle_network(&settling, request, err) < 0) {
         return -1;
     }
     *ret_shares = false;
@@ -199,6 +220,7 @@ static int open_memory(const struct home *home, const char *mode, struct joined 
 int joined_open(const struct home *home, const struct run_request *request, struct joined *ret, struct err *err) {
     return open_one(home, "--pid", request->pid, "pid", &ret->pid, err) < 0 ||
                    open_one(home, "--ipc", request->ipc, "ipc", &ret->ipc, err) < 0 ||
+                   open_one(home, "--network", request->network, "net", &ret->network, err) < 0 ||
                    open_one(home, "--userns", request->userns, "user", &ret->user, err) < 0 ||
                    open_memory(home, request->ipc, ret, err) < 0
                ? -1

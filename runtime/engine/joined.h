@@ -1,4 +1,4 @@
-// joined: other containers whose namespaces a container joins: --pid, --ipc and --userns with container:NAME.
+// joined: other containers whose namespaces a container joins: --network, --pid, --ipc and --userns with container:NAME.
 //
 // Theory of operation. A namespace is managed by the user namespace that it was made in, and by nobody in another one: /proc of another
 // container's processes, for one, can only be mounted there. So who joins one of these namespaces joins the other's user namespace, too,
@@ -19,12 +19,12 @@ struct run_request;
 
 // Descriptors, -1 for what is not joined.
 struct joined {
-    int user, pid, ipc;
+    int user, pid, ipc, network;
     int shm; // with ipc: its /dev/shm, a tree of mounts
 };
 
 #define JOINED_NONE                                                                                                                \
-    { .user = -1, .pid = -1, .ipc = -1, .shm = -1 }
+    { .user = -1, .pid = -1, .ipc = -1, .network = -1, .shm = -1 }
 
 void joined_finish(struct joined *joined);
 

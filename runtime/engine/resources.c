@@ -170,7 +170,8 @@ static int merge_sysctls(const struct run_request *run, struct arena *arena, str
         for (size_t n = 0; n < os->namespaces_count; n++) {
             own = own || (namespace && os->namespaces[n].type == namespace);
         }
-        bool others = namespace == CLONE_NEWIPC && joined_container(run->ipc);
+        bool others = (namespace == CLONE_NEWIPC && joined_container(run->ipc)) ||
+                      (namespace == CLONE_NEWNET && joined_container(run->network));
         if (!own || others) {
             return err_set(err, ERR_INPUT, "--sysctl %s: that is %s, and would change it for all", text,
                            others      ? "shared with another container here"

@@ -48,6 +48,7 @@ void start_describe_etc(struct start *start, struct buf *resolv, struct etc_requ
         .host_gateway = host_gateway(start),
         .hostname = engine_hostname(start->request, start->dir.id, &start->connections.arena),
         .run = start->request,
+        .joined = request_joined_container(start->request),
         .host_network = strcmp(start->request->network, "host") == 0,
         .give = start->record.has_range,
         .owner = base,
