@@ -3,6 +3,7 @@
 #include "cli/commands/network.h"
 #include "cli/context.h"
 #include "runtime/base/err.h"
+#include "runtime/engine/attachment.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
 #include "specs/json_write.h"
@@ -51,6 +52,22 @@ static void write_address(struct json_writer *writer, const char *name, const st
     json_write_string(writer, name, address->family ? subnet_format(&with_prefix, text) : "");
 }
 
+// As its start, or its joining, has written it down.
+static const char *find_mac(const struct showing *showing, const struct record *record) {
+    struct attachment_list list = {0};
+    struct err damaged;
+    if (attachment_list_read(record->networks, showing->arena, &list, &damaged) < 0) {
+        return "";
+    }
+    for (size_t i = 0; i < list.items_count; i++) {
+        const struct attachment *attachment = &list.items[i];
+        if (attachment->network_id && attachment->hardware && strcmp(attachment->network_id, showing->network->id) == 0) {
+            return attachment->hardware;
+        }
+    }
+    return "";
+}
+
 static void write_containers(struct json_writer *writer, const struct showing *showing) {
     json_write_open(writer, "Containers", '{');
     for (size_t i = 0; i < showing->lease_count; i++) {
@@ -60,6 +77,7 @@ static void write_containers(struct json_writer *writer, const struct showing *s
         bool known = record_read(showing->home, showing->arena, lease->container, &record, &gone) == 0;
         json_write_open(writer, lease->container, '{');
         json_write_string(writer, "Name", known ? record.name : "");
+        json_write_string(writer, "MacAddress", known ? find_mac(showing, &record) : "");
         write_address(writer, "IPv4Address", &showing->network->ipv4, &lease->ipv4);
         write_address(writer, "IPv6Address", &showing->network->ipv6, &lease->ipv6);
         json_write_close(writer, '}');

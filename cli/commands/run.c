@@ -217,6 +217,7 @@ static const struct option_row options[] = {
     OPTION_LIST("network", 0, "NETWORK", struct run_options, run.networks,
                   "bridge [default] or another network's name, none, host or container:NAME to share one; without root pasta [default], "
                   "none or host; COFFER_NETWORK sets the default"),
+    OPTION_LIST("net", 0, "NETWORK", struct run_options, run.networks, "The same, as older scripts say it", .hidden = true),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the first network"),

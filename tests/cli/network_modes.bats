@@ -51,6 +51,20 @@ teardown() {
     [[ "$output" == 1*127.0.0.1/8* ]]
 }
 
+@test "who is on a network, by network inspect and by ps" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 more > /dev/null
+    here run -d --name web --network mine --net more -p 8080:80 tiny sleep 1000 > /dev/null
+    here run -d --name db --network mine --mac-address 02:00:5e:10:00:07 tiny sleep 1000 > /dev/null
+    run -0 here network inspect mine
+    [ "$(jq -r '.[0].Containers | map("\(.Name) \(.IPv4Address) \(.MacAddress)") | sort | join(", ")' <<< "$output")" = \
+        "db 10.77.0.3/24 02:00:5e:10:00:07, web 10.77.0.2/24 02:cf:0a:4d:00:02" ]
+    run -0 here ps --format '{{.Names}} {{.Networks}} {{.Ports}}' --filter name=web
+    [ "$output" = "web mine,more 0.0.0.0:8080->80/tcp" ]
+    run -0 here ps --filter network=more --format '{{.Names}}'
+    [ "$output" = web ]
+}
+
 @test "macvlan: containers on the link of an interface of the host" {
     # The other end of the cable is another host.
     unshare -n sleep 1000 3>&- &
