@@ -104,6 +104,9 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
     AUTO_BUF struct buf resolv_before = {0};
     AUTO_BUF struct buf resolv_after = {0};
     struct etc_request before, after;
+    if (kind == CONTROL_RELOAD && start->adopts != MONITOR_STARTS) {
+        return 0; // what the record has of it is healed without us
+    }
     if (start->adopts != MONITOR_STARTS) {
         return err_set(err, ERR_STATE, "its monitor was killed, and the one that it has now can change no networks; restart it first");
     }
