@@ -11,6 +11,7 @@
 #include "runtime/container/state_dir.h"
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/process_end.h"
 #include "specs/oci_config.h"
 
 #include <signal.h>
@@ -24,6 +25,7 @@ struct supervised {
     struct launched launched;
     int console;
     bool is_adopted; // no child of ours
+    struct process_end end; // then
 };
 
 static int make(struct creation *creation, const struct container_options *options, struct err *err) {
@@ -50,6 +52,7 @@ int container_supervise(const struct container_options *options, struct supervis
         .has_memory_limit = creation.plan.limits.memory_bytes.set,
         .launched = creation.launched,
         .console = fd_take(&creation.console),
+        .end = {.events_fd = -1},
     };
     creation.launched = (struct launched){.pid = -1, .pidfd = -1, .channel = -1};
     *ret = supervised;
@@ -76,6 +79,7 @@ int container_adopt(const char *root, const char *id, struct supervised **ret, s
         .console = -1,
         .is_adopted = true,
     };
+    process_end_watch(&supervised->end, supervised->launched.pid, supervised->launched.pidfd);
     *ret = supervised;
     return 0;
 }
@@ -116,7 +120,7 @@ static void wait_for_end(const struct supervised *supervised, struct supervised_
     if (!supervised->is_adopted) {
         process_reap(supervised->launched.pidfd, &end);
         ret->status = end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
-    } else if (process_end_of_stranger(supervised->launched.pidfd, &status)) {
+    } else if (process_end_status(&supervised->end, supervised->launched.pidfd, &status)) {
         ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     } else {
         ret->is_unknown = true;
@@ -135,6 +139,7 @@ int supervised_collect(struct supervised *supervised, struct supervised_end *ret
 void supervised_destroy(struct supervised *supervised) {
     if (supervised) {
         fd_close(&supervised->console);
+        process_end_finish(&supervised->end);
         launched_finish(&supervised->launched);
         free(supervised->root);
         free(supervised->id);

@@ -27,7 +27,7 @@ int supervised_console(const struct supervised *supervised); // the pty's master
 // How it ended.
 struct supervised_end {
     int status;         // exit code, or 128 + signal
-    bool is_unknown;    // an adopted one's, where the kernel tells it to nobody but the parent (before Linux 6.15)
+    bool is_unknown;    // an adopted one's, where the kernel tells it to nobody but the parent (process_end.h)
     bool out_of_memory; // something in it was killed because its memory limit was reached
 };
 

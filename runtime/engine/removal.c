@@ -105,7 +105,7 @@ static enum record_repair adopt(const struct home *home, struct record_dir *dir,
 }
 
 // What is known of the end of one that nobody looked after: that it has ended by now. One that waited to be started again had ended before.
-static void write_end(const struct record_dir *dir, struct record *record) {
+static void write_end(const struct home *home, const struct record_dir *dir, struct record *record) {
     AUTO_ARENA struct arena arena = {0};
     struct attachment_list networks;
     struct err err;
@@ -116,6 +116,7 @@ static void write_end(const struct record_dir *dir, struct record *record) {
         record->exit_code = RECORD_EXIT_UNKNOWN;
         record->exit_unknown = true;
         record->finished_s = time(NULL);
+        events_add_container(home, &(struct event_log_container){record, NULL, "exitCode", "unknown"}, "die");
     }
     record->pid = 0;
     record->restarting = false;
@@ -133,7 +134,7 @@ static enum record_repair settle(const struct home *home, struct record_dir *dir
         return RECORD_NOT_REPAIRED;
     }
     if (ran) {
-        write_end(dir, record);
+        write_end(home, dir, record);
     }
     if (ran && was_live && adopt_wants_restart(record)) {
         return adopt(home, dir, MONITOR_ADOPTS_ENDED);

@@ -24,10 +24,6 @@ pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(voi
 // Waits for the end of a child, which is reaped; what it was like is in *ret_end (waitid(2)). One that is no child any more leaves it zeroed.
 void process_reap(int pidfd, siginfo_t *ret_end);
 
-// How a process that is no child ended, as wait(2) has it: waits until its parent has reaped it, for a bounded time. False where that
-// cannot be told: before Linux 6.15, or when nobody reaps it.
-bool process_end_of_stranger(int pidfd, int *ret_status) MUST_CHECK;
-
 // Starts a program of the host by its absolute path, with an empty environment, /dev/null as input and its output and errors as one
 // pipe, whose end to read is *ret_output. The caller waits for it.
 pid_t process_spawn(char *const argv[], int *ret_output, struct err *err) MUST_CHECK;

@@ -151,3 +151,49 @@ states() {
     echo "$output"
     [[ "$output" != *coffer-* ]]
 }
+
+needs_systemd() {
+    [ -d /run/systemd/system ] && [ -S /run/dbus/system_bus_socket ] ||
+        skip "systemd does not run here: make lab LAB_FLAGS=--systemd LAB_TESTS=tests/cli/boot.bats"
+}
+
+@test "systemd starts what shall run, and ends it without making it the user's wish" {
+    needs_systemd
+    coffer run -d --name always --restart always tiny sleep 1000 > /dev/null
+    coffer run -d --name unless --restart unless-stopped tiny sleep 1000 > /dev/null
+    power_cut
+    coffer generate systemd --install
+    systemctl daemon-reload
+    systemctl start coffer-boot
+    [ "$(systemctl is-active coffer-boot)" = active ]
+    [ "$(states)" = "always running;unless running;" ]
+    systemctl stop coffer-boot
+    [ "$(states)" = "always exited;unless exited;" ]
+    systemctl start coffer-boot
+    [ "$(states)" = "always running;unless running;" ]
+    systemctl stop coffer-boot
+    rm /etc/systemd/system/coffer-boot.service
+    systemctl daemon-reload
+}
+
+@test "a container as systemd's unit: its monitor is the main process, and ends as the container does" {
+    needs_systemd
+    coffer create --name fine tiny sleep 1000 > /dev/null
+    coffer create --name fails tiny sh -c 'sleep 0.5; exit 3' > /dev/null
+    coffer generate systemd --install --all
+    systemctl daemon-reload
+    systemctl start coffer-fine
+    [ "$(systemctl is-active coffer-fine)" = active ]
+    [ "$(systemctl show --value -p MainPID coffer-fine)" = "$(monitors)" ]
+    systemctl stop coffer-fine
+    [ "$(systemctl is-active coffer-fine)" = inactive ]
+    [[ "$(states)" == *"fine exited"* ]]
+    sed -i 's/^Restart=on-failure/Restart=no/' /etc/systemd/system/coffer-fails.service
+    systemctl daemon-reload
+    systemctl start coffer-fails
+    for ((i = 0; i < 300; i++)); do [ "$(systemctl is-active coffer-fails)" = active ] || break; sleep 0.1; done
+    [ "$(systemctl is-active coffer-fails)" = failed ]
+    [ "$(systemctl show --value -p ExecMainStatus coffer-fails)" = 3 ]
+    rm /etc/systemd/system/coffer-{fine,fails}.service
+    systemctl daemon-reload
+}

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -101,8 +102,12 @@ def monitors():
 
 
 def kill(pid):
+    """What is dying has its locks for a moment still."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        pidfd = os.pidfd_open(pid)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        select.select([pidfd], [], [], 10)
+        os.close(pidfd)
     except ProcessLookupError:
         pass
 
@@ -211,7 +216,7 @@ def main():
         one_kill()
         if number % BATCH == 0 or number == KILLS:
             quiet('system', 'repair')
-            again = quiet('system', 'repair', '-q')
+            again = quiet('system', 'repair', '--format', '{{.Kind}} {{.Name}} {{.Action}}')
             if again:
                 sys.exit('seed %d: a second repair finds more: %s' % (SEED, again))
             check('after %d kills' % number)
