@@ -31,7 +31,7 @@ power_cut() {
         pid=$(record "$id" pid)
         [ "$pid" = 0 ] || kill -KILL "$pid"
         while [ "$pid" != 0 ] && [ -e "/proc/$pid" ]; do sleep 0.01; done
-        find /sys/fs/cgroup -depth -type d -name "*$id*" -exec rmdir {} +
+        find /sys/fs/cgroup -depth -type d -name "*$id*" -exec rmdir {} + 2> /dev/null || true
     done
     rm -rf "$(coffer_root)"
 }
