@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_inspect,
     &command_port,
     &command_top,
+    &command_stats,
     &command_events,
     &command_container,
     &command_healthcheck,
@@ -108,6 +109,7 @@ static const struct command *const container_commands[] = {
     &command_container_inspect,
     &command_port,
     &command_top,
+    &command_stats,
     &command_container_prune,
     NULL,
 };

@@ -61,6 +61,16 @@ int container_processes(const char *root, const char *id, pid_t **ret_pids, size
 // Appends one line of JSON: what the container uses now.
 int container_stats(const char *root, const char *id, struct buf *line, struct err *err) MUST_CHECK;
 
+// What it uses now, and has used since it runs.
+struct container_usage {
+    uint64_t cpu_us;
+    uint64_t memory_bytes, memory_limit_bytes; // the limit is what the host has where there is none
+    uint64_t pids;                             // processes and threads
+    uint64_t received_bytes, sent_bytes;       // by the network namespace that it is in, but for loopback
+    uint64_t read_bytes, written_bytes;        // of storage
+};
+int container_usage(const char *root, const char *id, struct container_usage *ret, struct err *err) MUST_CHECK;
+
 // Who wants to know what happens to a container.
 struct container_watch {
     int64_t interval_ms; // between what it uses, at least 1

@@ -116,6 +116,10 @@ void cgroup_read_stats(const struct cgroup *cgroup, struct cgroup_stats *ret_sta
         stats.cpu_periods = find_in(cpu, "cpu.stat", "nr_periods");
         stats.cpu_throttled_periods = find_in(cpu, "cpu.stat", "nr_throttled");
     }
+    // Every group of version 2 counts this, on a hybrid host, too.
+    if (stats.cpu_usage_us == CGROUP_UNKNOWN && cgroup->count > 0) {
+        stats.cpu_usage_us = find_in(cgroup_v2_fd(cgroup), "cpu.stat", "usage_usec");
+    }
     if (stats.memory_limit_bytes >= no_limit) {
         stats.memory_limit_bytes = CGROUP_UNKNOWN;
     }
