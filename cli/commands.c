@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
     &command_pause,
     &command_unpause,
     &command_rename,
+    &command_update,
     &command_inspect,
     &command_port,
     &command_top,

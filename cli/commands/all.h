@@ -42,6 +42,7 @@ extern const struct command command_image_rm;
 extern const struct command command_container_inspect;
 extern const struct command command_events;
 extern const struct command command_port;
+extern const struct command command_update;
 extern const struct command command_stats;
 extern const struct command command_top;
 extern const struct command command_container_prune;

@@ -230,6 +230,7 @@ static const struct option_row options[] = {
     OPTION_LIST("dns-option", 0, "OPTION", struct run_options, run.dns_options, "Set an option of resolv.conf(5)"),
     OPTION_STRING("hostname", 'h', "NAME", struct run_options, run.hostname, "Host name in the container [default: its short id]"),
     OPTION_STRING("domainname", 0, "NAME", struct run_options, run.domainname, "NIS domain name in the container"),
+    OPTION_ROWS(change_limit_rows, struct run_options, run, struct run_request),
     OPTION_ROWS(run_limit_rows, struct run_options, run, struct run_request),
     OPTION_ROWS(run_security_rows, struct run_options, run, struct run_request),
     {0},

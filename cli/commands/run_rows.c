@@ -3,7 +3,7 @@
 
 #include "runtime/engine/request.h"
 
-const struct option_row run_limit_rows[] = {
+const struct option_row change_limit_rows[] = {
     OPTION_GROUP("Limits"),
     OPTION_BYTES("memory", 'm', "BYTES", struct run_request, memory_bytes, "Most memory, such as 512m"),
     OPTION_BYTES("memory-swap", 0, "BYTES", struct run_request, memory_swap_bytes, "Most memory and swap together; -1: no limit on swap",
@@ -16,8 +16,6 @@ const struct option_row run_limit_rows[] = {
                "Most processes; -1: no limit [default 4096; none without root]"),
     OPTION_BYTES("memory-reservation", 0, "BYTES", struct run_request, memory_reservation_bytes,
                  "Memory that is left to it where memory is short"),
-    OPTION_INT("memory-swappiness", 0, "PERCENT", -1, 100, struct run_request, memory_swappiness,
-               "How readily it is swapped out; -1: as the host is"),
     OPTION_INT("cpu-period", 0, "MICROSECONDS", 1000, 1000000, struct run_request, cpu_period,
                "Period of the processors' quota [100000]"),
     OPTION_INT("cpu-quota", 0, "MICROSECONDS", -1, INT64_MAX, struct run_request, cpu_quota,
@@ -28,6 +26,12 @@ const struct option_row run_limit_rows[] = {
                "Time of real-time processes in each period"),
     OPTION_STRING("cpuset-mems", 0, "LIST", struct run_request, cpuset_mems, "Memory nodes to use, such as 0-1"),
     OPTION_INT("blkio-weight", 0, "NUMBER", 0, 1000, struct run_request, blkio_weight, "Share of the disks against others, 10 to 1000"),
+    {0},
+};
+
+const struct option_row run_limit_rows[] = {
+    OPTION_INT("memory-swappiness", 0, "PERCENT", -1, 100, struct run_request, memory_swappiness,
+               "How readily it is swapped out; -1: as the host is"),
     OPTION_LIST("blkio-weight-device", 0, "DISK:NUMBER", struct run_request, blkio_weight_devices, "The same of one disk"),
     OPTION_LIST("device-read-bps", 0, "DISK:BYTES", struct run_request, device_read_bps, "Read at most so much a second, /dev/sda:10m"),
     OPTION_LIST("device-write-bps", 0, "DISK:BYTES", struct run_request, device_write_bps, "Write at most so much a second"),

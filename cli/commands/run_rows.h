@@ -5,8 +5,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 
-// For a struct run_request.
-extern const struct option_row run_limit_rows[], run_security_rows[];
+// For a struct run_request. The first are those that can be changed later, by `update`.
+extern const struct option_row change_limit_rows[], run_limit_rows[], run_security_rows[];
 
 extern const struct unserved_flag run_unserved[];
 

@@ -97,7 +97,7 @@ int supervised_console(const struct supervised *supervised) {
 }
 
 // Its cgroup is still there.
-static bool ran_out_of_memory(const struct supervised *supervised) {
+static bool ran_out_of_memory(const struct supervised *supervised, bool was_killed) {
     AUTO_ARENA struct arena arena = {0};
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
@@ -105,7 +105,8 @@ static bool ran_out_of_memory(const struct supervised *supervised) {
     struct container_record record;
     struct cgroup_stats stats = {.oom_kills = CGROUP_UNKNOWN};
     struct err gone;
-    if (supervised->has_memory_limit && state_dir_open(supervised->root, supervised->id, &dir, &gone) == 0 &&
+    // It may have got a limit since its start.
+    if ((supervised->has_memory_limit || was_killed) && state_dir_open(supervised->root, supervised->id, &dir, &gone) == 0 &&
         state_dir_read(&dir, &arena, &record, &gone) == 0 && removal_open_cgroup(&record, &host, &cgroup, &gone) == 0 &&
         cgroup.count > 0) {
         cgroup_read_stats(&cgroup, &stats);
@@ -131,7 +132,7 @@ int supervised_collect(struct supervised *supervised, struct supervised_end *ret
     *ret = (struct supervised_end){0};
     wait_for_end(supervised, ret);
     supervised->launched.pid = -1;
-    ret->out_of_memory = ran_out_of_memory(supervised);
+    ret->out_of_memory = ran_out_of_memory(supervised, ret->is_unknown || ret->status == 128 + SIGKILL);
     // By its id: somebody may have been quicker.
     return container_delete(supervised->root, supervised->id, true, err);
 }

@@ -32,6 +32,7 @@ enum control_kind {
     CONTROL_RENAME, // bytes: the new name
     CONTROL_CONNECT, CONTROL_DISCONNECT, // bytes: of a network, see network_change.h
     CONTROL_RELOAD, // what of its networks was taken away comes back
+    CONTROL_UPDATE, // bytes: changes, see limit_change.h
     // from the monitor
     CONTROL_STARTED, // value: its process
     CONTROL_OUTPUT,  // value: 1 or 2; bytes

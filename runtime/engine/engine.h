@@ -93,6 +93,9 @@ int engine_wait_healthy(const struct engine *engine, const char *name, struct er
 // Checks its health now, which counts as any other check. *ret_healthy: whether this one has succeeded.
 int engine_check_health(const struct engine *engine, const char *name, bool *ret_healthy, struct err *err) MUST_CHECK;
 
+// Changes the limits, and the restart policy, that `changes` has, now and for its next starts.
+int engine_update(const struct engine *engine, const char *name, const struct run_request *changes, struct err *err) MUST_CHECK;
+
 // The processes of one that runs, in our own pid namespace. *ret_pids is malloc'd.
 int engine_processes(const struct engine *engine, const char *name, pid_t **ret_pids, size_t *ret_count, struct err *err) MUST_CHECK;
 

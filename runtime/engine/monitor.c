@@ -392,7 +392,7 @@ static bool wants_restart(struct monitor *monitor) {
     const struct record *record = monitor->request->record;
     bool wanted = monitor->restart_wanted;
     monitor->restart_wanted = false;
-    return wanted || restart_policy_wants(&monitor->request->restart, record->exit_code, record->restarts);
+    return wanted || restart_policy_wants(&monitor->restart, record->exit_code, record->restarts);
 }
 
 static void live(struct monitor *monitor) {
@@ -432,7 +432,7 @@ static void let_go(struct monitor *monitor) {
 }
 
 void monitor_run(const struct monitor_request *request, int starter) {
-    struct monitor monitor = {.request = request, .ours = {-1, -1, -1}, .listen_fd = -1, .signals_fd = -1, .probe = HEALTH_PROBE_NONE};
+    struct monitor monitor = {.request = request, .restart = request->restart, .ours = {-1, -1, -1}, .listen_fd = -1, .signals_fd = -1, .probe = HEALTH_PROBE_NONE};
     const struct monitor_container *container = &request->container;
     struct err err = {0};
     monitor_add_client(&monitor, starter);

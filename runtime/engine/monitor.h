@@ -47,6 +47,8 @@ struct monitor_container {
     // cannot be.
     int (*watched)(void *context);
     int (*mend)(void *context, struct err *err);
+    // Changes its limits and its restart policy, as limit_change.h has the words; writes that down.
+    int (*change_limits)(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err);
     void *context;
 };
 

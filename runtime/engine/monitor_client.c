@@ -239,6 +239,14 @@ static void take_networks(struct monitor *monitor, struct monitor_client *client
     answer(monitor, client, result, &err);
 }
 
+static void take_limits(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
+    const struct monitor_container *container = &monitor->request->container;
+    struct err err = {0};
+    AUTO_FREE char *text = mem_format("%.*s", (int)message->size, (const char *)message->bytes);
+    int result = container->change_limits(container->context, text, monitor->container, &monitor->restart, &err);
+    answer(monitor, client, result, &err);
+}
+
 static bool take_message(struct monitor *monitor, struct monitor_client *client, const struct control_message *message) {
     struct err none = {0};
     switch (message->kind) {
@@ -277,6 +285,9 @@ static bool take_message(struct monitor *monitor, struct monitor_client *client,
         break;
     case CONTROL_RENAME:
         take_rename(monitor, client, message);
+        break;
+    case CONTROL_UPDATE:
+        take_limits(monitor, client, message);
         break;
     case CONTROL_CONNECT:
     case CONTROL_DISCONNECT:

@@ -31,6 +31,7 @@ struct monitor_client {
 
 struct monitor {
     const struct monitor_request *request;
+    struct restart_policy restart; // as it is by now
     struct supervised *container;
     struct log_file *log;
     int ours[3];      // our ends of its pipes; the console for all three where there is a terminal

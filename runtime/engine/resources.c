@@ -192,3 +192,38 @@ int resources_merge(const struct config_request *request, struct arena *arena, s
            : disks_merge(request, arena, &config->os.resources.block_io, err) < 0 ? -1
                                                                                   : devices_merge(request, arena, config, err);
 }
+
+int resources_change(const struct run_request *whole, const struct run_request *changes, struct oci_resources *ret, struct err *err) {
+    struct oci_resources all = {0};
+    if (merge_memory(whole, &all.memory, err) < 0 || merge_cpu(whole, &all.cpu, err) < 0) {
+        return -1;
+    }
+    bool quota = changes->nano_cpus.set || changes->cpu_quota.set || changes->cpu_period.set;
+    *ret = (struct oci_resources){0};
+    if (changes->memory_bytes.set || changes->memory_swap_bytes.set) {
+        ret->memory.limit = changes->memory_bytes.set ? all.memory.limit : ret->memory.limit;
+        ret->memory.swap = all.memory.swap;
+    }
+    if (changes->memory_reservation_bytes.set) {
+        ret->memory.reservation = all.memory.reservation;
+    }
+    if (quota) {
+        ret->cpu.quota = all.cpu.quota;
+        ret->cpu.period = all.cpu.period;
+    }
+    if (changes->cpu_shares.set) {
+        ret->cpu.shares = all.cpu.shares;
+    }
+    ret->cpu.cpus = changes->cpuset_cpus ? all.cpu.cpus : NULL;
+    ret->cpu.mems = changes->cpuset_mems ? all.cpu.mems : NULL;
+    if (changes->cpu_rt_period.set || changes->cpu_rt_runtime.set) {
+        ret->cpu.realtime_period = all.cpu.realtime_period;
+        ret->cpu.realtime_runtime = all.cpu.realtime_runtime;
+    }
+    ret->pids_limit = changes->pids_limit;
+    if (changes->blkio_weight.set) {
+        ret->block_io.weight.set = true;
+        ret->block_io.weight.value = (__typeof__(ret->block_io.weight.value))changes->blkio_weight.value;
+    }
+    return 0;
+}

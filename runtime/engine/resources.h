@@ -9,8 +9,13 @@ struct arena;
 struct config_request;
 struct err;
 struct oci_config;
+struct oci_resources;
+struct run_request;
 
 // config->process and config->mounts are there already.
 int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) MUST_CHECK;
+
+// The limits that `changes` names, as they are to be in a container whose wish is `whole` by then.
+int resources_change(const struct run_request *whole, const struct run_request *changes, struct oci_resources *ret, struct err *err) MUST_CHECK;
 
 #endif

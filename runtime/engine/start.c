@@ -15,6 +15,7 @@
 #include "runtime/engine/etc.h"
 #include "runtime/engine/health_file.h"
 #include "runtime/engine/idrange.h"
+#include "runtime/engine/limit_change.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
@@ -549,6 +550,19 @@ int start_describe(struct start *start, const struct engine *engine, const char 
     }
     set_ids(start);
     return make_config(start, ret, err);
+}
+
+int start_change_limits(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err) {
+    struct start *start = context;
+    const struct limit_change change = {
+        .home = &start->home, .record = &start->record, .request = start->request, .text = text, .runs = runs};
+    const struct run_request *changed;
+    if (limit_change(&change, &start->arena, &changed, err) < 0) {
+        return -1;
+    }
+    start->request = changed;
+    *ret_policy = start_restart_policy(start);
+    return record_write(&start->dir, &start->record, err);
 }
 
 struct restart_policy start_restart_policy(const struct start *start) {

@@ -99,6 +99,7 @@ int start_mend(void *context, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
 
+int start_change_limits(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err) MUST_CHECK;
 int start_change_networks(void *context, uint32_t kind, const char *text, bool runs, struct err *err) MUST_CHECK;
 
 // --- start_networks.c, of start.c alone ---
