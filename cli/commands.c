@@ -60,6 +60,7 @@ static const struct command *const commands[] = {
     &command_image,
     &command_manifest,
     &command_system,
+    &command_system_info,
     &command_unshare,
     &command_version,
     &command_completion,
@@ -154,7 +155,7 @@ static const struct command *const healthcheck_commands[] = {&command_healthchec
 
 static const struct command *const generate_commands[] = {&command_generate_systemd, NULL};
 
-static const struct command *const system_commands[] = {&command_system_check, &command_system_df, &command_system_prune,
+static const struct command *const system_commands[] = {&command_system_info, &command_system_check, &command_system_df, &command_system_prune,
                                                          &command_system_repair, NULL};
 
 static const struct command *const oci_commands[] = {

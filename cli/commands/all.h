@@ -51,6 +51,7 @@ extern const struct command command_generate;
 extern const struct command command_generate_systemd;
 extern const struct command command_system_check;
 extern const struct command command_system_df;
+extern const struct command command_system_info;
 extern const struct command command_system_prune;
 extern const struct command command_system_repair;
 extern const struct command command_manifest_add;

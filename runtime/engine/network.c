@@ -145,7 +145,7 @@ int network_create(const struct home *home, struct arena *arena, const struct ne
         return -1;
     }
     *ret = network;
-    network_announce(home, ret, "create");
+    network_announce(home, ret, "create", NULL);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/network.h"
+#include "runtime/engine/network_store.h"
 #include "runtime/engine/target.h"
 
 #include <string.h>
@@ -165,6 +166,14 @@ int network_reload_running(const struct home *home, struct err *err) {
     return result;
 }
 
+static void announce(struct target *target, const char *name, const char *action) {
+    struct network network;
+    struct err gone;
+    if (network_find(&target->home, &target->arena, name, &network, &gone) == 0) {
+        network_announce(&target->home, &network, action, target->id);
+    }
+}
+
 int engine_network_connect(const struct engine *engine, const char *name, const struct attachment *attachment, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     struct attachment one = *attachment;
@@ -173,7 +182,11 @@ int engine_network_connect(const struct engine *engine, const char *name, const 
         return -1;
     }
     const char *text = attachment_list_write(&list, false, &target.arena);
-    return change(&target, CONTROL_CONNECT, text, err) < 0 ? err_in(err, "connect %s to network %s", name, attachment->network) : 0;
+    if (change(&target, CONTROL_CONNECT, text, err) < 0) {
+        return err_in(err, "connect %s to network %s", name, attachment->network);
+    }
+    announce(&target, attachment->network, "connect");
+    return 0;
 }
 
 int engine_network_disconnect(const struct engine *engine, const char *name, const char *network, bool force, struct err *err) {
@@ -182,6 +195,7 @@ int engine_network_disconnect(const struct engine *engine, const char *name, con
         return -1;
     }
     if (change(&target, CONTROL_DISCONNECT, network, err) == 0) {
+        announce(&target, network, "disconnect");
         return 0;
     }
     return force && err->kind == ERR_NOT_FOUND ? 0 : err_in(err, "disconnect %s from network %s", name, network);

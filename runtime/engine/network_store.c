@@ -246,14 +246,15 @@ static int lock_unused(const struct home *home, const struct networks *networks,
     return 0;
 }
 
-void network_announce(const struct home *home, const struct network *network, const char *action) {
-    const struct text_pair attributes[] = {{"name", network->name}, {"type", network_driver_name(network->driver)}};
+void network_announce(const struct home *home, const struct network *network, const char *action, const char *container) {
+    const struct text_pair attributes[] = {
+        {"name", network->name}, {"type", network_driver_name(network->driver)}, {"container", container}};
     const struct event event = {
         .type = EVENT_NETWORK,
         .action = action,
         .id = network->id,
         .attributes = attributes,
-        .attributes_count = ARRAY_LEN(attributes),
+        .attributes_count = container ? 3 : 2,
     };
     events_add(home->live_fd, &event);
 }
@@ -275,6 +276,6 @@ int network_remove(const struct home *home, const struct network *network, struc
     if (unlinkat(networks.names_fd, network->name, 0) < 0) {
         return err_sys(err, "remove network %s", network->name);
     }
-    network_announce(home, network, "destroy");
+    network_announce(home, network, "destroy", NULL);
     return tree_remove(networks.fd, network->id, err) < 0 ? err_in(err, "remove network %s", network->name) : 0;
 }

@@ -38,8 +38,8 @@ int networks_read(const struct networks *networks, struct arena *arena, struct n
 // Writes a new network down and gives it its name, last; under the lock. A taken name is ERR_EXISTS.
 int networks_add(const struct networks *networks, const struct network *network, struct err *err) MUST_CHECK;
 
-// Tells those who watch events ("create").
-void network_announce(const struct home *home, const struct network *network, const char *action);
+// Tells those who watch events ("create"); container: whose id is told, too, or NULL.
+void network_announce(const struct home *home, const struct network *network, const char *action, const char *container);
 
 // Its name's link is the network's id.
 bool networks_is_there(const struct networks *networks, const struct network *network);

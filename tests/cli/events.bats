@@ -74,8 +74,15 @@ begin() {
     coffer events --since "$BEGIN" --until 0s -f type=image -f event=untag --format '{{.ID}}' | grep -qx other:1
     if unshare -n true 2> /dev/null; then
         id=$(unshare -n "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network create --subnet 10.77.0.0/24 mine)
+        box=$(coffer create --network none --name box tiny)
+        unshare -n "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" create --network mine --name on tiny > /dev/null
+        unshare -n "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network disconnect mine on
+        unshare -n "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network connect mine on
+        [ "$(told -f type=network -f container="$(coffer ps -a --no-trunc -q -f name=on)" | paste -sd,)" = "network disconnect,network connect" ]
+        [ -z "$(told -f type=network -f container="$box")" ]
+        coffer rm on > /dev/null
         unshare -n "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network rm mine > /dev/null
-        [ "$(told -f network=mine | paste -sd,)" = "network create,network destroy" ]
+        [ "$(told -f network=mine | paste -sd,)" = "network create,network disconnect,network connect,network destroy" ]
         [ "$(coffer events --since "$BEGIN" --until 0s -f event=destroy -f network="${id:0:12}" --format '{{.Actor.Attributes.type}}')" = bridge ]
     fi
 }
