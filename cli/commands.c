@@ -155,8 +155,8 @@ static const struct command *const healthcheck_commands[] = {&command_healthchec
 
 static const struct command *const generate_commands[] = {&command_generate_systemd, NULL};
 
-static const struct command *const system_commands[] = {&command_system_info, &command_system_check, &command_system_df, &command_system_prune,
-                                                         &command_system_repair, NULL};
+static const struct command *const system_commands[] = {&command_system_info,  &command_system_check,  &command_system_df,
+                                                       &command_system_prune, &command_system_repair, NULL};
 
 static const struct command *const oci_commands[] = {
     &command_oci_create,  &command_oci_start,  &command_oci_run,      &command_oci_list,   &command_oci_state,

@@ -20,8 +20,8 @@ struct live_table {
 // Shows the text, whose lines end in \n, in place of the one before.
 int live_table_show(struct live_table *table, const struct buf *text, struct err *err) MUST_CHECK;
 
-// What is written to show it on a terminal of so many columns and rows. Lines are cut to the width and the rest is left out below, so that
-// the next time begins where this one did. For tests.
+// What is written to show it on a terminal of so many columns and rows. Lines are cut to the width and the rest is left out below,
+// so that the next time begins where this one did. For tests.
 void live_table_format(struct live_table *table, const struct buf *text, unsigned columns, unsigned rows, struct buf *out);
 
 #endif

@@ -68,7 +68,8 @@ unsigned process_words_percent(const struct process_clocks *clocks, const struct
 
 // --- columns ---
 
-#define COLUMN(name) static void name(const struct process_info *info, const struct process_clocks *clocks, const char *command, struct buf *buf)
+#define COLUMN(name)                                                                                                               \
+    static void name(const struct process_info *info, const struct process_clocks *clocks, const char *command, struct buf *buf)
 #define UNUSED (void)info, (void)clocks, (void)command
 
 COLUMN(add_pid) {

@@ -12,7 +12,7 @@ struct process_info;
 
 struct process_clocks {
     time_t now;
-    uint64_t up_ms; // since boot
+    uint64_t up_ms;        // since boot
     uint64_t memory_bytes; // of the host
 };
 
@@ -32,7 +32,7 @@ unsigned process_words_percent(const struct process_clocks *clocks, const struct
 
 // A column of ps by one of its names ("pid", "args", "%cpu"). Returns its heading, NULL for an unknown name.
 struct process_column {
-    const char *names;   // with a blank behind each
+    const char *names; // with a blank behind each
     const char *heading;
     void (*add)(const struct process_info *info, const struct process_clocks *clocks, const char *command, struct buf *buf);
 };

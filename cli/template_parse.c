@@ -64,7 +64,8 @@ static int take_fields(struct parser *parser, struct template_operand *operand) 
         parser->at++;
         const char *name = take_name(parser, " \t\r\n.|()\"`,");
         if (!*name) {
-            return operand->kind == TEMPLATE_DOT && operand->field_count == 0 ? 0 : wrong(parser, "expected a name behind the point");
+            return operand->kind == TEMPLATE_DOT && operand->field_count == 0 ? 0
+                                                                              : wrong(parser, "expected a name behind the point");
         }
         if (operand->field_count == TEMPLATE_MAX_FIELDS) {
             return wrong(parser, "has too many names in one path");

@@ -55,7 +55,8 @@ struct template_node {
 };
 
 // *constants: a list that holds the template's own values; the caller drops it.
-int template_parse(const char *text, struct arena *arena, json_t *constants, struct template_node **ret, struct err *err) MUST_CHECK;
+int template_parse(const char *text, struct arena *arena, json_t *constants, struct template_node **ret,
+                   struct err *err) MUST_CHECK;
 
 // "--format: {{TEXT}}: WHY". Returns -1.
 int template_wrong(const char *text, const char *why, struct err *err);

@@ -33,10 +33,10 @@ struct asking {
 };
 
 struct container_filter {
-    const char *key;     // with its sign
-    const char *choices; // the values it can have, a blank behind each; NULL: any
+    const char *key;      // with its sign
+    const char *choices;  // the values it can have, a blank behind each; NULL: any
     const char *expected; // behind "expected", where prepare() says no
-    bool all;            // of several all must pass
+    bool all;             // of several all must pass
     bool in_prune, in_ps;
     bool shows_all;
     bool (*prepare)(const struct asking *asking, struct container_filter_value *value); // NULL: nothing to do
@@ -229,7 +229,8 @@ static const struct container_filter filters_known[] = {
     {"volume=", NULL, NULL, false, false, true, false, NULL, passes_volume},
     {"network=", NULL, NULL, false, false, true, false, NULL, passes_network},
     {"health=", "none starting healthy unhealthy ", NULL, false, false, true, false, NULL, passes_health},
-    {"publish=", NULL, "a port of the container such as 80, 53/udp or 8000-8080", false, false, true, false, prepare_ports, passes_publish},
+    {"publish=", NULL, "a port of the container such as 80, 53/udp or 8000-8080", false, false, true, false, prepare_ports,
+     passes_publish},
 };
 
 static const struct container_filter *find_filter(const char *word) {
@@ -263,7 +264,8 @@ static int parse_word(const struct asking *asking, enum container_filter_set set
                            : "until=TIME, label=KEY[=VALUE] or label!=KEY[=VALUE]");
     }
     if (!has_choice(filter->choices, value->text)) {
-        return err_set(err, ERR_INPUT, "--filter %s: expected one of %.*s", asking->word, (int)strlen(filter->choices) - 1, filter->choices);
+        return err_set(err, ERR_INPUT, "--filter %s: expected one of %.*s", asking->word, (int)strlen(filter->choices) - 1,
+                       filter->choices);
     }
     if (filter->prepare && !filter->prepare(asking, value)) {
         return err_set(err, ERR_INPUT, "--filter %s: expected %s", asking->word, filter->expected);
@@ -272,8 +274,8 @@ static int parse_word(const struct asking *asking, enum container_filter_set set
     return 0;
 }
 
-int container_filters_parse(struct context *context, const struct home *home, const struct strv *words, enum container_filter_set set,
-                            struct container_filters *ret, struct err *err) {
+int container_filters_parse(struct context *context, const struct home *home, const struct strv *words,
+                            enum container_filter_set set, struct container_filters *ret, struct err *err) {
     struct arena *arena = &context->arena;
     *ret = (struct container_filters){
         .kinds = arena_array(arena, words->count + 1, sizeof(struct container_filter *)),

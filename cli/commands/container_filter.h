@@ -24,8 +24,8 @@ struct container_filters {
 };
 
 // Checks the words, and looks up what they name. All lives in the context's arena.
-int container_filters_parse(struct context *context, const struct home *home, const struct strv *words, enum container_filter_set set,
-                            struct container_filters *ret, struct err *err) MUST_CHECK;
+int container_filters_parse(struct context *context, const struct home *home, const struct strv *words,
+                            enum container_filter_set set, struct container_filters *ret, struct err *err) MUST_CHECK;
 
 bool container_passes(const struct home *home, const struct view *view, const struct container_filters *filters);
 

@@ -11,7 +11,9 @@ struct context;
 struct err;
 struct strv;
 
-// Says what it removed in buf, a line each, and adds what their files took to *bytes. filters: those of container_filter.h for prune.
-int containers_prune(struct context *context, const struct strv *filters, struct buf *buf, uint64_t *bytes, struct err *err) MUST_CHECK;
+// Says what it removed in buf, a line each, and adds what their files took to *bytes. filters: those of container_filter.h for
+// prune.
+int containers_prune(struct context *context, const struct strv *filters, struct buf *buf, uint64_t *bytes,
+                     struct err *err) MUST_CHECK;
 
 #endif

@@ -93,8 +93,8 @@ static const struct {
     bool all; // of several all must pass
     bool (*passes)(const struct event_seen *event, const char *value);
 } filters[] = {
-    {"type=", false, passes_type},       {"event=", false, passes_event},     {"container=", false, passes_container},
-    {"image=", false, passes_image},     {"network=", false, passes_network}, {"volume=", false, passes_volume},
+    {"type=", false, passes_type},   {"event=", false, passes_event},     {"container=", false, passes_container},
+    {"image=", false, passes_image}, {"network=", false, passes_network}, {"volume=", false, passes_volume},
     {"label=", true, passes_label},
 };
 
@@ -106,10 +106,11 @@ static int check_filters(const struct strv *words, struct err *err) {
             known = known || (strncmp(word, filters[key].key, strlen(filters[key].key)) == 0 && word[strlen(filters[key].key)]);
         }
         if (!known) {
-            return err_set(err, ERR_INPUT,
-                           "--filter %s: expected type=KIND, event=ACTION, container=NAME, image=NAME, network=NAME, volume=NAME or "
-                           "label=KEY[=VALUE]",
-                           word);
+            return err_set(
+                err, ERR_INPUT,
+                "--filter %s: expected type=KIND, event=ACTION, container=NAME, image=NAME, network=NAME, volume=NAME or "
+                "label=KEY[=VALUE]",
+                word);
         }
     }
     return 0;
@@ -136,7 +137,8 @@ static bool passes(const struct event_seen *event, const struct strv *words) {
 static void add_line(struct buf *buf, const struct event_seen *event) {
     char at[TIMESTAMP_SIZE];
     AUTO_BUF struct buf line = {0};
-    buf_add_format(&line, "%s %s %s %s", timestamp_format(event->time_ns, at), event_type_name(event->type), event->action, event->id);
+    buf_add_format(&line, "%s %s %s %s", timestamp_format(event->time_ns, at), event_type_name(event->type), event->action,
+                   event->id);
     for (size_t i = 0; i < event->attributes_count; i++) {
         buf_add_format(&line, "%s%s=%s", i > 0 ? ", " : " (", event->attributes[i].name, event->attributes[i].value);
     }
@@ -267,7 +269,8 @@ static int begin(struct watching *watching, struct err *err) {
 }
 
 static int run(struct context *context, struct err *err) {
-    AUTO(watching_finish) struct watching watching = {
+    AUTO(watching_finish)
+    struct watching watching = {
         .context = context,
         .home = HOME_CLOSED,
         .since_ns = INT64_MIN,
@@ -283,7 +286,8 @@ static const struct option_row options[] = {
     OPTION_LIST("filter", 'f', "KEY=VALUE", struct events_request, filters,
                 "Show only what matches: type=KIND, event=ACTION, container=NAME, image=NAME, network=NAME, volume=NAME, "
                 "label=KEY[=VALUE]"),
-    OPTION_STRING("format", 0, "FORM", struct events_request, format, "Print as json, or by a template such as '{{.Action}} {{.ID}}'"),
+    OPTION_STRING("format", 0, "FORM", struct events_request, format,
+                  "Print as json, or by a template such as '{{.Action}} {{.ID}}'"),
     {0},
 };
 

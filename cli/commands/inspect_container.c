@@ -25,7 +25,7 @@ struct showing {
     struct arena *arena;
     struct view view;
     struct store *store;
-    struct image *image; // NULL: it is gone
+    struct image *image;            // NULL: it is gone
     struct image_settings settings; // its, or none
     struct json_writer *writer;
 };
@@ -313,7 +313,12 @@ static void write_network(struct json_writer *writer, const char *name, const st
 
 static void write_networks(const struct showing *showing) {
     static const struct view_network none = {
-        .id = "", .address = "", .gateway = "", .address6 = "", .gateway6 = "", .mac = "",
+        .id = "",
+        .address = "",
+        .gateway = "",
+        .address6 = "",
+        .gateway6 = "",
+        .mac = "",
     };
     const struct view *view = &showing->view;
     struct json_writer *writer = showing->writer;
@@ -364,10 +369,11 @@ static void write_container(const struct showing *showing) {
     json_write_string(writer, "ResolvConfPath", arena_format(showing->arena, "%s/%s/resolv.conf", home->live_path, record->id));
     json_write_string(writer, "HostnamePath", arena_format(showing->arena, "%s/%s/hostname", home->live_path, record->id));
     json_write_string(writer, "HostsPath", arena_format(showing->arena, "%s/%s/hosts", home->live_path, record->id));
-    bool has_log = log_options_parse(showing->arena, showing->view.request.log_driver, &showing->view.request.log_opts, &log, &no_matter) == 0;
+    bool has_log =
+        log_options_parse(showing->arena, showing->view.request.log_driver, &showing->view.request.log_opts, &log, &no_matter) == 0;
     json_write_string(writer, "LogPath",
                       !has_log || log.driver == LOG_DRIVER_JOURNALD || log.driver == LOG_DRIVER_NONE ? ""
-                      : log.path ? log.path
+                      : log.path                                                                     ? log.path
                                  : arena_format(showing->arena, "%s/containers/%s/" LOG_FILE_NAME, home->store, record->id));
     json_write_string(writer, "Name", arena_format(showing->arena, "/%s", record->name));
     json_write_i64(writer, "RestartCount", record->restarts);

@@ -141,14 +141,14 @@ static void write_bindings(struct json_writer *writer, const struct strv *list) 
     for (size_t i = 0; i < list->count; i++) {
         struct publish publish, other;
         struct err no_matter;
-        for (unsigned offset = 0; publish_parse(list->items[i], &publish, &no_matter) == 0 && publish.first + offset <= publish.last;
-             offset++) {
+        for (unsigned offset = 0;
+             publish_parse(list->items[i], &publish, &no_matter) == 0 && publish.first + offset <= publish.last; offset++) {
             char key[32];
             unsigned port = publish.first + offset;
             bool first = true;
             for (size_t before = 0; before < i; before++) {
-                first = first && !(publish_parse(list->items[before], &other, &no_matter) == 0 && other.protocol == publish.protocol &&
-                                   port >= other.first && port <= other.last);
+                first = first && !(publish_parse(list->items[before], &other, &no_matter) == 0 &&
+                                   other.protocol == publish.protocol && port >= other.first && port <= other.last);
             }
             snprintf(key, sizeof(key), "%u/%s", port, publish_protocol_name(publish.protocol));
             if (!first) {
@@ -156,8 +156,8 @@ static void write_bindings(struct json_writer *writer, const struct strv *list) 
             }
             json_write_open(writer, key, '[');
             for (size_t at = i; at < list->count; at++) {
-                if (publish_parse(list->items[at], &other, &no_matter) == 0 && other.protocol == publish.protocol && port >= other.first &&
-                    port <= other.last) {
+                if (publish_parse(list->items[at], &other, &no_matter) == 0 && other.protocol == publish.protocol &&
+                    port >= other.first && port <= other.last) {
                     write_binding(writer, &other, port - other.first);
                 }
             }

@@ -77,8 +77,8 @@ static const char *file_system_name(int fd) {
         uint32_t magic; // statfs(2)
         const char *name;
     } known[] = {
-        {0xef53, "extfs"}, {0x58465342, "xfs"}, {0x9123683e, "btrfs"}, {0x01021994, "tmpfs"}, {0x794c7630, "overlay"}, {0x2fc12fc1, "zfs"},
-        {0xf2f52010, "f2fs"}, {0x6969, "nfs"},
+        {0xef53, "extfs"},       {0x58465342, "xfs"}, {0x9123683e, "btrfs"}, {0x01021994, "tmpfs"},
+        {0x794c7630, "overlay"}, {0x2fc12fc1, "zfs"}, {0xf2f52010, "f2fs"},  {0x6969, "nfs"},
     };
     struct statfs status;
     for (size_t i = 0; fstatfs(fd, &status) == 0 && i < ARRAY_LEN(known); i++) {
@@ -224,7 +224,8 @@ static int run(struct context *context, struct err *err) {
 }
 
 static const struct option_row options[] = {
-    OPTION_STRING("format", 'f', "FORM", struct info_request, list.format, "Print as json, or by a template such as '{{.KernelVersion}}'"),
+    OPTION_STRING("format", 'f', "FORM", struct info_request, list.format,
+                  "Print as json, or by a template such as '{{.KernelVersion}}'"),
     {0},
 };
 

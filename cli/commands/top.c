@@ -35,7 +35,8 @@ static int add_columns(struct columns *columns, const char *words, struct err *e
         if (!column || columns->count == MOST_COLUMNS) {
             AUTO_BUF struct buf names = {0};
             process_columns_add_names(&names);
-            return err_set(err, ERR_INPUT, "top: expected columns of %s; or -ef, or aux; found \"%.*s\"", buf_string(&names), (int)length, at);
+            return err_set(err, ERR_INPUT, "top: expected columns of %s; or -ef, or aux; found \"%.*s\"", buf_string(&names),
+                           (int)length, at);
         }
         columns->items[columns->count++] = column;
         at += length;
@@ -127,7 +128,8 @@ const struct command command_top = {
     .name = "top",
     .usage = "CONTAINER [COLUMNS]",
     .summary = "List the processes of a container",
-    .description = "Columns are those of ps(1), by any of its ways to name them; pid is the host's number of a process, cpid the container's.",
+    .description =
+        "Columns are those of ps(1), by any of its ways to name them; pid is the host's number of a process, cpid the container's.",
     .examples = "coffer top web\ncoffer top web -o pid,cpid,rss,args\ncoffer top web aux",
     .group = COMMAND_GROUP_CONTAINERS,
     .flags = COMMAND_OPTIONS_FIRST,

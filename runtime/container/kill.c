@@ -5,6 +5,7 @@
 #include "runtime/container/container.h"
 #include "runtime/container/opened.h"
 #include "runtime/container/removal.h"
+#include "runtime/kernel/process_tree.h"
 #include "runtime/kernel/sys.h"
 
 #include <errno.h>
@@ -71,6 +72,10 @@ int container_processes(const char *root, const char *id, pid_t **ret_pids, size
     AUTO_OPENED struct opened opened = OPENED_NONE;
     if (opened_find(&opened, root, id, err) < 0 || opened_take_cgroup(&opened, err) < 0) {
         return -1;
+    }
+    if (!opened.record.cgroup && opened.record.own_pids && opened.status != OCI_STATUS_STOPPED) {
+        *ret_count = process_list_namespace((pid_t)opened.record.pid, ret_pids);
+        return 0;
     }
     if (!opened.record.cgroup) {
         return opened_need_cgroup(&opened, "to list processes by", err);

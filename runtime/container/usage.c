@@ -3,6 +3,7 @@
 #include "runtime/container/container.h"
 #include "runtime/container/opened.h"
 #include "runtime/kernel/cgroup.h"
+#include "runtime/kernel/process_tree.h"
 #include "runtime/kernel/process_usage.h"
 
 #include <stdlib.h>
@@ -22,8 +23,14 @@ static void fill_from_processes(const struct opened *opened, const struct cgroup
     struct process_usage sum = {0};
     struct err ignored;
     size_t count = 0;
-    bool whole = is_known(stats->memory_bytes) && is_known(stats->pids) && is_known(stats->cpu_usage_us) && is_known(stats->io_read_bytes);
-    if (whole || cgroup_pids(&opened->cgroup, &pids, &count, &ignored) < 0) {
+    bool whole =
+        is_known(stats->memory_bytes) && is_known(stats->pids) && is_known(stats->cpu_usage_us) && is_known(stats->io_read_bytes);
+    if (whole) {
+        return;
+    }
+    if (opened->cgroup.count == 0 && opened->record.own_pids) {
+        count = process_list_namespace((pid_t)opened->record.pid, &pids);
+    } else if (cgroup_pids(&opened->cgroup, &pids, &count, &ignored) < 0) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -61,7 +68,8 @@ int container_usage(const char *root, const char *id, struct container_usage *re
     struct container_usage usage = {
         .cpu_us = is_known(stats.cpu_usage_us) ? stats.cpu_usage_us : 0,
         .memory_bytes = is_known(stats.memory_bytes) ? used_memory(&stats) : 0,
-        .memory_limit_bytes = is_known(stats.memory_limit_bytes) && stats.memory_limit_bytes < most ? stats.memory_limit_bytes : most,
+        .memory_limit_bytes =
+            is_known(stats.memory_limit_bytes) && stats.memory_limit_bytes < most ? stats.memory_limit_bytes : most,
         .pids = is_known(stats.pids) ? stats.pids : 0,
         .read_bytes = is_known(stats.io_read_bytes) ? stats.io_read_bytes : 0,
         .written_bytes = is_known(stats.io_write_bytes) ? stats.io_write_bytes : 0,

@@ -129,7 +129,9 @@ void event_log_add_container(struct event_log *log, const struct home *home, con
         .id = record->id,
         .attributes = attributes,
         .attributes_count = container->name ? 3 : 2,
-        .labels = container->labels ? container->labels : has_labels ? &request.labels : NULL,
+        .labels = container->labels ? container->labels
+                  : has_labels      ? &request.labels
+                                    : NULL,
     };
     event_log_add(log, home->live_fd, &event, 1);
 }

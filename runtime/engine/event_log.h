@@ -1,12 +1,13 @@
-// event_log: what happens to containers, images, networks and volumes, as whoever does it writes it down: what `coffer events` tells.
+// event_log: what happens to containers, images, networks and volumes, as whoever does it writes it down: what `coffer events`
+// tells.
 //
 // Theory of operation. There is no daemon that could tell, so there is one file, .events in the store's run-time folder (home.h), a
 // line of JSON an event. A line is added by one write(2) with O_APPEND, which the kernel does as a whole or not at all; nothing is
 // locked, nothing is synced, and the file goes with the host's run-time state at a reboot. Who follows it is told by inotify(7).
 //
 // The file is one and the same as long as it lives, so that nobody holds a descriptor of one that is no longer written: what is too
-// old is punched out of it in front (fallocate(2)), and its size only grows. Where the file system cannot do that it is emptied when it
-// is much too large.
+// old is punched out of it in front (fallocate(2)), and its size only grows. Where the file system cannot do that it is emptied
+// when it is much too large.
 //
 // That an event cannot be written down keeps nobody from what he does: it is told as information, no more.
 #ifndef COFFER_ENGINE_EVENT_LOG_H
@@ -47,7 +48,7 @@ struct event {
 // --- for who does something ---
 
 struct event_log {
-    int fd; // -1: not opened yet
+    int fd;     // -1: not opened yet
     bool trims; // looks how large it is: who makes or starts a container does, which is often enough
 };
 #define EVENT_LOG_CLOSED                                                                                                           \

@@ -33,8 +33,8 @@ static const struct json_table table = JSON_TABLE(struct event_seen, rows);
 
 struct event_reader {
     int fd;
-    off_t at;         // of the file: what is read next
-    struct buf text;  // read, and not told yet
+    off_t at;           // of the file: what is read next
+    struct buf text;    // read, and not told yet
     bool in_the_middle; // of a line whose beginning is punched out
 };
 

@@ -66,8 +66,9 @@ static void check_controller(struct looking *looking, enum cgroup_controller con
     const char *word = cgroup_controller_name(controller);
     const char *advice =
         looking->rootless ? "have it delegated to you: Delegate=yes for user@.service (systemctl edit user@.service)"
-        : controller == CGROUP_MEMORY ? "start the kernel with cgroup_enable=memory"
-                                      : arena_format(looking->arena, "this kernel has no controller %s, or it is switched off (cgroup_disable=)", word);
+        : controller == CGROUP_MEMORY
+            ? "start the kernel with cgroup_enable=memory"
+            : arena_format(looking->arena, "this kernel has no controller %s, or it is switched off (cgroup_disable=)", word);
     add(looking, name, there, wanted, arena_format(looking->arena, there ? "controller %s" : "no controller %s", word), advice);
 }
 
@@ -105,13 +106,15 @@ static void check_users(struct looking *looking) {
     add(looking, "user namespaces", there && !forbidden, true,
         !*most ? "the kernel has none" : arena_format(looking->arena, "at most %s%s", most, forbidden ? ", none without root" : ""),
         !*most      ? "a kernel with CONFIG_USER_NS is needed"
-        : forbidden ? strcmp(debian, "0") == 0 ? "sysctl -w kernel.unprivileged_userns_clone=1"
-                                               : "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for coffer"
+        : forbidden ? strcmp(debian, "0") == 0
+                          ? "sysctl -w kernel.unprivileged_userns_clone=1"
+                          : "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for coffer"
                     : "sysctl -w user.max_user_namespaces=15000");
     if (looking->rootless) {
         struct userns_own *own = arena_alloc(looking->arena, sizeof(*own));
         userns_read_own(own);
-        add(looking, "subordinate ids", !own->single_id, true, own->single_id ? "only your own id" : "of /etc/subuid and /etc/subgid",
+        add(looking, "subordinate ids", !own->single_id, true,
+            own->single_id ? "only your own id" : "of /etc/subuid and /etc/subgid",
             "install newuidmap (package uidmap), and: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER");
     }
     bool overlay = strstr(read_file(looking, "/proc/filesystems"), "\toverlay\n") != NULL;
@@ -123,7 +126,8 @@ static void check_users(struct looking *looking) {
 static void check_security(struct looking *looking) {
     bool filters = seccomp_knows_flag(SECCOMP_FILTER_FLAG_LOG);
     int landlock = landlock_version();
-    add(looking, "system call filters", filters, true, filters ? "seccomp" : "no seccomp", "a kernel with CONFIG_SECCOMP_FILTER is needed");
+    add(looking, "system call filters", filters, true, filters ? "seccomp" : "no seccomp",
+        "a kernel with CONFIG_SECCOMP_FILTER is needed");
     add(looking, "AppArmor", lsm_is_on(LSM_APPARMOR), false, lsm_is_on(LSM_APPARMOR) ? "on" : "off",
         "profiles (--security-opt apparmor=) need a kernel started with apparmor=1 security=apparmor");
     add(looking, "SELinux", lsm_is_on(LSM_SELINUX), false, lsm_is_on(LSM_SELINUX) ? "on" : "off",
@@ -148,8 +152,8 @@ static void check_networks(struct looking *looking) {
             "modprobe nf_tables; --network host and none work without");
     }
     const char *forwards = read_line(looking, "/proc/sys/net/ipv4/ip_forward");
-    add(looking, "forwarding of IPv4", *forwards, false, strcmp(forwards, "1") == 0 ? "on" : "off; switched on with the first network",
-        "this kernel has no IPv4");
+    add(looking, "forwarding of IPv4", *forwards, false,
+        strcmp(forwards, "1") == 0 ? "on" : "off; switched on with the first network", "this kernel has no IPv4");
     add(looking, "IPv6", ipv6, false, ipv6 ? "on" : "off", "start the kernel without ipv6.disable=1");
 }
 
@@ -161,7 +165,8 @@ static void check_tools(struct looking *looking) {
     add(looking, "virtual machines", kvm, false, kvm ? "/dev/kvm" : "no /dev/kvm for you",
         "modprobe kvm_intel or kvm_amd, and add the user to group kvm");
     add(looking, "checkpoints", criu, false, criu ? "criu" : "no criu", "install criu");
-    add(looking, "logs in the journal", journal, false, journal ? "journald" : "no journald", "take another --log-driver than journald");
+    add(looking, "logs in the journal", journal, false, journal ? "journald" : "no journald",
+        "take another --log-driver than journald");
 }
 
 static const char *os_name(struct looking *looking) {

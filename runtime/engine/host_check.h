@@ -10,7 +10,7 @@
 struct arena;
 
 struct host_check {
-    const char *name;   // "memory limits"
+    const char *name; // "memory limits"
     bool works;
     bool wanted;        // what misses it is worth a warning; else it is only good to have
     const char *detail; // what was found

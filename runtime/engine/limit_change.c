@@ -57,9 +57,10 @@ static void merge(struct run_request *request, const struct run_request *changes
 
 static bool changes_limits(const struct run_request *changes) {
     const struct opt_i64 numbers[] = {
-        changes->memory_bytes, changes->memory_swap_bytes, changes->memory_reservation_bytes, changes->nano_cpus,
-        changes->cpu_shares,   changes->cpu_period,        changes->cpu_quota,                changes->cpu_rt_period,
-        changes->cpu_rt_runtime, changes->blkio_weight,    changes->pids_limit,
+        changes->memory_bytes, changes->memory_swap_bytes, changes->memory_reservation_bytes,
+        changes->nano_cpus,    changes->cpu_shares,        changes->cpu_period,
+        changes->cpu_quota,    changes->cpu_rt_period,     changes->cpu_rt_runtime,
+        changes->blkio_weight, changes->pids_limit,
     };
     bool any = changes->cpuset_cpus || changes->cpuset_mems;
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {

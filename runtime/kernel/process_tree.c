@@ -10,7 +10,9 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { MAX_PASSES = 16 };
 
@@ -28,6 +30,27 @@ size_t process_list_all(void *context, pid_t **ret_pids) {
     }
     *ret_pids = (pid_t *)(void *)buf_take(&pids);
     return count;
+}
+
+// 0: it cannot be told.
+static ino_t pid_namespace_of(pid_t pid) {
+    char path[32];
+    struct stat status;
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+    return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+size_t process_list_namespace(pid_t member, pid_t **ret_pids) {
+    pid_t *pids;
+    size_t count = process_list_all(NULL, &pids), kept = 0;
+    ino_t wanted = pid_namespace_of(member);
+    for (size_t i = 0; i < count; i++) {
+        if (wanted != 0 && pid_namespace_of(pids[i]) == wanted) {
+            pids[kept++] = pids[i];
+        }
+    }
+    *ret_pids = pids;
+    return kept;
 }
 
 struct member {

@@ -14,6 +14,10 @@ struct process_source {
 // All processes that /proc shows; no context.
 size_t process_list_all(void *context, pid_t **ret_pids);
 
+// Those of them in the same pid namespace as this process, in the same way: all of a container that has one of its own, and no control
+// group. Whose namespace we may not see is left out.
+size_t process_list_namespace(pid_t member, pid_t **ret_pids);
+
 // Kills a child of ours that leads a session, all that descends from it, and all that is in its session. They are stopped first, from
 // the root on, so that none of them starts another while we look. What has left both its parent and the session before is a process
 // of its own and not found. No number is taken for another process that has it now.

@@ -36,9 +36,10 @@ static void add_stat(const char *text, struct process_usage *sum) {
     const char *fields = strrchr(text, ')');
     uint64_t user, system;
     int64_t children_user, children_system, threads;
-    if (fields && sscanf(fields + 1,
-                         " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %*d %*d %" SCNd64,
-                         &user, &system, &children_user, &children_system, &threads) == 5) {
+    if (fields &&
+        sscanf(fields + 1,
+               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %*d %*d %" SCNd64,
+               &user, &system, &children_user, &children_system, &threads) == 5) {
         uint64_t ticks = user + system + (uint64_t)children_user + (uint64_t)children_system;
         sum->cpu_us += ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
         sum->threads += (uint64_t)threads;

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 struct process_usage {
-    uint64_t cpu_us; // with what its children have used that were waited for
+    uint64_t cpu_us;       // with what its children have used that were waited for
     uint64_t memory_bytes; // its own: anonymous, and shared memory
     uint64_t threads;
     uint64_t read_bytes, written_bytes; // of storage; 0 where the kernel does not tell us
