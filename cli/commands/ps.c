@@ -7,10 +7,12 @@
 #include "images/store.h"
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/view.h"
 #include "runtime/kernel/tree.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +227,13 @@ static int64_t most(const struct ps_request *request) {
     return request->latest ? 1 : request->last.set && request->last.value >= 0 ? request->last.value : INT64_MAX;
 }
 
+// One that is on its way in or out while we look is nobody's affair; one that cannot be read is there all the same.
+static void tell_failure(const struct home *home, const char *id, const struct err *failure) {
+    if (failure->errnum != ENOENT && failure->kind != ERR_NOT_FOUND && record_exists(home, id)) {
+        log_warn("%s; coffer rm %.12s removes it", failure->text, id);
+    }
+}
+
 // All that pass, the newest first.
 static int list(struct listing *listing, const struct ps_request *request, struct err *err) {
     struct arena *arena = &listing->context->arena;
@@ -240,9 +249,10 @@ static int list(struct listing *listing, const struct ps_request *request, struc
     }
     struct view *views = arena_array(arena, total + 1, sizeof(*views));
     for (size_t i = 0; i < total; i++) {
-        struct err gone; // removed while we look
-        if (view_read(&listing->home, arena, ids[i], &views[count], &gone) == 0 && is_shown(request, &filters, &views[count]) &&
-            container_passes(&listing->home, &views[count], &filters)) {
+        struct err failure = {0};
+        if (view_read(&listing->home, arena, ids[i], &views[count], &failure) < 0) {
+            tell_failure(&listing->home, ids[i], &failure);
+        } else if (is_shown(request, &filters, &views[count]) && container_passes(&listing->home, &views[count], &filters)) {
             count++;
         }
     }

@@ -63,6 +63,18 @@ begin() {
     [ "$(told | tail -2 | paste -sd,)" = "container create,container destroy" ]
 }
 
+@test "events: health, when it changes" {
+    begin
+    coffer run -d --name box --health-cmd 'test ! -e /ill' --health-interval 100ms --health-retries 1 tiny sleep 100 > /dev/null
+    until_true sh -c "$COFFER --root '$(coffer_root)' --store '$(coffer_store)' ps | grep -q '(healthy)'"
+    [ "$(coffer ps -f health=healthy --format '{{.Names}}')" = box ]
+    [ "$(coffer inspect -f '{{.State.Health.Status}} {{(index .State.Health.Log 0).ExitCode}}' box)" = "healthy 0" ]
+    coffer exec box touch /ill
+    until_true sh -c "$COFFER --root '$(coffer_root)' --store '$(coffer_store)' ps | grep -q '(unhealthy)'"
+    [ -z "$(coffer ps -q -f health=healthy)" ]
+    [ "$(told -f event=health_status | paste -sd,)" = "container health_status: healthy,container health_status: unhealthy" ]
+}
+
 @test "events: images, networks and volumes" {
     begin
     coffer tag tiny other:1

@@ -122,3 +122,16 @@ names() { # OPTIONS...
     [ "$(names -a)" = up ]
     [ "$(coffer container ls --format '{{.Names}}')" = up ]
 }
+
+@test "ps: a container whose record is damaged is told of, and can be removed" {
+    coffer create --name good tiny > /dev/null
+    id=$(coffer create --name bad tiny)
+    sed -i 's/"mounts":{"list":\[/&{"type":"nothing"}/' "$(coffer_store)/containers/$id/record.json"
+    run -0 --separate-stderr coffer ps -a --format '{{.Names}}'
+    [ "$output" = good ]
+    # shellcheck disable=SC2154
+    [[ $stderr == *"container ${id:0:12}: "*"; coffer rm ${id:0:12} removes it" ]]
+    coffer rm "${id:0:12}" > /dev/null
+    run -0 --separate-stderr coffer ps -a --format '{{.Names}}'
+    [ -z "$stderr" ]
+}
