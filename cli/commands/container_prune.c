@@ -47,7 +47,7 @@ int containers_prune(struct context *context, const struct strv *filters, struct
     for (; *ids; ids++) {
         struct view view;
         struct err gone;
-        if (view_read(&home, &context->arena, *ids, &view, &gone) < 0 || view.attended ||
+        if (view_read(&home, &context->arena, *ids, &view, &gone) < 0 || record_is_running(&home, *ids) ||
             (view.state != RECORD_CREATED && view.state != RECORD_EXITED) || !container_passes(&home, &view, &parsed)) {
             continue;
         }

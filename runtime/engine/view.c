@@ -71,7 +71,7 @@ static int read_once(const struct home *home, struct arena *arena, const char *i
         return -1;
     }
     view->state = record_state(home, &view->record);
-    view->attended = record_is_running(home, id);
+    view->attended = view_runs(view) && record_is_running(home, id);
     return 0;
 }
 

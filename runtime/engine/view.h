@@ -40,7 +40,7 @@ struct view {
     struct run_request request;
     struct mount_list mounts;
     enum record_state state;
-    bool attended; // its monitor, or another command, has its lock
+    bool attended; // while it runs: its monitor has its lock
     enum health_status health; // while it runs
     struct view_network *networks; // while it runs
     size_t networks_count;
