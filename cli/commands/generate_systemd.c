@@ -261,7 +261,8 @@ const struct command command_generate_systemd = {
                    "with --restart always and unless-stopped need. With CONTAINER, or --all: a unit for each, for containers that systemd "
                    "shall look after; these have best no restart policy of their own.\n\n"
                    "An ordinary user's units run while he is logged in, and from boot on after `loginctl enable-linger`.",
-    .examples = "sudo coffer generate systemd --install && sudo systemctl daemon-reload && sudo systemctl enable coffer-boot\n"
+    .examples = "sudo coffer generate systemd --install && sudo systemctl daemon-reload\n"
+                "sudo systemctl enable coffer-boot\n"
                 "coffer generate systemd web",
     .group = COMMAND_GROUP_CONTAINERS,
     .max_operands = COMMAND_ANY_COUNT,
