@@ -150,7 +150,7 @@ static const char *propagation_of(const struct volume *volume) {
 
 static void write_mount(const struct showing *showing, const struct volume *volume) {
     static const char *const kinds[VOLUME_KIND_COUNT] = {
-        [VOLUME_BIND] = "bind", [VOLUME_TMPFS] = "tmpfs", [VOLUME_NAMED] = "volume"};
+        [VOLUME_BIND] = "bind", [VOLUME_TMPFS] = "tmpfs", [VOLUME_NAMED] = "volume", [VOLUME_IMAGE] = "image"};
     struct json_writer *writer = showing->writer;
     const char *source = volume->source ? volume->source : "";
     bool named = volume->kind == VOLUME_NAMED;

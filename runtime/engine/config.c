@@ -174,13 +174,13 @@ static void add_volume(struct making *making, const struct volume *volume) {
         .destination = volume->target,
         .type = is_new ? "tmpfs" : "bind",
         .source = is_new ? "tmpfs" : volume->kind == VOLUME_NAMED ? volume->path : volume->source,
-        .source_below = volume->sub_path,
+        .source_below = volume->kind == VOLUME_IMAGE ? NULL : volume->sub_path, // an image comes as a tree (image_mounts.h)
         .options = volume->options,
         .options_count = volume->options_count,
     };
     // With ids of the container's own, files of the host would all be nobody's: they keep the owners they have outside. Those of a
     // volume have the owners that containers see, whatever their ids are.
-    if (!is_new && making->request->user_namespace && !making->request->rootless) {
+    if (!is_new && volume->kind != VOLUME_IMAGE && making->request->user_namespace && !making->request->rootless) {
         mount->options = arena_array(making->arena, volume->options_count + 2, sizeof(*mount->options));
         memcpy(mount->options, volume->options, volume->options_count * sizeof(*mount->options));
         mount->options[mount->options_count++] = "ridmap";

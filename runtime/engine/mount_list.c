@@ -18,13 +18,14 @@ enum { IMAGE_VOLUMES_MAX = 256 };
 // --- as JSON ---
 
 static const struct json_name kind_names[] = {
-    {"bind", VOLUME_BIND}, {"tmpfs", VOLUME_TMPFS}, {"volume", VOLUME_NAMED}, {0},
+    {"bind", VOLUME_BIND}, {"tmpfs", VOLUME_TMPFS}, {"volume", VOLUME_NAMED}, {"image", VOLUME_IMAGE}, {0},
 };
 _Static_assert(ARRAY_LEN(kind_names) == VOLUME_KIND_COUNT + 1, "a kind without a name");
 
 static const struct json_row rows[] = {
     ROW_ENUM("type", struct volume, kind, kind_names, JSON_NEEDED),
     ROW_STRING("source", struct volume, source, 0),
+    ROW_STRING("image", struct volume, image, 0),
     ROW_STRING("target", struct volume, target, JSON_NEEDED),
     ROW_STRING("subPath", struct volume, sub_path, 0),
     ROW_BOOL("readOnly", struct volume, read_only, 0),
@@ -64,6 +65,7 @@ const char *mount_list_write(const struct mount_list *list, struct arena *arena)
         json_write_open(&writer, NULL, '{');
         json_write_string(&writer, "type", json_name_of(kind_names, volume->kind));
         write_text(&writer, "source", volume->source);
+        write_text(&writer, "image", volume->image);
         json_write_string(&writer, "target", volume->target);
         write_text(&writer, "subPath", volume->sub_path);
         write_flag(&writer, "readOnly", volume->read_only);
@@ -187,7 +189,7 @@ static int add_from(const struct home *home, const char *word, struct arena *are
     reserve(list, arena, theirs.items_count);
     for (size_t i = 0; i < theirs.items_count; i++) {
         struct volume volume = theirs.items[i];
-        if (volume.kind == VOLUME_TMPFS || find_target(list, volume.target)) {
+        if (volume.kind == VOLUME_TMPFS || volume.kind == VOLUME_IMAGE || find_target(list, volume.target)) {
             continue;
         }
         if (mode && strcmp(mode, "ro") == 0 && !volume.read_only) {

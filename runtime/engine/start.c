@@ -45,6 +45,7 @@ static void release(struct start *start) {
     store_close(start->store);
     start->store = NULL;
     joined_finish(&start->joined);
+    image_mounts_close_trees(&start->image_mounts);
     arena_finish(&start->turn_arena);
 }
 
@@ -52,6 +53,7 @@ void start_finish(struct start *start) {
     image_close(start->image);
     fd_close(&start->image_lock);
     joined_finish(&start->joined);
+    image_mounts_finish(&start->image_mounts);
     store_close(start->store);
     event_log_finish(&start->events);
     record_dir_finish(&start->dir);
@@ -207,6 +209,7 @@ static int make_record(struct start *start, struct err *err) {
     if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
         read_health_check(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
+        image_mounts_settle(&start->home, start->store, &start->arena, &start->mounts, err) < 0 ||
         attachment_list_parse(start->request, &start->arena, &start->attachments, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;
@@ -313,6 +316,22 @@ static int write_files(struct start *start, struct err *err) {
     return volume_use_sources(&start->mounts, err) < 0 || make_work(start, err) < 0 || write_etc(start, &etc, err) < 0 ? -1 : 0;
 }
 
+// What is mounted without a path of the host: images, and another container's /dev/shm behind them.
+static int open_images(struct start *start, struct err *err) {
+    const struct image_mounts_request request = {
+        .home = &start->home,
+        .store = start->store,
+        .mounts = &start->mounts,
+        .ids = start->user_namespace ? uid_map(start) : (struct idmap){0},
+        .place = start->config_request.etc,
+    };
+    if (image_mounts_open(&request, &start->turn_arena, &start->image_mounts, err) < 0) {
+        return -1;
+    }
+    start->image_mounts.trees[start->image_mounts.count] = (struct container_tree){.destination = "/dev/shm", .fd = start->joined.shm};
+    return 0;
+}
+
 static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
     if (!start->image && open_image(start, start->record.image_id, err) < 0) {
         return -1;
@@ -332,15 +351,17 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         .directory = start->config_request.etc,
         .is_volatile = start->request->remove,
     };
-    start->shm = (struct container_tree){.destination = "/dev/shm", .fd = start->joined.shm};
+    if (open_images(start, err) < 0) {
+        return -1;
+    }
     start->options = (struct container_options){
         .root = start->engine->oci_root,
         .id = start->dir.id,
         .bundle = folder,
         .config = config,
         .layers = &start->layers,
-        .trees = &start->shm,
-        .tree_count = start->joined.shm >= 0 ? 1 : 0,
+        .trees = start->image_mounts.trees,
+        .tree_count = start->image_mounts.count + (start->joined.shm >= 0 ? 1 : 0),
         .user = start->record.user,
         .group_names = &start->request->group_add,
         .make_cwd = true,
@@ -408,6 +429,7 @@ void start_ended(void *context, bool for_good, bool has_run) {
     if (for_good) {
         image_close(start->image);
         start->image = NULL;
+        image_mounts_finish(&start->image_mounts);
         fd_close(&start->image_lock); // before anybody hears of the end
     }
     if (has_run) {

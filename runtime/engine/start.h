@@ -13,6 +13,7 @@
 #include "runtime/engine/health.h"
 #include "runtime/engine/etc.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/image_mounts.h"
 #include "runtime/engine/joined.h"
 #include "runtime/engine/log_options.h"
 #include "runtime/engine/monitor.h"
@@ -60,7 +61,7 @@ struct start {
     struct arena turn_arena;
     struct config_request config_request;
     struct container_layers layers;
-    struct container_tree shm;
+    struct image_mounts image_mounts;
     struct container_options options;
 };
 

@@ -11,15 +11,16 @@
 struct arena;
 struct err;
 
-enum volume_kind { VOLUME_BIND, VOLUME_TMPFS, VOLUME_NAMED, VOLUME_KIND_COUNT };
+enum volume_kind { VOLUME_BIND, VOLUME_TMPFS, VOLUME_NAMED, VOLUME_IMAGE, VOLUME_KIND_COUNT };
 
 // Also a row of what a container's record says of its mounts (mount_list.h). Strings live in an arena.
 struct volume {
     uint32_t kind;        // enum volume_kind
-    const char *source;   // BIND: absolute path on the host; NAMED: the volume's name, NULL: one of the container's own
+    const char *source;   // BIND: absolute path on the host; NAMED: the volume's name, NULL: one of the container's own; IMAGE: as the user named it
+    const char *image;    // IMAGE: its id, known when the container is made
     const char *path;     // NAMED: where it is on the host, known when it is about to be mounted (volume_use.h)
     const char *target;   // absolute path in the container, without "..", "." and doubled slashes
-    const char *sub_path; // NAMED: what of the volume is shown; NULL: all
+    const char *sub_path; // NAMED, IMAGE: what of it is shown; NULL: all
     bool read_only;
     bool make_source; // BIND: -v makes a missing directory, --mount does not (docker)
     bool anonymous;   // NAMED: of the container's own, goes with it when told (rm --volumes, --rm)

@@ -19,7 +19,7 @@ struct words {
 struct long_form {
     const char *type, *source, *target, *ignored;
     const char *propagation, *recursive;
-    const char *sub_path, *driver;
+    const char *sub_path, *driver, *image_part;
     const char *size, *mode;
     bool read_only, non_recursive, no_copy;
     struct words options, labels;
@@ -46,6 +46,7 @@ static const struct field fields[] = {
     TEXT("bind-recursive", "bind", recursive), FLAG("bind-nonrecursive", "bind", non_recursive),
     TEXT("volume-subpath", "volume", sub_path), FLAG("volume-nocopy", "volume", no_copy),
     TEXT("volume-driver", "volume", driver),
+    TEXT("image-subpath", "image", image_part), TEXT("subpath", "image", image_part),
     TEXT("tmpfs-size", "tmpfs", size), TEXT("tmpfs-mode", "tmpfs", mode),
 };
 // clang-format on
@@ -62,7 +63,8 @@ static const struct field *find_field(const char *name) {
 static int unknown_field(const char *name, const char *text, struct err *err) {
     return err_set(err, ERR_INPUT,
                    "\"%s\": unknown field \"%s\"; expected type, source, target, readonly, bind-propagation, bind-recursive, "
-                   "bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, volume-label, tmpfs-size or tmpfs-mode", text, name);
+                   "bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, volume-label, image-subpath, "
+                   "tmpfs-size or tmpfs-mode", text, name);
 }
 
 static struct words *find_words(struct long_form *form, const char *name) {
@@ -291,6 +293,22 @@ static int make_named(const struct making *making, struct volume *volume, struct
     return volume_finish(volume, VOLUME_ALL, making->text, err);
 }
 
+// Always read-only: its files are other containers' too.
+static int make_image(const struct making *making, struct volume *volume, struct err *err) {
+    const struct long_form *form = making->form;
+    if (!form->source || !*form->source) {
+        return err_set(err, ERR_INPUT, "\"%s\": source: expected an image's name", making->text);
+    }
+    if (form->image_part && form->image_part[0] == '/') {
+        return err_set(err, ERR_INPUT, "\"%s\": image-subpath: expected a path without / in front, found \"%s\"", making->text,
+                       form->image_part);
+    }
+    volume->source = form->source;
+    volume->sub_path = form->image_part;
+    volume->read_only = true;
+    return volume_finish(volume, VOLUME_ALL, making->text, err);
+}
+
 static const struct {
     const char *name;
     enum volume_kind kind;
@@ -299,6 +317,7 @@ static const struct {
     {"bind", VOLUME_BIND, make_bind},
     {"volume", VOLUME_NAMED, make_named},
     {"tmpfs", VOLUME_TMPFS, make_tmpfs},
+    {"image", VOLUME_IMAGE, make_image},
 };
 
 int volume_parse_long(struct arena *arena, const char *text, const struct volume_place *place, struct volume *ret,
@@ -332,6 +351,6 @@ int volume_parse_long(struct arena *arena, const char *text, const struct volume
         *ret = volume;
         return 0;
     }
-    return err_set(err, ERR_UNSUPPORTED, "\"%s\": type \"%s\" is not supported by this version; expected bind, volume or tmpfs", text,
+    return err_set(err, ERR_UNSUPPORTED, "\"%s\": type \"%s\" is not supported by this version; expected bind, volume, tmpfs or image", text,
                    form.type);
 }

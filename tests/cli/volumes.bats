@@ -434,6 +434,47 @@ data" ]
     nothing_half
 }
 
+@test "--mount type=image: its files, read-only, as its own containers see them" {
+    cd "$BATS_TEST_TMPDIR" || return
+    mkdir -p single/sub
+    echo one > single/sub/f
+    ln -s /sub single/in
+    ln -s ../../../../etc single/out
+    chown 1000 single/sub/f
+    coffer import single single > /dev/null
+    for users in auto host; do
+        [ "$(coffer run --rm --userns $users --mount type=image,source=tiny,target=/i tiny sh -c 'cat /i/data/a /i/data/b; stat -c %u /i/data /i/bin/busybox; test ! -e /i/data/gone; touch /i/x 2>&1 || touch /i/bin/busybox 2>&1' | paste -sd ' ')" = \
+            "lower upper 1000 0 touch: /i/x: Read-only file system touch: /i/bin/busybox: Read-only file system" ]
+        [ "$(coffer run --rm --userns $users --mount type=image,source=single,dst=/i tiny sh -c 'cat /i/sub/f; stat -c %u /i/sub/f; touch /i/x 2>&1' | paste -sd ' ')" = \
+            "one 1000 touch: /i/x: Read-only file system" ]
+    done
+    # Parts of one: the kernel can from Linux 6.15 on.
+    run coffer run --rm --mount type=image,source=tiny,target=/i,image-subpath=data tiny ls /i
+    if [[ $output != *"this kernel cannot mount a part of an image"* ]]; then
+        [ "$status" -eq 0 ]
+        [ "$(paste -sd ' ' <<< "$output")" = "a b hard link sub" ]
+        [ "$(coffer run --rm --mount type=image,source=single,target=/i,subpath=in tiny cat /i/f)" = one ]
+        run coffer run --rm --mount type=image,source=single,target=/i,subpath=out tiny ls /i
+        [ "$status" -eq 125 ]
+    fi
+    # The image is the one of the day that the container was made, and stays as long as it runs.
+    coffer run -d --name one --mount type=image,source=single,target=/i tiny sleep 1000 > /dev/null
+    [ "$(coffer inspect one | jq -c '.[0].Mounts[0] | [.Type, .Destination, .RW]')" = '["image","/i",false]' ]
+    coffer import single single > /dev/null || true
+    run coffer rmi -f "$(coffer images -q single)"
+    [ "$(coffer exec one cat /i/sub/f)" = one ]
+    coffer restart -t 0 one
+    [ "$(coffer exec one cat /i/sub/f)" = one ]
+    coffer cp one:/i/sub/f got
+    [ "$(cat got)" = one ]
+    [ -z "$(coffer diff one)" ]
+    coffer rm -f one > /dev/null
+    run coffer run --rm --mount type=image,source=none,target=/i tiny true
+    [ "$status" -eq 125 ]
+    [[ $output == *"--mount type=image: image none:latest is not in the store; load one with "* ]]
+    fails 'run tiny: --mount: "type=image,target=/i": source: expected an image'"'"'s name' coffer run --rm --mount type=image,target=/i tiny true
+}
+
 # --- an ordinary user's ---
 
 be_ordinary() {

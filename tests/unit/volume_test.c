@@ -139,7 +139,7 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=bind,target=/b,src=data", "\"type=bind,target=/b,src=data\": expected a path as source, such as ./data");
     LONG_FAILS("type=bind,sorce=/b", "\"type=bind,sorce=/b\": unknown field \"sorce\"; expected type, source, target, readonly, "
                                      "bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, "
-                                     "volume-label, tmpfs-size or tmpfs-mode");
+                                     "volume-label, image-subpath, tmpfs-size or tmpfs-mode");
     LONG_FAILS("type=bind,target=/a,target=/b", "\"type=bind,target=/a,target=/b\": field \"target\" is there twice");
     LONG_FAILS("type=bind,source=/a,target", "\"type=bind,source=/a,target\": field \"target\" needs a value");
     LONG_FAILS("type=bind,source=/a,target=/b,tmpfs-size=1m",
