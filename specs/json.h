@@ -197,4 +197,7 @@ int json_take_strings(struct json_reader *reader, const json_t *value, const cha
 const char *json_name_of(const struct json_name *names, uint32_t value);
 int64_t json_value_of(const struct json_name *names, const char *name);
 
+// Gives back what documents were in, for a process that is going to be there for long. Nothing where one is there still.
+void json_trim(void);
+
 #endif

@@ -5,6 +5,9 @@
 // document's end (tables that grew) is lost until then, which at worst doubles what a document takes; its size is bounded before.
 //
 // jansson's hooks have no context to hand over, hence the static state. Documents are decoded by one thread.
+#include "runtime/base/mem.h"
+#include "specs/json.h"
+
 #include <jansson.h>
 #include <stdalign.h>
 #include <stddef.h>
@@ -76,9 +79,20 @@ static void drop(void *memory) {
     }
 }
 
+void json_trim(void) {
+    if (pool.live == 0) {
+        mem_wipe(pool.first, sizeof(pool.first));
+    }
+}
+
 // Before main: a value that was made with one allocator must not be freed with another.
 __attribute__((constructor)) static void use_pool(void) {
     json_set_alloc_funcs(take, drop);
+}
+
+#else
+
+void json_trim(void) {
 }
 
 #endif

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 enum { BLOCK_BYTES = 8192, STATIC_BLOCKS = 16 };
 
@@ -65,8 +64,12 @@ void arena_finish(struct arena *arena) {
 
 void arena_trim(void) {
     for (unsigned i = 0; i < STATIC_BLOCKS; i++) {
-        if ((fixed.taken & 1u << i) == 0) {
-            madvise(fixed.blocks[i], BLOCK_BYTES, MADV_DONTNEED); // reads as zeros then, as it is to
+        unsigned first = i;
+        while (i < STATIC_BLOCKS && (fixed.taken & 1u << i) == 0) {
+            i++;
+        }
+        if (i > first) {
+            mem_wipe(fixed.blocks[first], (size_t)(i - first) * BLOCK_BYTES); // as it is to be for the next one
         }
     }
 }

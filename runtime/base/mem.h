@@ -14,6 +14,9 @@ char *mem_copy_string(const char *text) __attribute__((malloc, returns_nonnull))
 char *mem_format(const char *format, ...) __attribute__((malloc, returns_nonnull)) PRINTF_LIKE(1, 2);
 
 // Clean-up for `AUTO_FREE char *text`; works for a pointer of any type.
+// Gives back to the kernel what of it is whole pages: it reads as zeros then. For arrays of the program's own that begin as zeros.
+void mem_wipe(void *memory, size_t size);
+
 void mem_cleanup(void *pointer_to_pointer);
 #define AUTO_FREE AUTO(mem_cleanup)
 

@@ -94,6 +94,17 @@ struct log_file *log_file_open(int dir_fd, const struct log_options *options, co
     return opened;
 }
 
+void log_file_trim(struct log_file *log) {
+    if (log->batch.size == 0) {
+        buf_finish(&log->batch);
+    }
+    for (size_t i = 0; i < LOG_STREAM_COUNT; i++) {
+        if (log->held[i].size == 0) {
+            mem_wipe(log->held[i].text, sizeof(log->held[i].text));
+        }
+    }
+}
+
 void log_file_cleanup(struct log_file **log) {
     log_file_destroy(*log);
 }

@@ -44,6 +44,9 @@ void log_file_write(struct log_file *log, enum log_stream stream, const void *da
 bool log_file_is_pending(const struct log_file *log);
 void log_file_settle(struct log_file *log);
 
+// Gives back the memory that nothing waits in, for while nothing comes.
+void log_file_trim(struct log_file *log);
+
 // Writes what there is, and what was lost, and closes the log. NULL is fine.
 void log_file_destroy(struct log_file *log);
 void log_file_cleanup(struct log_file **log);

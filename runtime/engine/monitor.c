@@ -1,6 +1,5 @@
 #include "runtime/engine/monitor.h"
 
-#include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/dir.h"
 #include "runtime/base/err.h"
@@ -23,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -115,15 +113,6 @@ static void reap(struct monitor *monitor) {
     monitor->kill_at_ms = 0;
 }
 
-// What starting has used and living does not: pages that are free in the program's own memory, and those of the stack below us.
-static void trim(void) {
-    enum { DEEP_BYTES = 256 << 10, NEAR_BYTES = 8192 };
-    arena_trim();
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), here = (uintptr_t)__builtin_frame_address(0);
-    uintptr_t top = (here - NEAR_BYTES) & ~(page - 1);
-    (void)madvise((void *)(top - DEEP_BYTES), DEEP_BYTES, MADV_DONTNEED); // (also where the stack has not been yet: ENOMEM)
-}
-
 static int start(struct monitor *monitor, struct err *err) {
     const struct monitor_container *container = &monitor->request->container;
     struct record *record = monitor->request->record;
@@ -152,7 +141,7 @@ static int start(struct monitor *monitor, struct err *err) {
         return -1;
     }
     monitor_health_begin(monitor);
-    trim();
+    monitor_trim_later(monitor, true);
     return 0;
 }
 
@@ -167,7 +156,7 @@ static int adopt(struct monitor *monitor, struct err *err) {
     }
     monitor_reopen_streams(monitor);
     monitor_health_begin(monitor);
-    trim();
+    monitor_trim_later(monitor, true);
     return 0;
 }
 
@@ -256,7 +245,7 @@ static void accept_clients(struct monitor *monitor) {
 }
 
 static int wait_ms(const struct monitor *monitor) {
-    const int64_t due_ms[] = {monitor->kill_at_ms, monitor->restart_at_ms, health_due_ms(&monitor->health)};
+    const int64_t due_ms[] = {monitor->kill_at_ms, monitor->restart_at_ms, monitor->trim_at_ms, health_due_ms(&monitor->health)};
     int64_t least_ms = log_file_is_pending(monitor->log) ? LOG_SETTLE_MS : INT32_MAX, now_ms = clock_now_ms();
     for (size_t i = 0; i < ARRAY_LEN(due_ms); i++) {
         if (due_ms[i] != 0 && due_ms[i] - now_ms < least_ms) {
@@ -294,7 +283,9 @@ static bool turn(struct monitor *monitor) {
     polls[4] = (struct pollfd){.fd = container->watched(container->context), .events = POLLIN};
     size_t streams = monitor_poll_streams(monitor, polls + FIXED);
     size_t clients = monitor_poll_clients(monitor, polls + FIXED + streams);
-    int ready = poll(polls, FIXED + streams + clients, wait_ms(monitor));
+    int timeout_ms = wait_ms(monitor);
+    monitor_trim_when_due(monitor); // last, as what it gives back comes again when it is touched
+    int ready = poll(polls, FIXED + streams + clients, timeout_ms);
     if (ready < 0 && errno != EINTR) {
         log_warn("the monitor cannot wait: %s", strerror(errno));
         return true;
@@ -316,6 +307,9 @@ static bool turn(struct monitor *monitor) {
     }
     monitor_acknowledge_input(monitor);
     kill_when_due(monitor);
+    if (ready > 0) {
+        monitor_trim_later(monitor, false);
+    }
     return polls[0].revents != 0;
 }
 

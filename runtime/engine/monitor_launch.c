@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/engine/attach.h"
 #include "runtime/engine/monitor.h"
+#include "runtime/engine/monitor_group.h"
 #include "runtime/engine/start.h"
 #include "runtime/kernel/process.h"
 
@@ -33,7 +34,9 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .stop_timeout_ms = request_stop_timeout_ms(start->request),
         .restart = start_restart_policy(start),
     };
+    monitor_group_enter(start->home.rootless);
     monitor_run(&request, socket);
+    monitor_group_leave(start->home.rootless);
     _exit(start->record.exit_code & 0xff); // for a service manager that takes it for the container
 }
 

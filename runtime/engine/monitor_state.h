@@ -43,6 +43,7 @@ struct monitor {
     int64_t kill_at_ms; // 0: never
     int64_t started_ms;
     int64_t delay_ms, restart_at_ms; // 0: none yet; it is not waited for
+    int64_t trim_at_ms;              // 0: there is nothing to give back
     bool ending;                     // and not restarted
     bool restart_wanted;             // whatever the policy says
     struct health health;
@@ -99,6 +100,11 @@ void monitor_step_health(struct monitor *monitor, const struct pollfd *poll_fd);
 
 // A check out of turn, or the one that runs: monitor_tell_checked() follows.
 int monitor_check_now(struct monitor *monitor, struct err *err) MUST_CHECK;
+
+// --- monitor_trim.c: its own memory ---
+
+void monitor_trim_later(struct monitor *monitor, bool has_started);
+void monitor_trim_when_due(struct monitor *monitor);
 
 // --- monitor.c: what clients ask for, and checks lead to ---
 

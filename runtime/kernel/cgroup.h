@@ -168,6 +168,15 @@ int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct e
 // Moves a process into the group in all hierarchies: slow, for processes that cannot do it themselves.
 int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct err *err) MUST_CHECK;
 
+// The hierarchies in which the calling process is in another group than the root, as a mask.
+uint32_t cgroup_own_hierarchies(void);
+
+// Moves the calling process, which has one thread, into the group in all its hierarchies: cheap, since Linux 5.17.
+int cgroup_enter(const struct cgroup *cgroup, struct err *err) MUST_CHECK;
+
+// Moves it to the group above, and removes the group where nobody else is in it. What cannot be is left.
+void cgroup_leave(const struct cgroup *cgroup);
+
 // Sets limits; on version 2 their controllers are enabled in the parents first. A limit whose controller the host lacks, or that
 // the version cannot express, is an error that names it. See runtime/kernel/cgroup_limits.h.
 int cgroup_apply(struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) MUST_CHECK;

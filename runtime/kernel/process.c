@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 #include "runtime/kernel/sys.h"
 
 #include <assert.h>
@@ -57,9 +58,14 @@ __asm__(".text\n"
         ".size process_clone_call, . - process_clone_call\n");
 static_assert(SYS_clone3 == 435, "the number is in the text above");
 
+// As large as what a body needs to say why it failed; touched only where it is used.
+alignas(16) static char stack[64 << 10];
+
+void process_trim(void) {
+    mem_wipe(stack, sizeof(stack));
+}
+
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
-    // As large as what a body needs to say why it failed; touched only where it is used.
-    alignas(16) static char stack[64 << 10];
     struct clone_args args = clone_args_of(namespaces | CLONE_VM, cgroup_fd, ret_pidfd);
     args.stack = (uintptr_t)stack;
     args.stack_size = sizeof(stack);
@@ -72,6 +78,9 @@ pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(voi
 }
 
 #else
+
+void process_trim(void) {
+}
 
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) {
     pid_t pid = process_clone(namespaces, cgroup_fd, ret_pidfd);

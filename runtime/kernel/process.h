@@ -21,6 +21,9 @@ pid_t process_clone(uint64_t namespaces, int cgroup_fd, int *ret_pidfd) MUST_CHE
 // tables and the page faults behind it, a tenth of a millisecond. Where there is no such way, it is process_clone().
 pid_t process_clone_to_exec(uint64_t namespaces, int cgroup_fd, void (*body)(void *), void *argument, int *ret_pidfd) MUST_CHECK;
 
+// Gives back the memory that this has used, for a process that is going to be there for long.
+void process_trim(void);
+
 // Waits for the end of a child, which is reaped; what it was like is in *ret_end (waitid(2)). One that is no child any more leaves it zeroed.
 void process_reap(int pidfd, siginfo_t *ret_end);
 

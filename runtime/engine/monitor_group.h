@@ -1,0 +1,22 @@
+// monitor_group: the control group that monitors are in, rather than in that of whoever has started the container.
+//
+// Theory of operation. A session that is closed, or a unit that is stopped, takes the processes of its group along, and counts their
+// memory and their number. So all monitors of the host are in one group of theirs, /coffer-monitors, without limits; one for each would
+// cost the kernel more than a monitor has. An ordinary user's is beside the group that he has started the container from, where that
+// was delegated to him (systemd-run --user --scope); elsewhere the kernel lets nobody but root move a process, and the monitor stays
+// where it is. On version 1 it is in those hierarchies that somebody kills by or that its starter is limited in; and there the container
+// is, too, in those that it has no group of its own in.
+//
+// The last one to leave removes the group. What a killed monitor leaves is used, and removed, by the next.
+#ifndef COFFER_ENGINE_MONITOR_GROUP_H
+#define COFFER_ENGINE_MONITOR_GROUP_H
+
+#include <stdbool.h>
+
+// The calling process, which has one thread, goes there. What cannot be is no error.
+void monitor_group_enter(bool rootless);
+
+// It is about to end.
+void monitor_group_leave(bool rootless);
+
+#endif

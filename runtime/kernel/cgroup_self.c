@@ -1,0 +1,62 @@
+// The calling process's own place among the groups.
+#include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/kernel/cgroup.h"
+#include "runtime/kernel/cgroup_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OWN_MAX_BYTES = 8192 };
+
+uint32_t cgroup_own_hierarchies(void) {
+    char text[OWN_MAX_BYTES];
+    uint32_t mask = 0;
+    AUTO_FD int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
+    text[got > 0 ? got : 0] = '\0';
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        strsep(&line, ":");
+        char *names = line ? strsep(&line, ":") : NULL;
+        if (!names || !line || strcmp(line, "/") == 0) {
+            continue;
+        }
+        mask |= *names ? 0 : CGROUP_MASK(CGROUP_UNIFIED);
+        for (char *name = strsep(&names, ","); name; name = strsep(&names, ",")) {
+            mask |= cgroup_controller_mask(name);
+        }
+    }
+    return mask;
+}
+
+static int enter(int dir_fd, const char *path, struct err *err) {
+    AUTO_FD int fd = openat(dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, "0", 1) != 1 ? err_sys(err, "enter cgroup /sys/fs/cgroup/%s", path) : 0;
+}
+
+int cgroup_enter(const struct cgroup *cgroup, struct err *err) {
+    for (size_t i = 0; i < cgroup->count; i++) {
+        if (enter(cgroup->dirs[i].fd, cgroup->dirs[i].path, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void cgroup_leave(const struct cgroup *cgroup) {
+    for (size_t i = 0; i < cgroup->count; i++) {
+        char parent[CGROUP_PATH_SIZE];
+        struct err err;
+        int size = snprintf(parent, sizeof(parent), "%s", cgroup->dirs[i].path);
+        char *slash = size < (int)sizeof(parent) ? strrchr(parent, '/') : NULL;
+        *(slash ? slash : parent) = '\0';
+        AUTO_FD int fd = cgroup_open_below(cgroup->host->fd, *parent ? parent : ".", O_PATH | O_DIRECTORY);
+        if (fd >= 0 && enter(fd, parent, &err) == 0) {
+            unlinkat(cgroup->host->fd, cgroup->dirs[i].path, AT_REMOVEDIR);
+        }
+    }
+}

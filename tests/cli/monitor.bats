@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# What a container's monitor costs, and that it depends on nobody.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+    needs_root
+    needs umoci busybox
+    export LEAK_NAME=none
+    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
+    coffer run --rm --network none tiny true # the first one makes the folders
+    leak_snapshot
+}
+
+teardown() {
+    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
+    [ -z "${GROUP:-}" ] || rmdir "$GROUP" 2> /dev/null || true
+    leak_check
+}
+
+coffer() {
+    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+}
+
+# until_true COMMAND...: tries for twenty seconds.
+until_true() {
+    for _ in $(seq 400); do
+        "$@" > /dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    echo "never true: $*"
+    return 1
+}
+
+# Its memory that is no other process's, in kB. Pages of the program's file are in the page cache once, for all monitors.
+private_kb() {
+    awk '/^[0-9a-f]+-[0-9a-f]+ / { ours = $2 ~ /w/ } ours && /^Private_(Clean|Dirty)/ { sum += $2 } END { print sum }' "/proc/$1/smaps"
+}
+
+all_below() { # KB
+    local pid
+    for pid in $(monitors); do
+        [ "$(private_kb "$pid")" -lt "$1" ] || return 1
+    done
+}
+
+@test "a monitor has less than 200 kB of its own, also after much output" {
+    [ "$BUILD" = "${BUILD%/san}" ] || skip "the sanitisers' memory is not the program's"
+    coffer run -d --network none --name one tiny sleep 100 > /dev/null
+    coffer run -d --network none --name two tiny sh -c 'seq 100000; exec sleep 100' > /dev/null
+    until_true all_below 200 || {
+        for pid in $(monitors); do private_kb "$pid"; done
+        false
+    }
+    [ "$(monitors | wc -l)" = 2 ]
+}
+
+@test "a monitor does not grow with restarts" {
+    [ "$BUILD" = "${BUILD%/san}" ] || skip "the sanitisers' memory is not the program's"
+    coffer run -d --network none --restart always --name again tiny true > /dev/null
+    restarted() { coffer inspect -f '{{.RestartCount}}' again | grep -qx '[4-9]'; }
+    until_true restarted
+    until_true all_below 200
+}
+
+@test "a monitor is in a group of its own, and outlives its starter's" {
+    local group id pid
+    for group in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+        [ -e "$group/cgroup.procs" ] && [ ! -e "$group/tasks" ] && break
+    done
+    [ -e "$group/cgroup.procs" ] || skip "needs cgroup version 2, or a hybrid host"
+    GROUP=$group/starter-$$-$BATS_TEST_NUMBER
+    mkdir "$GROUP"
+    id=$(sh -c 'echo 0 > "$1/cgroup.procs"; shift; exec "$@"' sh "$GROUP" \
+        timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run -d --network none --name box tiny sleep 100)
+    pid=$(monitors)
+    grep -q '^0::.*/coffer-monitors$' "/proc/$pid/cgroup"
+    [ -z "$(cat "$GROUP/cgroup.procs")" ]
+    rmdir "$GROUP"
+    [ "$(coffer ps -q --no-trunc)" = "$id" ]
+    coffer stop -t 0 box
+    is_over() { [ ! -d "/proc/$pid" ]; }
+    until_true is_over
+}
