@@ -22,7 +22,7 @@ static int run(struct context *context, struct err *err) {
         .detach_keys = request->detach_keys,
     };
     struct engine_end end;
-    return engine_attach(&engine, context->operands[0], &attach, &end, err) < 0 ? -1 : end.goes_on ? 0 : end.status;
+    return engine_attach(&engine, context->operands[0], &attach, &end, err) < 0 ? -1 : end.goes_on ? 0 : engine_end_status(&end);
 }
 
 static const struct option_row options[] = {

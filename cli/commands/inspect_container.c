@@ -9,6 +9,7 @@
 #include "runtime/base/strv.h"
 #include "runtime/base/timestamp.h"
 #include "runtime/engine/config.h"
+#include "runtime/engine/ending.h"
 #include "runtime/engine/health_file.h"
 #include "runtime/engine/log_chain.h"
 #include "runtime/engine/log_options.h"
@@ -107,6 +108,7 @@ static void write_state(const struct showing *showing) {
     const struct record *record = &view->record;
     struct json_writer *writer = showing->writer;
     bool runs = view_runs(view);
+    char why[ENDING_TEXT_SIZE];
     json_write_open(writer, "State", '{');
     json_write_string(writer, "Status", record_state_name(view->state));
     json_write_bool(writer, "Running", runs || view->state == RECORD_RESTARTING);
@@ -119,7 +121,8 @@ static void write_state(const struct showing *showing) {
     json_write_string(writer, "Error",
                       runs && !view->attended    ? "its monitor was killed: it goes on, and nobody will learn how it ends"
                       : !runs && record->exit_unknown ? "its monitor was killed, so that nobody learned how it ended"
-                                                      : "");
+                      : runs                          ? ""
+                                                      : ending_explain(record, why));
     write_time(writer, "StartedAt", record->started_s);
     write_time(writer, "FinishedAt", runs ? 0 : record->finished_s);
     json_write_bool(writer, "StoppedByUser", record->stopped);

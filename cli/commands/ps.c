@@ -102,8 +102,10 @@ static void set_status(struct table *table, const struct view *view) {
             table_set(table, COLUMN_STATUS, "Exited (unknown) %s ago: its monitor was killed",
                       output_human_duration(now - record->finished_s, since));
         } else if (record->finished_s) {
-            table_set(table, COLUMN_STATUS, "Exited (%d) %s ago%s", record->exit_code,
-                      output_human_duration(now - record->finished_s, since), record->out_of_memory ? " (out of memory)" : "");
+            char why[ENDING_TEXT_SIZE];
+            ending_words(record, why);
+            table_set(table, COLUMN_STATUS, "Exited (%d) %s ago%s%s%s", record->exit_code,
+                      output_human_duration(now - record->finished_s, since), *why ? " (" : "", why, *why ? ")" : "");
         } else {
             table_set(table, COLUMN_STATUS, "Exited: its monitor was killed");
         }

@@ -126,7 +126,7 @@ static int run(struct context *context, struct err *err) {
     if (result < 0) {
         return -1;
     }
-    return end.goes_on ? tell_id(request, end.id, err) : end.status;
+    return end.goes_on ? tell_id(request, end.id, err) : engine_end_status(&end);
 }
 
 static int create(struct context *context, struct err *err) {

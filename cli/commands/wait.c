@@ -29,11 +29,11 @@ static int run(struct context *context, struct err *err) {
     }
     for (int i = 0; i < context->operand_count; i++) {
         AUTO_BUF struct buf line = {0};
-        int status;
-        if (engine_wait(&engine, context->operands[i], &status, err) < 0) {
+        struct engine_end end;
+        if (engine_wait(&engine, context->operands[i], &end, err) < 0) {
             return -1;
         }
-        buf_add_format(&line, "%d\n", status);
+        buf_add_format(&line, "%d\n", engine_end_status(&end));
         if (output_write(&line, err) < 0) {
             return -1;
         }

@@ -12,16 +12,20 @@
 #include "runtime/kernel/cgroup.h"
 #include "runtime/kernel/process.h"
 #include "runtime/kernel/process_end.h"
+#include "runtime/kernel/seccomp_log.h"
 #include "specs/oci_config.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 // What is kept of the making: little, as this is there for as long as the container.
 struct supervised {
     char *root, *id;
     bool has_memory_limit;
+    int64_t made_s; // since 1970
     struct launched launched;
     int console;
     bool is_adopted; // no child of ours
@@ -50,6 +54,7 @@ int container_supervise(const struct container_options *options, struct supervis
         .root = mem_format("%s", options->root),
         .id = mem_format("%s", options->id),
         .has_memory_limit = creation.plan.limits.memory_bytes.set,
+        .made_s = time(NULL),
         .launched = creation.launched,
         .console = fd_take(&creation.console),
         .end = {.events_fd = -1},
@@ -96,8 +101,9 @@ int supervised_console(const struct supervised *supervised) {
     return supervised->console;
 }
 
-// Its cgroup is still there.
-static bool ran_out_of_memory(const struct supervised *supervised, bool was_killed) {
+// Its cgroup is still there. Without a limit of its own, only what kills without a word is worth the look; and it may have got one since
+// its start.
+static void explain_memory(const struct supervised *supervised, struct supervised_end *end) {
     AUTO_ARENA struct arena arena = {0};
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
     AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
@@ -105,13 +111,25 @@ static bool ran_out_of_memory(const struct supervised *supervised, bool was_kill
     struct container_record record;
     struct cgroup_stats stats = {.oom_kills = CGROUP_UNKNOWN};
     struct err gone;
-    // It may have got a limit since its start.
+    bool was_killed = end->is_unknown || end->status == 128 + SIGKILL;
     if ((supervised->has_memory_limit || was_killed) && state_dir_open(supervised->root, supervised->id, &dir, &gone) == 0 &&
         state_dir_read(&dir, &arena, &record, &gone) == 0 && removal_open_cgroup(&record, &host, &cgroup, &gone) == 0 &&
         cgroup.count > 0) {
         cgroup_read_stats(&cgroup, &stats);
     }
-    return stats.oom_kills != CGROUP_UNKNOWN && stats.oom_kills > 0;
+    end->out_of_memory = stats.oom_kills != CGROUP_UNKNOWN && stats.oom_kills > 0;
+    if (end->out_of_memory && stats.memory_limit_hits != CGROUP_UNKNOWN && stats.memory_limit_hits > 0 &&
+        stats.memory_limit_bytes < INT64_MAX) {
+        end->memory_limit_bytes = (int64_t)stats.memory_limit_bytes;
+    }
+}
+
+static void explain_filter(const struct supervised *supervised, pid_t pid, struct supervised_end *end) {
+    struct seccomp_kill found;
+    if (end->signal == SIGSYS && seccomp_log_find(pid, supervised->made_s, &found)) {
+        end->system_call = found.number;
+        memcpy(end->system_call_name, found.name, sizeof(end->system_call_name));
+    }
 }
 
 // A child's end is told by its reaping, another's by the kernel where it does so.
@@ -120,19 +138,23 @@ static void wait_for_end(const struct supervised *supervised, struct supervised_
     siginfo_t end = {0};
     if (!supervised->is_adopted) {
         process_reap(supervised->launched.pidfd, &end);
-        ret->status = end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
+        ret->signal = end.si_code == CLD_EXITED ? 0 : end.si_status;
+        ret->status = ret->signal ? 128 + ret->signal : end.si_status;
     } else if (process_end_status(&supervised->end, supervised->launched.pidfd, &status)) {
-        ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        ret->signal = WIFEXITED(status) ? 0 : WTERMSIG(status);
+        ret->status = ret->signal ? 128 + ret->signal : WEXITSTATUS(status);
     } else {
         ret->is_unknown = true;
     }
 }
 
 int supervised_collect(struct supervised *supervised, struct supervised_end *ret, struct err *err) {
-    *ret = (struct supervised_end){0};
+    pid_t pid = supervised->launched.pid;
+    *ret = (struct supervised_end){.system_call = -1};
     wait_for_end(supervised, ret);
     supervised->launched.pid = -1;
-    ret->out_of_memory = ran_out_of_memory(supervised, ret->is_unknown || ret->status == 128 + SIGKILL);
+    explain_memory(supervised, ret);
+    explain_filter(supervised, pid, ret);
     // By its id: somebody may have been quicker.
     return container_delete(supervised->root, supervised->id, true, err);
 }

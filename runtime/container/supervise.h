@@ -8,6 +8,7 @@
 #include "runtime/base/attr.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct container_options;
@@ -28,7 +29,11 @@ int supervised_console(const struct supervised *supervised); // the pty's master
 struct supervised_end {
     int status;         // exit code, or 128 + signal
     bool is_unknown;    // an adopted one's, where the kernel tells it to nobody but the parent (process_end.h)
-    bool out_of_memory; // something in it was killed because its memory limit was reached
+    int signal;         // 0: it has exited
+    bool out_of_memory; // the kernel has killed something in it for want of memory
+    int64_t memory_limit_bytes; // then: the container's own that was reached; 0: it was none
+    int system_call;            // that its filter has killed it for; -1: none, or nobody knows
+    char system_call_name[32];  // "" where it is not known
 };
 
 // Waits for the end, reaps it, and removes all that the container was made of.

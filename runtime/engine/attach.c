@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -83,6 +84,7 @@ static int take_message(struct attach *attach, const struct control_message *mes
     case CONTROL_ENDED:
         attach->end.status = (int)message->value;
         attach->end.is_restarted = message->extra != 0;
+        snprintf(attach->end.why, sizeof(attach->end.why), "%.*s", (int)message->size, (const char *)message->bytes);
         attach->ended = true;
         return 0;
     case CONTROL_FAILED:

@@ -3,6 +3,7 @@
 #define COFFER_ENGINE_ATTACH_H
 
 #include "runtime/base/attr.h"
+#include "runtime/engine/ending.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@ struct attach_end {
     bool detached; // by the keys
     int status;    // otherwise: the container's exit code
     bool is_restarted; // it will be started again
+    char why[ENDING_TEXT_SIZE]; // it was killed; "": there is nothing to explain
 };
 
 // Returns when the container has ended, or the keys were typed. What the monitor says went wrong is the error.

@@ -37,7 +37,7 @@ enum control_kind {
     CONTROL_STARTED, // value: its process
     CONTROL_OUTPUT,  // value: 1 or 2; bytes
     CONTROL_TAKEN,   // value: how many bytes of INPUT, of those sent, make room for others
-    CONTROL_ENDED,   // value: exit code, extra: whether it will be started again
+    CONTROL_ENDED,   // value: exit code, extra: whether it will be started again; bytes: why it was killed (ending.h), or none
     CONTROL_DONE,
     CONTROL_FAILED, // bytes: a struct err
 };

@@ -3,6 +3,7 @@
 #define COFFER_ENGINE_ENGINE_H
 
 #include "runtime/base/attr.h"
+#include "runtime/engine/ending.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,7 @@ struct engine_end {
     bool goes_on; // detached: from the beginning, or by keys
     int status;   // otherwise: its exit code, or 128 + signal
     bool is_restarted; // it has ended so, and will be started again
+    char why[ENDING_TEXT_SIZE]; // the kernel has killed it; "": there is nothing to explain (ending.h)
 };
 
 // A new container, up to where it could be started.
@@ -85,7 +87,7 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
 int engine_kill(const struct engine *engine, const char *name, int signal, struct err *err) MUST_CHECK;
 
 // Waits until it does not run, and gives its exit code.
-int engine_wait(const struct engine *engine, const char *name, int *ret_status, struct err *err) MUST_CHECK;
+int engine_wait(const struct engine *engine, const char *name, struct engine_end *ret, struct err *err) MUST_CHECK;
 
 // Waits until its health check succeeds; one that has ended, or has no check, is an error.
 int engine_wait_healthy(const struct engine *engine, const char *name, struct err *err) MUST_CHECK;

@@ -51,6 +51,8 @@ int engine_attach(const struct engine *engine, const char *name, const struct en
     }
     ret->goes_on = end.detached;
     ret->status = end.status;
+    snprintf(ret->why, sizeof(ret->why), "%s", end.why);
+    snprintf(ret->id, sizeof(ret->id), "%s", target.id);
     return 0;
 }
 
@@ -182,7 +184,7 @@ int engine_kill(const struct engine *engine, const char *name, int signal, struc
     return result < 0 ? err_in(err, "kill %s", name) : 0;
 }
 
-int engine_wait(const struct engine *engine, const char *name, int *ret_status, struct err *err) {
+int engine_wait(const struct engine *engine, const char *name, struct engine_end *ret, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     struct control_message answer;
     if (target_open(&target, engine, name, err) < 0) {
@@ -192,7 +194,13 @@ int engine_wait(const struct engine *engine, const char *name, int *ret_status, 
     if (result > 0 && target_runs(&target)) {
         return err_set(err, ERR_STATE, "wait %s: its monitor was killed, nobody will learn how it ends", name);
     }
-    *ret_status = result > 0 ? target.record.exit_code : (int)answer.value;
+    *ret = (struct engine_end){.status = result > 0 ? target.record.exit_code : (int)answer.value};
+    snprintf(ret->id, sizeof(ret->id), "%s", target.id);
+    if (result > 0) {
+        ending_explain(&target.record, ret->why);
+    } else if (result == 0) {
+        snprintf(ret->why, sizeof(ret->why), "%s", target.why);
+    }
     return result < 0 ? err_in(err, "wait %s", name) : 0;
 }
 

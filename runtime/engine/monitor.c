@@ -108,7 +108,12 @@ static void reap(struct monitor *monitor) {
     record->pid = 0;
     record->exit_code = end.is_unknown ? RECORD_EXIT_UNKNOWN : end.status;
     record->exit_unknown = end.is_unknown;
+    record->exit_signal = end.signal;
     record->out_of_memory = end.out_of_memory;
+    record->memory_limit_bytes = end.memory_limit_bytes;
+    record->system_call = end.system_call;
+    memcpy(monitor->system_call_name, end.system_call_name, sizeof(monitor->system_call_name));
+    record->system_call_name = monitor->system_call_name;
     record->finished_s = time(NULL);
     monitor->kill_at_ms = 0;
 }

@@ -3,6 +3,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/supervise.h"
+#include "runtime/engine/ending.h"
 #include "runtime/engine/monitor_state.h"
 
 #include <errno.h>
@@ -97,7 +98,10 @@ void monitor_tell_output(struct monitor *monitor, int stream, const void *data, 
 }
 
 void monitor_tell_ended(struct monitor *monitor, int status, bool is_restarted) {
-    const struct control_message message = {.kind = CONTROL_ENDED, .value = status, .extra = is_restarted};
+    char why[ENDING_TEXT_SIZE];
+    ending_explain(monitor->request->record, why);
+    const struct control_message message = {
+        .kind = CONTROL_ENDED, .value = status, .extra = is_restarted, .size = (uint32_t)strlen(why), .bytes = why};
     for (size_t i = monitor->client_count; i-- > 0;) {
         struct monitor_client *client = &monitor->clients[i];
         bool waits = client->waits || (!is_restarted && (client->waits_for_check || client->waits_for_health));

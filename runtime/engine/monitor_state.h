@@ -45,6 +45,7 @@ struct monitor {
     int64_t delay_ms, restart_at_ms; // 0: none yet; it is not waited for
     int64_t trim_at_ms;              // 0: there is nothing to give back
     bool ending;                     // and not restarted
+    char system_call_name[32];       // the record's
     bool restart_wanted;             // whatever the policy says
     struct health health;
     struct health_probe probe; // the check that runs

@@ -170,7 +170,11 @@ int record_write(const struct record_dir *dir, const struct record *record, stru
     json_write_i64(&writer, "restarts", record->restarts);
     json_write_bool(&writer, "exitUnknown", record->exit_unknown);
     json_write_bool(&writer, "hasStarted", record->started);
+    json_write_i64(&writer, "exitSignal", record->exit_signal);
     json_write_bool(&writer, "outOfMemory", record->out_of_memory);
+    json_write_i64(&writer, "memoryLimit", record->memory_limit_bytes);
+    json_write_i64(&writer, "systemCall", record->system_call);
+    json_write_string(&writer, "systemCallName", or_empty(record->system_call_name, ""));
     json_write_bool(&writer, "stopped", record->stopped);
     json_write_bool(&writer, "restarting", record->restarting);
     json_write_bool(&writer, "remove", record->remove);
@@ -245,7 +249,11 @@ int record_read(const struct home *home, struct arena *arena, const char *id, st
         .restarts = number(object, "restarts"),
         .exit_unknown = json_is_true(json_object_get(object, "exitUnknown")),
         .started = json_is_true(json_object_get(object, "hasStarted")),
+        .exit_signal = (int)number(object, "exitSignal"),
         .out_of_memory = json_is_true(json_object_get(object, "outOfMemory")),
+        .memory_limit_bytes = number(object, "memoryLimit"),
+        .system_call = (int)number(object, "systemCall"),
+        .system_call_name = copy_member(arena, object, "systemCallName"),
         .stopped = json_is_true(json_object_get(object, "stopped")),
         .restarting = json_is_true(json_object_get(object, "restarting")),
         .remove = json_is_true(json_object_get(object, "remove")),

@@ -38,7 +38,11 @@ struct record {
     int64_t pid;        // of its process while it runs; else 0
     bool exit_unknown;  // nobody saw how it ended: its monitor had been killed
     bool started;       // at least once
-    bool out_of_memory; // something in it was killed for its memory limit
+    int exit_signal;    // that has killed its process; 0: it has exited
+    bool out_of_memory; // the kernel has killed something in it for want of memory
+    int64_t memory_limit_bytes; // then: its own limit, which was reached; 0: it was another's
+    int system_call;            // where exit_signal is SIGSYS: which one; -1: nobody knows
+    const char *system_call_name;
     bool stopped;       // by the user's wish
     bool restarting;    // it has ended and will be started again
     int64_t restarts;

@@ -47,6 +47,7 @@ static int serve(const struct start *start, const struct engine_attach *attach, 
     }
     ret->goes_on = end.detached;
     ret->is_restarted = end.is_restarted;
+    snprintf(ret->why, sizeof(ret->why), "%s", end.why);
     ret->status = end.status;
     return 0;
 }
@@ -162,6 +163,7 @@ int engine_start(const struct engine *engine, const char *name, const struct eng
         start = (struct start)START_NONE;
     }
     start.record.stopped = start.record.restarting = start.record.out_of_memory = false;
+    start.record.exit_signal = 0;
     start.record.restarts = 0;
     struct engine_attach wanted = *attach;
     wanted.input = attach->input && start.request->interactive;

@@ -7,6 +7,7 @@
 #include "runtime/engine/request_json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 void target_finish(struct target *target) {
@@ -55,7 +56,7 @@ int target_open(struct target *target, const struct engine *engine, const char *
 }
 
 // 1: nobody is there any more.
-static int ask_once(const struct target *target, const struct control_message *wish, struct control_message *ret_answer,
+static int ask_once(struct target *target, const struct control_message *wish, struct control_message *ret_answer,
                     struct err *err) {
     char room[CONTROL_MAX_BYTES];
     bool sent = control_send(target->socket, wish) == 0;
@@ -67,6 +68,8 @@ static int ask_once(const struct target *target, const struct control_message *w
         memcpy(err, ret_answer->bytes, sizeof(*err));
         return -1;
     }
+    bool explains = got > 0 && ret_answer->kind == CONTROL_ENDED;
+    snprintf(target->why, sizeof(target->why), "%.*s", explains ? (int)ret_answer->size : 0, room);
     ret_answer->bytes = NULL;
     return got > 0 ? 0 : 1;
 }

@@ -5,6 +5,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
 #include "runtime/engine/control.h"
+#include "runtime/engine/ending.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
@@ -21,6 +22,7 @@ struct target {
     struct record record;
     struct run_request request;
     int socket; // -1: there is no monitor
+    char why[ENDING_TEXT_SIZE]; // the answer ENDED: why it was killed, or ""
 };
 
 #define TARGET_NONE                                                                                                                \

@@ -219,6 +219,7 @@ struct cgroup_stats {
     uint64_t memory_inactive_file_bytes; // page cache that can be had back at once: tools show memory_bytes less this
     uint64_t memory_limit_bytes;         // CGROUP_UNKNOWN also when there is no limit
     uint64_t oom_kills;
+    uint64_t memory_limit_hits; // how often the group's own limit was in the way
     uint64_t pids;
     uint64_t pids_limit; // as memory_limit_bytes
     uint64_t cpu_usage_us;

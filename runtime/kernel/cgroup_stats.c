@@ -79,6 +79,7 @@ static void read_v2(const struct cgroup *cgroup, struct cgroup_stats *stats) {
     stats->memory_inactive_file_bytes = find_in(fd, "memory.stat", "inactive_file");
     stats->memory_limit_bytes = read_in(fd, "memory.max");
     stats->oom_kills = find_in(fd, "memory.events", "oom_kill");
+    stats->memory_limit_hits = find_in(fd, "memory.events", "oom");
     stats->cpu_usage_us = find_in(fd, "cpu.stat", "usage_usec");
     stats->cpu_user_us = find_in(fd, "cpu.stat", "user_usec");
     stats->cpu_system_us = find_in(fd, "cpu.stat", "system_usec");
@@ -93,6 +94,7 @@ static void read_v1(const struct cgroup *cgroup, struct cgroup_stats *stats) {
     stats->memory_inactive_file_bytes = find_in(memory, "memory.stat", "total_inactive_file");
     stats->memory_limit_bytes = read_in(memory, "memory.limit_in_bytes");
     stats->oom_kills = find_in(memory, "memory.oom_control", "oom_kill");
+    stats->memory_limit_hits = read_in(memory, "memory.failcnt");
     int cpuacct = cgroup_dir_fd(cgroup, CGROUP_CPUACCT);
     stats->cpu_usage_us = in_us(read_in(cpuacct, "cpuacct.usage"));
     stats->cpu_user_us = in_us(read_in(cpuacct, "cpuacct.usage_user"));

@@ -556,18 +556,6 @@ kill_monitors() {
     grep -q '"stopped":false' "$(coffer_store)"/containers/*/record.json
 }
 
-@test "a monitor needs little memory" {
-    [[ $BUILD != */san ]] || skip "the sanitisers have memory of their own"
-    coffer run -d --name box tiny sleep 100 > /dev/null
-    coffer run -d --name other --restart always --memory 64m tiny sleep 100 > /dev/null
-    local pid sum
-    for pid in $(monitors); do
-        sum=$(awk '/^Private_(Dirty|Clean)/ { sum += $2 } END { print sum }' "/proc/$pid/smaps_rollup")
-        echo "# monitor: $sum kB" >&3
-        [ "$sum" -lt 300 ]
-    done
-}
-
 @test "a log on a full disk blocks nobody" {
     mount -t tmpfs -o size=24m tmpfs "$(coffer_store)"
     coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
