@@ -101,9 +101,13 @@ int control_receive(int fd, void *room, struct control_message *ret) {
     struct iovec parts[2] = {{&head, sizeof(head)}, {room, CONTROL_MAX_BYTES}};
     struct msghdr datagram = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t got;
+    bool reset = false, again;
+    // Who has ended without having heard all that we said leaves an error in front of his last words.
     do {
         got = recvmsg(fd, &datagram, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+        again = got < 0 && (errno == EINTR || (errno == ECONNRESET && !reset));
+        reset = reset || (got < 0 && errno == ECONNRESET);
+    } while (again);
     if (got <= 0) {
         return got < 0 && errno == ECONNRESET ? 0 : (int)got;
     }
