@@ -143,7 +143,7 @@ static void write_number(struct json_writer *writer, const char *name, int64_t v
     }
 }
 
-static void write_healthcheck(struct json_writer *writer, const struct image_healthcheck *check) {
+void image_healthcheck_write(const struct image_healthcheck *check, struct json_writer *writer) {
     json_write_open(writer, "Healthcheck", '{');
     write_list(writer, "Test", check->test, check->test_count);
     write_number(writer, "Interval", check->interval_ns);
@@ -162,7 +162,7 @@ void image_settings_write(const struct image_settings *settings, struct json_wri
     write_list(writer, "Entrypoint", settings->entrypoint, settings->entrypoint_count);
     write_list(writer, "Cmd", settings->cmd, settings->cmd_count);
     if (settings->healthcheck) {
-        write_healthcheck(writer, settings->healthcheck);
+        image_healthcheck_write(settings->healthcheck, writer);
     }
     write_keys(writer, "Volumes", settings->volumes, settings->volumes_count);
     write_text(writer, "WorkingDir", settings->working_dir);

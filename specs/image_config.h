@@ -78,6 +78,9 @@ int image_config_take(struct json_reader *reader, struct json_t *value, struct i
 // Writes a configuration as a document of its own (name NULL) or as a member.
 void image_config_write(const struct image_config *config, struct json_writer *writer, const char *name);
 
+// Its health check, as the member "Healthcheck".
+void image_healthcheck_write(const struct image_healthcheck *check, struct json_writer *writer);
+
 // Only its settings, with the names of the specification.
 void image_settings_write(const struct image_settings *settings, struct json_writer *writer, const char *name);
 

@@ -228,6 +228,37 @@ static void write_labels(const struct showing *showing) {
     json_write_close(showing->writer, '}');
 }
 
+static void take_length(const struct opt_i64 *wish_ms, int64_t *length_ns) {
+    *length_ns = wish_ms->set && wish_ms->value > 0 ? wish_ms->value * 1000000 : *length_ns;
+}
+
+// The image's, with what the flags have changed of it; a port is none of docker's tests.
+static void write_healthcheck(const struct showing *showing) {
+    static const char *none[] = {"NONE"};
+    const struct run_request *run = &showing->view.request;
+    const char *port[] = {"PORT", run->health_port};
+    struct image_healthcheck check = showing->settings.healthcheck ? *showing->settings.healthcheck : (struct image_healthcheck){0};
+    if (run->health_test.count > 0) {
+        check.test_count = 0;
+        check.test = arena_array(showing->arena, run->health_test.count, sizeof(*check.test));
+        while (check.test_count < run->health_test.count) {
+            check.test[check.test_count] = run->health_test.items[check.test_count];
+            check.test_count++;
+        }
+    } else if (run->health_port || run->no_healthcheck) {
+        check.test = run->health_port ? port : none;
+        check.test_count = run->health_port ? ARRAY_LEN(port) : ARRAY_LEN(none);
+    }
+    take_length(&run->health_interval_ms, &check.interval_ns);
+    take_length(&run->health_timeout_ms, &check.timeout_ns);
+    take_length(&run->health_start_period_ms, &check.start_period_ns);
+    take_length(&run->health_start_interval_ms, &check.start_interval_ns);
+    check.retries = run->health_retries.set && run->health_retries.value > 0 ? (int32_t)run->health_retries.value : check.retries;
+    if (check.test_count > 0) {
+        image_healthcheck_write(&check, showing->writer);
+    }
+}
+
 static void write_config(const struct showing *showing) {
     const struct run_request *run = &showing->view.request;
     const struct image_settings *image = &showing->settings;
@@ -256,6 +287,7 @@ static void write_config(const struct showing *showing) {
     if (run->stop_timeout_s.set) {
         json_write_i64(writer, "StopTimeout", run->stop_timeout_s.value);
     }
+    write_healthcheck(showing);
     json_write_close(writer, '}');
 }
 

@@ -253,12 +253,16 @@ EOF2
     coffer wait --condition healthy box
     coffer exec box touch /ill
     until_true is box unhealthy
+    [ "$(coffer inspect -f '{{json .Config.Healthcheck}}' box)" = \
+        '{"Test":["CMD-SHELL","test ! -e /ill"],"Interval":100000000,"Retries":1}' ]
     start without --no-healthcheck checked
     is without none
     start slow --health-interval 1h checked
     is slow starting
     start other --health-cmd 'exit 0' checked
     coffer wait --condition healthy other
+    [ "$(coffer inspect -f '{{json .Config.Healthcheck}}' other)" = \
+        '{"Test":["CMD-SHELL","exit 0"],"Interval":100000000,"Retries":1}' ]
     fails 'run checked: --no-healthcheck and the --health flags exclude each other' coffer run --no-healthcheck --health-cmd true checked
 }
 
