@@ -395,6 +395,9 @@ static int restore_one(const struct connections *connections, struct connection 
 }
 
 int connections_restore(struct connections *connections, struct err *err) {
+    if (connections->pasta.taken) {
+        return 0; // it is looked after always
+    }
     for (size_t i = 0; i < connections->count; i++) {
         if (restore_one(connections, connections->items[i], err) < 0) {
             return -1;

@@ -3,6 +3,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/network.h"
 #include "runtime/engine/network_store.h"
@@ -38,6 +39,13 @@ static struct attachment *copy_items(struct arena *arena, const struct attachmen
     return items;
 }
 
+// The one network that is no network of the store, and goes with no other.
+static int check_pasta(const struct attachment_list *list, const char *word, struct err *err) {
+    return pasta_is_meant(list) || strcmp(word, PASTA_NETWORK) == 0
+               ? err_set(err, ERR_UNSUPPORTED, "network %s is settled when a container is made, and goes with no other", PASTA_NETWORK)
+               : 0;
+}
+
 int network_change_join(const struct home *home, struct arena *arena, struct attachment_list *list, const char *text,
                         struct err *err) {
     struct attachment_list added = {0};
@@ -49,6 +57,9 @@ int network_change_join(const struct home *home, struct arena *arena, struct att
         return err_set(err, ERR_INPUT, "expected one network, found %zu", added.items_count);
     }
     struct attachment *wish = &added.items[0];
+    if (check_pasta(list, wish->network, err) < 0) {
+        return -1;
+    }
     if (network_find(home, arena, wish->network, &network, err) < 0) {
         return -1;
     }
@@ -71,6 +82,9 @@ int network_change_leave(const struct home *home, struct arena *arena, struct at
                          int64_t *ret_number, struct err *err) {
     struct network found;
     struct err gone;
+    if (check_pasta(list, network, err) < 0) {
+        return -1;
+    }
     bool exists = network_find(home, arena, network, &found, &gone) == 0;
     size_t at = find(home, arena, list, network, exists ? found.id : NULL);
     if (at == list->items_count) {

@@ -160,3 +160,14 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     until_true gone
     [ "$(mine ps -a --format '{{.State}}')" = exited ]
 }
+
+@test "pasta: it is settled when the container is made, and shared by --network container:NAME" {
+    mine run -d --name web -p 8080:80 tiny sleep 1000 > /dev/null
+    run -125 mine network connect bridge web
+    [ "$output" = "coffer: connect web to network bridge: network pasta is settled when a container is made, and goes with no other" ]
+    run -125 mine network disconnect pasta web
+    [[ "$output" == "coffer: disconnect web from network pasta: network pasta is settled"* ]]
+    run -0 mine network reload web
+    run -0 mine run --rm --network container:web tiny cat /proc/net/route
+    [[ "$output" == *eth0* || "$output" == *h0* ]]
+}
