@@ -127,3 +127,29 @@ asks_by_name() { # NETWORK NAME WANTED
     fails 'coffer: reload the networks of alone: it is not running' here network reload alone
     here network reload
 }
+
+@test "a monitor that is killed while its container joins and leaves: nothing is left, and no network is held" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 more > /dev/null
+    for round in 1 2 3 4 5 6; do
+        here run -d --name web --network mine -p 8080:80 tiny sleep 1000 > /dev/null
+        monitor=$(monitors)
+        (for _ in 1 2 3 4 5; do here network connect --gw-priority 1 more web && here network disconnect more web; done) > /dev/null 2>&1 3>&- &
+        joining=$!
+        sleep "0.0$((round * 15))"
+        kill -9 "$monitor"
+        wait "$joining" || true
+        here rm -f web > /dev/null
+        [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
+        [ -z "$(find "$(coffer_store)"/networks/*/endpoints -type f)" ]
+        run -0 on_host nft list ruleset
+        [[ "$output" != *8080* ]]
+    done
+    for ((i = 0; i < 1000; i++)); do
+        run -0 on_host ip -o link
+        [[ "$output" == *" cv"* ]] || break
+        sleep 0.02
+    done
+    [[ "$output" != *" cv"* ]]
+    here network rm mine more > /dev/null
+}
