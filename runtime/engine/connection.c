@@ -3,6 +3,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_host.h"
@@ -64,7 +65,18 @@ int connection_publish_names(struct connection *connection, const struct network
     }
     all.names = names;
     connection->named = network_has_names(&connection->network);
-    return network_names_publish(connection->home, &connection->network, &connection->lease, &all, err);
+    if (network_names_publish(connection->home, &connection->network, &connection->lease, &all, err) == 0) {
+        return 0;
+    }
+    // A host whose own name server listens on all its addresses has the default network without names, and docker's has none ever.
+    // Who makes a network is told what to do.
+    if (err->kind != ERR_STATE || !network_is_predefined(&connection->network)) {
+        return -1;
+    }
+    log_info("%s", err->text);
+    network_names_withdraw(connection->home, &connection->network, connection->container);
+    connection->named = false;
+    return 0;
 }
 
 // --- when its namespace is there ---

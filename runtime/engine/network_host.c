@@ -8,6 +8,7 @@
 #include "runtime/net/foreign_filter.h"
 #include "runtime/net/sysctl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,7 +81,8 @@ int network_make(const struct network *network, bool ports, struct network_losse
         return 0;
     }
     struct err why = *err;
-    return why.kind == ERR_UNSUPPORTED
+    bool cannot = why.kind == ERR_UNSUPPORTED || why.errnum == EROFS || why.errnum == EACCES; // of /proc/sys, in a container
+    return cannot
                ? err_set(err, ERR_UNSUPPORTED, "network %s: %s; --network none and host do without", network->name, why.text)
                : err_in(err, "network %s", network->name);
 }

@@ -19,12 +19,11 @@ teardown() {
 }
 
 # A name server of this host that knows all names to be 203.0.113.9.
-serve_names() {
-    on_host ip addr add 192.0.2.53/32 dev lo
-    on_host python3 "$BATS_TEST_DIRNAME/name_server.py" 192.0.2.53 203.0.113.9 3>&- &
+serve_names() { # ADDRESS
+    on_host python3 "$BATS_TEST_DIRNAME/name_server.py" "$1" 203.0.113.9 3>&- &
     SERVER=$!
     for ((i = 0; i < 500; i++)); do
-        on_host sh -c 'busybox netstat -lun | grep -q 192.0.2.53:53' && return 0
+        on_host sh -c "busybox netstat -lun | grep -q $1:53" && return 0
         sleep 0.02
     done
 }
@@ -67,7 +66,8 @@ resolves() { # CONTAINER NAME ADDRESS
 
 @test "--dns is for who answers the network's names: those are found as before, all others by the server" {
     command -v python3 > /dev/null || skip "needs python3"
-    serve_names
+    on_host ip addr add 192.0.2.53/32 dev lo
+    serve_names 192.0.2.53
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     here run -d --name web --network mine tiny sleep 1000 > /dev/null
     here run -d --name asks --network mine --dns 192.0.2.53 --dns-search . --dns-option timeout:1 tiny sleep 1000 > /dev/null
@@ -90,4 +90,14 @@ resolves() { # CONTAINER NAME ADDRESS
     run -0 here run --rm --network mine --add-host box:host-gateway tiny busybox ping -c 1 -W 5 box
     run -0 here run --rm --network host --add-host box:host-gateway tiny cat /etc/hosts
     [[ "$output" == *$'\n127.0.0.1\tbox'* ]]
+}
+
+@test "where a name server of the host has port 53 of all addresses, the default network is there without names; others say what to do" {
+    command -v python3 > /dev/null || skip "needs python3"
+    serve_names 0.0.0.0
+    run -0 here run --rm tiny cat /etc/resolv.conf
+    [[ "$output" != *10.201.0.1* ]]
+    [ -z "$(find "$(coffer_store)"/networks/*/endpoints -type f)" ]
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    fails 'coffer: run tiny: names of network mine: port 53 of 10.77.0.1 is taken: *make the network with --disable-dns' here run --rm --network mine tiny true
 }
