@@ -30,8 +30,9 @@ const struct command command_network_reload = {
     .name = "reload",
     .usage = "[CONTAINER...]",
     .summary = "Bring back what others have taken of the containers' networks",
-    .description = "After the packet filter was flushed, by \"nft flush ruleset\" or a restart of a firewall, or an interface was removed. "
-                   "Every command that puts a container on a network looks for that, too.",
+    .description =
+        "After the packet filter was flushed, by \"nft flush ruleset\" or a restart of a firewall, or an interface was removed. "
+        "Every command that puts a container on a network looks for that, too.",
     .group = COMMAND_GROUP_CONTAINERS,
     .max_operands = COMMAND_ANY_COUNT,
     .operands = COMPLETE_CONTAINER,

@@ -154,7 +154,8 @@ static const char **find_field(struct attachment *attachment, const char *name) 
 int attachment_driver_option(struct attachment *attachment, const char *option, struct err *err) {
     static const char name[] = "com.docker.network.endpoint.ifname=";
     if (strncmp(option, name, sizeof(name) - 1) != 0) {
-        return err_set(err, ERR_UNSUPPORTED, "\"%s\": this version has %sNAME; --sysctl sets what is the whole container's", option, name);
+        return err_set(err, ERR_UNSUPPORTED, "\"%s\": this version has %sNAME; --sysctl sets what is the whole container's", option,
+                       name);
     }
     attachment->link_name = option + sizeof(name) - 1;
     return 0;
@@ -182,8 +183,8 @@ static int read_field(struct attachment *attachment, const char *word, const cha
         return attachment_driver_option(attachment, value, err) < 0 ? err_in(err, "--network %s: driver-opt", text) : 0;
     }
     return err_set(err, ERR_INPUT,
-                   "--network %s: unknown field \"%s\"; expected name, alias, ip, ip6, mac-address, gw-priority or driver-opt", text,
-                   word);
+                   "--network %s: unknown field \"%s\"; expected name, alias, ip, ip6, mac-address, gw-priority or driver-opt",
+                   text, word);
 }
 
 int attachment_parse(struct arena *arena, const char *text, struct attachment *ret, struct err *err) {
@@ -236,8 +237,9 @@ int attachment_check(const char *flag, const struct attachment *attachment, stru
         }
     }
     if (attachment->mac && !link_parse_mac(attachment->mac, mac)) {
-        return err_set(err, ERR_INPUT, "%s: network %s: expected a hardware address such as 02:00:5e:10:00:01, of one host, found \"%s\"",
-                       flag, attachment->network, attachment->mac);
+        return err_set(err, ERR_INPUT,
+                       "%s: network %s: expected a hardware address such as 02:00:5e:10:00:01, of one host, found \"%s\"", flag,
+                       attachment->network, attachment->mac);
     }
     return attachment->link_name ? link_check_name(attachment->link_name, err) : 0;
 }
@@ -262,7 +264,10 @@ static int check_without(const struct run_request *request, struct err *err) {
     const struct {
         const char *flag;
         bool given;
-    } flags[] = {{"--ip", request->ip}, {"--ip6", request->ip6}, {"--mac-address", request->mac}, {"--network-alias", request->aliases.count > 0}};
+    } flags[] = {{"--ip", request->ip},
+                 {"--ip6", request->ip6},
+                 {"--mac-address", request->mac},
+                 {"--network-alias", request->aliases.count > 0}};
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
         if (flags[i].given) {
             return err_set(err, ERR_INPUT, "%s and --network %s exclude each other", flags[i].flag, request->network);
@@ -274,7 +279,8 @@ static int check_without(const struct run_request *request, struct err *err) {
 // The short flags are about the first network.
 static int add_flags(const struct run_request *request, struct arena *arena, struct attachment *first, struct err *err) {
     if ((request->ip && first->ip) || (request->ip6 && first->ip6) || (request->mac && first->mac)) {
-        return err_set(err, ERR_INPUT, "network %s: its address is given twice, by --network and by a flag of its own", first->network);
+        return err_set(err, ERR_INPUT, "network %s: its address is given twice, by --network and by a flag of its own",
+                       first->network);
     }
     first->ip = request->ip ? request->ip : first->ip;
     first->ip6 = request->ip6 ? request->ip6 : first->ip6;

@@ -20,8 +20,8 @@ struct run_request;
 enum { ATTACHMENTS_MAX = 32 };
 
 struct attachment {
-    const char *network;       // its name or id, as the user has said it
-    const char **aliases;      // names it has there, beside its own
+    const char *network;  // its name or id, as the user has said it
+    const char **aliases; // names it has there, beside its own
     size_t aliases_count;
     const char *ip, *ip6, *mac; // what it wants; NULL: any
     const char *link_name;      // the interface in the container; NULL: by its number
@@ -36,10 +36,10 @@ struct attachment {
 
 // A published port, as the packet filter has it.
 struct attachment_port {
-    const char *protocol;           // tcp, udp, sctp
-    const char *host;               // an address of the host; "": all
+    const char *protocol; // tcp, udp, sctp
+    const char *host;     // an address of the host; "": all
     uint32_t host_port;
-    const char *target;             // the container's address
+    const char *target; // the container's address
     uint32_t target_port;
 };
 

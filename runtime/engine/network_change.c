@@ -14,7 +14,8 @@
 // --- the list ---
 
 // A network may be said by its name, or by its id.
-static bool is_of(const struct home *home, struct arena *arena, const struct attachment *attachment, const char *word, const char *id) {
+static bool is_of(const struct home *home, struct arena *arena, const struct attachment *attachment, const char *word,
+                  const char *id) {
     struct network network;
     struct err gone;
     if (strcmp(attachment->network, word) == 0) {
@@ -23,7 +24,8 @@ static bool is_of(const struct home *home, struct arena *arena, const struct att
     return id && network_find(home, arena, attachment->network, &network, &gone) == 0 && strcmp(network.id, id) == 0;
 }
 
-static size_t find(const struct home *home, struct arena *arena, const struct attachment_list *list, const char *word, const char *id) {
+static size_t find(const struct home *home, struct arena *arena, const struct attachment_list *list, const char *word,
+                   const char *id) {
     size_t at = 0;
     while (at < list->items_count && !is_of(home, arena, &list->items[at], word, id)) {
         at++;
@@ -42,7 +44,8 @@ static struct attachment *copy_items(struct arena *arena, const struct attachmen
 // The one network that is no network of the store, and goes with no other.
 static int check_pasta(const struct attachment_list *list, const char *word, struct err *err) {
     return pasta_is_meant(list) || strcmp(word, PASTA_NETWORK) == 0
-               ? err_set(err, ERR_UNSUPPORTED, "network %s is settled when a container is made, and goes with no other", PASTA_NETWORK)
+               ? err_set(err, ERR_UNSUPPORTED, "network %s is settled when a container is made, and goes with no other",
+                         PASTA_NETWORK)
                : 0;
 }
 
@@ -112,9 +115,8 @@ static int change_record(struct target *target, const struct control_message *wi
         attachment_list_read(target->record.networks, &target->arena, &list, err) < 0) {
         return -1;
     }
-    int result = wish->kind == CONTROL_CONNECT
-                     ? network_change_join(&target->home, &target->arena, &list, text, err)
-                     : network_change_leave(&target->home, &target->arena, &list, text, &number, err);
+    int result = wish->kind == CONTROL_CONNECT ? network_change_join(&target->home, &target->arena, &list, text, err)
+                                               : network_change_leave(&target->home, &target->arena, &list, text, &number, err);
     if (result < 0) {
         return -1;
     }

@@ -1,8 +1,8 @@
-// network_change: a container's list of networks becomes longer or shorter, be it that it runs or not. Who runs it has the list; where
-// nobody does, the command changes the record itself.
+// network_change: a container's list of networks becomes longer or shorter, be it that it runs or not. Who runs it has the list;
+// where nobody does, the command changes the record itself.
 //
-// Between the two go, as bytes of CONTROL_CONNECT, a list with the one item that comes (attachment.h, JSON), and of CONTROL_DISCONNECT
-// the network's name or id.
+// Between the two go, as bytes of CONTROL_CONNECT, a list with the one item that comes (attachment.h, JSON), and of
+// CONTROL_DISCONNECT the network's name or id.
 #ifndef COFFER_ENGINE_NETWORK_CHANGE_H
 #define COFFER_ENGINE_NETWORK_CHANGE_H
 
@@ -15,8 +15,8 @@ struct arena;
 struct err;
 struct home;
 
-// Adds the one of `text` to the list, with a number of its own. One that is there already, be it by another name, and a network that
-// does not exist are errors. The list's items are new ones, in the arena.
+// Adds the one of `text` to the list, with a number of its own. One that is there already, be it by another name, and a network
+// that does not exist are errors. The list's items are new ones, in the arena.
 int network_change_join(const struct home *home, struct arena *arena, struct attachment_list *list, const char *text,
                         struct err *err) MUST_CHECK;
 

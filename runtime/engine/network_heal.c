@@ -90,8 +90,8 @@ static void heal_container(struct healing *healing, const char *id) {
         char name[IF_NAMESIZE], bridge[IF_NAMESIZE];
         bool there;
         const struct network *network = network_id ? make_network(healing, network_id, list.ports_count > 0) : NULL;
-        if (network && endpoint_rejoin(attachment_host_name(id, list.items[i].number, name), network_bridge_name(network, bridge), &there,
-                                       &err) < 0) {
+        if (network && endpoint_rejoin(attachment_host_name(id, list.items[i].number, name), network_bridge_name(network, bridge),
+                                       &there, &err) < 0) {
             log_warn("container %s: %s", record.name, err.text);
         }
     }

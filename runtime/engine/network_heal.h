@@ -1,5 +1,5 @@
-// network_heal: what was taken from running containers behind their backs comes back: networks and published ports by a flush of the
-// packet filter (nft flush ruleset, a reload of firewalld), a bridge's ports by its removal.
+// network_heal: what was taken from running containers behind their backs comes back: networks and published ports by a flush of
+// the packet filter (nft flush ruleset, a reload of firewalld), a bridge's ports by its removal.
 //
 // The records say what there should be (attachment.h). Whoever raises a network finds out for nothing that the table or its bridge
 // was not there, and only then looks at the records of those that run; `network reload` looks at all.

@@ -82,9 +82,8 @@ int network_make(const struct network *network, bool ports, struct network_losse
     }
     struct err why = *err;
     bool cannot = why.kind == ERR_UNSUPPORTED || why.errnum == EROFS || why.errnum == EACCES; // of /proc/sys, in a container
-    return cannot
-               ? err_set(err, ERR_UNSUPPORTED, "network %s: %s; --network none and host do without", network->name, why.text)
-               : err_in(err, "network %s", network->name);
+    return cannot ? err_set(err, ERR_UNSUPPORTED, "network %s: %s; --network none and host do without", network->name, why.text)
+                  : err_in(err, "network %s", network->name);
 }
 
 int network_lower(const struct network *network, struct err *err) {

@@ -46,9 +46,10 @@ static const char *owner_of(void *context, uint8_t protocol, const struct addres
     return NULL;
 }
 
-// One port of a wish, of which there may be several, one after the other: the kernel's choice, a range of which any will do, or each
-// its own.
-static int reserve_one(struct publication *publication, const struct publish *publish, uint16_t offset, bool ipv6, struct err *err) {
+// One port of a wish, of which there may be several, one after the other: the kernel's choice, a range of which any will do, or
+// each its own.
+static int reserve_one(struct publication *publication, const struct publish *publish, uint16_t offset, bool ipv6,
+                       struct err *err) {
     bool any = publish->host_first == 0, choice = publish->first == publish->last;
     struct port_wish wish = {
         .protocol = publish->protocol,

@@ -111,6 +111,22 @@ teardown() {
     [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
 }
 
+@test "the way out of each family may be by another network, and follows as they come and go" {
+    here network create --subnet 10.77.0.0/24 four > /dev/null
+    here network create --subnet 10.78.0.0/24 --subnet fd00:78::/64 both > /dev/null
+    here run -d --name web --network name=four,gw-priority=1 --network both -p 8080:80 tiny sleep 1000 > /dev/null
+    run -0 here exec web sh -c 'ip route; ip -6 route'
+    [[ "$output" == *"default via 10.77.0.1 dev eth0"*"default via fd00:78::1 dev eth1"* ]]
+    run -0 on_host nft list ruleset
+    [[ "$output" == *": 10.77.0.2 . 80"* && "$output" == *": fd00:78::2 . 80"* ]]
+    here network disconnect both web
+    run -0 here exec web sh -c 'ip route; ip -6 route'
+    [[ "$output" == *"default via 10.77.0.1 dev eth0"* && "$output" != *fd00:78* ]]
+    here network connect --gw-priority 2 --ip6 fd00:78::50 both web
+    run -0 here exec web sh -c 'ip route; ip -6 route; ip -6 -o addr show eth1'
+    [[ "$output" == *"default via 10.78.0.1 dev eth1"*"default via fd00:78::1 dev eth1"*fd00:78::50/64* ]]
+}
+
 @test "what is wrong with networks that were asked for" {
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     here network create --subnet 10.79.0.0/24 --internal inner > /dev/null

@@ -22,8 +22,9 @@ CASE(words_are_read) {
     struct err err;
     CHECK(attachment_parse(&arena, "mine", &one, &err) == 0);
     CHECK_STR(one.network, "mine");
-    CHECK(attachment_parse(&arena, "alias=a,name=mine,alias=b,ip=10.0.0.9,ip6=fd00::9,mac-address=02:00:00:00:00:09,gw-priority=-5,"
-                                   "driver-opt=com.docker.network.endpoint.ifname=wan",
+    CHECK(attachment_parse(&arena,
+                           "alias=a,name=mine,alias=b,ip=10.0.0.9,ip6=fd00::9,mac-address=02:00:00:00:00:09,gw-priority=-5,"
+                           "driver-opt=com.docker.network.endpoint.ifname=wan",
                            &one, &err) == 0);
     CHECK_STR(one.network, "mine");
     CHECK_INT(one.aliases_count, 2);
@@ -39,10 +40,12 @@ CASE(words_that_make_no_sense) {
     CHECK_STR(refused("name="), "--network name=: field \"name\": expected a value behind =");
     CHECK_STR(refused("name=a,,"), "--network name=a,,: field \"\": expected a value behind =");
     CHECK_STR(refused("ip=10.0.0.1"), "--network ip=10.0.0.1: which network is missing: name=NETWORK");
-    CHECK_STR(refused("name=a,gw-priority=high"), "--network name=a,gw-priority=high: gw-priority: expected a number, found \"high\"");
+    CHECK_STR(refused("name=a,gw-priority=high"),
+              "--network name=a,gw-priority=high: gw-priority: expected a number, found \"high\"");
     CHECK_STR(refused("name=a,ip6=10.0.0.1"), "--network: network a: expected an IPv6 address, found \"10.0.0.1\"");
-    CHECK_STR(refused("name=a,driver-opt=x=y"), "--network name=a,driver-opt=x=y: driver-opt: \"x=y\": this version has "
-                                                "com.docker.network.endpoint.ifname=NAME; --sysctl sets what is the whole container's");
+    CHECK_STR(refused("name=a,driver-opt=x=y"),
+              "--network name=a,driver-opt=x=y: driver-opt: \"x=y\": this version has "
+              "com.docker.network.endpoint.ifname=NAME; --sysctl sets what is the whole container's");
     CHECK(strstr(refused("name=a,alias=a b"), "expected letters, digits"));
     CHECK(strstr(refused("name=a,driver-opt=com.docker.network.endpoint.ifname=a/b"), "network interface"));
     CHECK(strstr(refused("name=a,mac-address=02:00:00:00:00"), "expected a hardware address"));
