@@ -16,6 +16,7 @@
 #include "runtime/engine/changes.h"
 #include "runtime/engine/commit_settings.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/event_log.h"
 #include "runtime/engine/files.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/target.h"
@@ -247,6 +248,8 @@ int engine_commit(const struct engine *engine, const struct commit_request *requ
         commit(&committing, arena, ret_id, ret_left_out, err) < 0) {
         return err_in(err, "commit %s", request->container);
     }
+    const struct event_log_container what = {&target->record, &target->request.labels, "imageID", *ret_id};
+    events_add_container(&target->home, &what, "commit");
     return 0;
 }
 

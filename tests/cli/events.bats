@@ -33,11 +33,12 @@ begin() {
     coffer wait case > /dev/null
     coffer start case > /dev/null
     coffer stop -t 0 case > /dev/null
+    coffer commit case kept:1 > /dev/null
     coffer rm case > /dev/null
     [ "$(told -f container="$id" | sed 's/^container //' | paste -sd,)" = \
-        "create,start,pause,unpause,rename,exec_start: sh -c exit 3,exec_die,kill,die,start,kill,die,stop,destroy" ]
+        "create,start,pause,unpause,rename,exec_start: sh -c exit 3,exec_die,kill,die,start,kill,die,stop,commit,destroy" ]
     coffer events --since "$BEGIN" --until 0s --format json > "$BATS_TEST_TMPDIR/out"
-    jq -es --arg id "$id" 'all(.Type == "container" and .id == $id and .Actor.ID == $id and .from == "tiny" and .scope == "local"
+    jq -es --arg id "$id" 'map(select(.Type == "container")) | all(.Type == "container" and .id == $id and .Actor.ID == $id and .from == "tiny" and .scope == "local"
         and .Actor.Attributes.image == "tiny" and .Actor.Attributes.tier == "front" and .timeNano / 1000000000 - .time < 1)' \
         "$BATS_TEST_TMPDIR/out"
     jq -es 'map(.Action) | index("rename") as $i | $i > 0' "$BATS_TEST_TMPDIR/out"
