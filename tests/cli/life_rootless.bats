@@ -90,9 +90,9 @@ logs_have() {
 
 @test "rootless: kill -9 of the monitor, and of the client" {
     mine run -d --name box tiny sleep 100 > /dev/null
-    pgrep -u "$TEST_UID" -x coffer-monitor | xargs kill -KILL
+    monitors | xargs kill -KILL
     [[ $(mine ps --format '{{.Status}}' 2> /dev/null) == "Up "* ]]
-    [ -n "$(pgrep -u "$TEST_UID" -x coffer-monitor)" ]
+    [ -n "$(monitors)" ]
     mine stop -t 0 box
     [ "$(state box)" = exited ]
     mine run --rm --name other tiny sh -c 'sleep 0.5' &

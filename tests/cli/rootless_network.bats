@@ -152,7 +152,7 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     is_new() { [ -n "$(pastas)" ] && [ "$(pastas)" != "$old" ]; }
     until_true is_new
     until_true answers
-    pgrep -u "$TEST_UID" -x coffer-monitor | xargs kill -KILL
+    monitors | xargs kill -KILL
     answers
     # The container ends by itself, and nobody looks.
     pgrep -u "$TEST_UID" -f 'net.py serve web' | xargs kill -KILL
