@@ -8,6 +8,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/quote.h"
+#include "specs/image_manifest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,22 @@ int image_open(struct store *store, const char *name, struct image **ret_image, 
     *ret_image = image;
     image = NULL;
     return 0;
+}
+
+int image_check_platform(struct image *image, const char *wish, struct err *err) {
+    const struct image_platform has = {
+        .os = image->config.os ? image->config.os : "linux",
+        .architecture = image->config.architecture ? image->config.architecture : "unknown",
+        .variant = image->config.variant,
+    };
+    struct image_platform wanted;
+    if (image_platform_parse(&image->arena, wish, &wanted, err) < 0) {
+        return err_in(err, "--platform");
+    }
+    return image_platform_rank(&has, &wanted) > 0
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "--platform %s: image %s is in the store for %s/%s%s%s", wish, image->name, has.os,
+                         has.architecture, has.variant ? "/" : "", has.variant ? has.variant : "");
 }
 
 void image_close(struct image *image) {

@@ -37,6 +37,9 @@ void image_close(struct image *image); // NULL is fine
 void image_cleanup(struct image **image);
 #define AUTO_IMAGE AUTO(image_cleanup)
 
+// Whether it runs on a platform, as --platform has it: ERR_NOT_FOUND where it is for another one.
+int image_check_platform(struct image *image, const char *wish, struct err *err) MUST_CHECK;
+
 // Only looks for it: *ret_path is its record's path below the store, *ret_ref the reference it was found by, all NULL when found by
 // id.
 int image_find(const struct store *store, const char *name, struct arena *arena, const char **ret_path, struct image_ref *ret_ref,

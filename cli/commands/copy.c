@@ -4,6 +4,7 @@
 #include "cli/context.h"
 #include "cli/copy_progress.h"
 #include "cli/registry_session.h"
+#include "images/image.h"
 #include "images/push.h"
 #include "images/ref.h"
 #include "images/source.h"
@@ -141,12 +142,22 @@ static int push_from_store(struct context *context, const struct copy_options *c
     return push_image(&push, ret_digest, err);
 }
 
+// The store has an image for one platform only: another one cannot be had from it.
+static int check_stored_platform(const struct context *context, struct store *store, const char *name, struct err *err) {
+    const struct copy_request *request = context->request;
+    AUTO_IMAGE struct image *image = NULL;
+    if (!request->platform) {
+        return 0;
+    }
+    return image_open(store, name, &image, err) < 0 ? -1 : image_check_platform(image, request->platform, err);
+}
+
 static int copy_as_it_is(struct context *context, struct copy_options *copy, struct digest *ret_digest, struct err *err) {
     AUTO_STORE struct store *store = NULL;
     if (!in_store(context->operands[0])) {
         return copy_image(copy, ret_digest, err);
     }
-    if (store_of(context, &store, NULL, err) < 0) {
+    if (store_of(context, &store, NULL, err) < 0 || check_stored_platform(context, store, copy->from.text, err) < 0) {
         return -1;
     }
     if (copy->to.registry) {

@@ -98,7 +98,7 @@ int manifest_session_open(struct context *context, const struct registry_flags *
         const char *text = registry_reference(*words);
         struct image_ref ref;
         struct err ignored;
-        if ((text == *words && store_has_image(context, text)) || image_ref_parse(&context->arena, text, &ref, &ignored) < 0) {
+        if ((text == *words && store_has_image(context, text, NULL)) || image_ref_parse(&context->arena, text, &ref, &ignored) < 0) {
             continue; // what is wrong with it is said when it is looked for
         }
         if (host && flags->creds && strcmp(host, ref.registry) != 0) {

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 struct run_options {
@@ -21,6 +22,8 @@ struct run_options {
     struct strv env_files, env;
     struct strv label_files, labels;
     const char *health_cmd;
+    struct strv attach;
+    bool quiet;
 };
 
 static int check(const struct run_request *run, struct err *err) {
@@ -42,7 +45,8 @@ static const char *default_network(const struct context *context, const struct r
     if (wish && *wish) {
         return wish;
     }
-    return !context->rootless ? "bridge" : request->publish.count > 0 || rootless_is_possible() ? PASTA_NETWORK : "none";
+    bool publishes = request->publish.count > 0 || request->publish_all;
+    return !context->rootless ? "bridge" : publishes || rootless_is_possible() ? PASTA_NETWORK : "none";
 }
 
 static void fill_operands(const struct context *context, struct run_request *request) {
@@ -54,7 +58,7 @@ static void fill_operands(const struct context *context, struct run_request *req
 
 static int tell_id(const struct run_request *request, const char *id, struct err *err) {
     AUTO_BUF struct buf line = {0};
-    if (!request->detach) {
+    if (!request->detach && !(request->hide_output && request->hide_errors)) {
         return 0; // by the keys: who typed them knows it
     }
     buf_add_format(&line, "%s\n", id);
@@ -85,6 +89,38 @@ static void fill_health(const char *command, struct prepared *prepared) {
     prepared->request.health_test = prepared->health_test;
 }
 
+// Docker's --attach: which of the three streams. None named: both outputs, and input with --interactive.
+static int fill_attach(const struct run_options *options, struct run_request *request, struct err *err) {
+    static const char *const names[] = {"stdin", "stdout", "stderr"};
+    bool named[ARRAY_LEN(names)] = {false};
+    if (options->attach.count == 0) {
+        return 0;
+    }
+    if (request->detach) {
+        return err_set(err, ERR_INPUT, "--attach and --detach exclude each other: the one stays with the container, the other does not");
+    }
+    for (size_t i = 0; i < options->attach.count; i++) {
+        size_t at = 0;
+        while (at < ARRAY_LEN(names) && strcasecmp(options->attach.items[i], names[at]) != 0) {
+            at++;
+        }
+        if (at == ARRAY_LEN(names)) {
+            return err_set(err, ERR_INPUT, "--attach: expected stdin, stdout or stderr, found \"%s\"", options->attach.items[i]);
+        }
+        named[at] = true;
+    }
+    request->interactive = request->interactive || named[0];
+    request->no_input = !named[0];
+    request->hide_output = !named[1];
+    request->hide_errors = !named[2];
+    return 0;
+}
+
+static int bring(struct context *context, const struct run_request *request, struct err *err) {
+    const struct run_options *options = context->request;
+    return store_bring(context, &(struct store_wish){request->image, request->platform, options->quiet}, err);
+}
+
 static int prepare(struct context *context, struct prepared *prepared, struct err *err) {
     const struct run_options *options = context->request;
     struct run_request *request = &prepared->request;
@@ -96,18 +132,18 @@ static int prepare(struct context *context, struct prepared *prepared, struct er
     }
     request->cwd = prepared->cwd;
     request->home = getenv("HOME");
-    if (env_fill(&options->env_files, &options->env, &prepared->env, err) < 0 ||
+    if (fill_attach(options, request, err) < 0 || env_fill(&options->env_files, &options->env, &prepared->env, err) < 0 ||
         labels_fill(&options->label_files, &options->labels, &prepared->labels, err) < 0 || check(request, err) < 0) {
         return -1;
     }
     request->env = prepared->env;
     request->labels = prepared->labels;
-    return request->pull == PULL_ALWAYS ? store_bring(context, request->image, err) : 0;
+    return request->pull == PULL_ALWAYS ? bring(context, request, err) : 0;
 }
 
 // Whether the image is fetched for another attempt. Asked only behind a failure: a start pays nothing for it.
 static bool can_be_brought(const struct context *context, const struct run_request *request, const struct err *err) {
-    return err->kind == ERR_NOT_FOUND && request->pull == PULL_MISSING && !store_has_image(context, request->image);
+    return err->kind == ERR_NOT_FOUND && request->pull == PULL_MISSING && !store_has_image(context, request->image, request->platform);
 }
 
 static int run(struct context *context, struct err *err) {
@@ -121,12 +157,16 @@ static int run(struct context *context, struct err *err) {
     int result = engine_run(&engine, request, &end, err);
     if (result < 0 && can_be_brought(context, request, err)) {
         *err = (struct err){0};
-        result = store_bring(context, request->image, err) < 0 ? -1 : engine_run(&engine, request, &end, err);
+        result = bring(context, request, err) < 0 ? -1 : engine_run(&engine, request, &end, err);
     }
     if (result < 0) {
         return -1;
     }
-    return end.goes_on ? tell_id(request, end.id, err) : engine_end_status(&end);
+    bool unseen = request->hide_output && request->hide_errors;
+    if ((end.goes_on || unseen) && tell_id(request, end.id, err) < 0) {
+        return -1;
+    }
+    return end.goes_on ? 0 : engine_end_status(&end);
 }
 
 static int create(struct context *context, struct err *err) {
@@ -140,7 +180,7 @@ static int create(struct context *context, struct err *err) {
     int result = engine_create(&engine, &prepared.request, id, err);
     if (result < 0 && can_be_brought(context, &prepared.request, err)) {
         *err = (struct err){0};
-        result = store_bring(context, prepared.request.image, err) < 0 ? -1 : engine_create(&engine, &prepared.request, id, err);
+        result = bring(context, &prepared.request, err) < 0 ? -1 : engine_create(&engine, &prepared.request, id, err);
     }
     if (result < 0) {
         return -1;
@@ -155,6 +195,7 @@ static const struct option_row options[] = {
     OPTION_FLAG("interactive", 'i', struct run_options, run.interactive, "Keep standard input open"),
     OPTION_FLAG("tty", 't', struct run_options, run.tty, "Give the command a terminal"),
     OPTION_FLAG("detach", 'd', struct run_options, run.detach, "Let it run in the background, and print its id"),
+    OPTION_LIST("attach", 'a', "STREAM", struct run_options, attach, "Stay with stdin, stdout or stderr only, and print its id without output"),
     OPTION_STRING("detach-keys", 0, "KEYS", struct run_options, run.detach_keys,
                   "Keys that leave the container running [ctrl-p,ctrl-q]"),
     OPTION_FLAG("rm", 0, struct run_options, run.remove, "Remove the container when it has ended"),
@@ -173,6 +214,9 @@ static const struct option_row options[] = {
     OPTION_LIST("annotation", 0, "NAME=VALUE", struct run_options, run.annotations, "The same for the runtime and its hooks"),
     OPTION_CHOICE("pull", 0, "POLICY", pull_policies, struct run_options, run.pull,
                   "When to fetch the image: missing, always or never"),
+    OPTION_FLAG("quiet", 'q', struct run_options, quiet, "Do not show how far the fetching is"),
+    OPTION_STRING("platform", 0, "OS/ARCH[/VARIANT]", struct run_options, run.platform,
+                  "Use an image for this platform [default: the host's, or what there is]"),
     OPTION_STRING("log-driver", 0, "DRIVER", struct run_options, run.log_driver,
                   "Keep its output as k8s-file [default], json-file, journald, or none"),
     OPTION_LIST("log-opt", 0, "NAME=VALUE", struct run_options, run.log_opts, "max-size, max-file and others of the driver's options"),
@@ -220,6 +264,9 @@ static const struct option_row options[] = {
     OPTION_LIST("net", 0, "NETWORK", struct run_options, run.networks, "The same, as older scripts say it", .hidden = true),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),
+    OPTION_FLAG("publish-all", 'P', struct run_options, run.publish_all, "The same for all ports that it exposes, at free ones"),
+    OPTION_LIST("expose", 0, "PORT[-PORT][/PROTOCOL]", struct run_options, run.exposed,
+                "Say that it listens on a port, beside those the image names"),
     OPTION_LIST("network-alias", 0, "NAME", struct run_options, run.aliases, "One more name of it on the first network"),
     OPTION_STRING("ip", 0, "ADDRESS", struct run_options, run.ip, "Its IPv4 address on the network [default: a free one]"),
     OPTION_STRING("ip6", 0, "ADDRESS", struct run_options, run.ip6, "Its IPv6 address on the network"),

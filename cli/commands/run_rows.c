@@ -72,7 +72,6 @@ static const char windows[] = "it is for Windows";
 
 // docker's, in its order.
 const struct unserved_flag run_unserved[] = {
-    {"attach", "leave it out for both streams, or take -d for none"},
     {"cpu-count", windows},
     {"cpu-percent", windows},
     {"disable-content-trust", "images are checked by their digests always"},

@@ -185,29 +185,41 @@ int store_load(struct context *context, const struct store_load *load, struct er
                             : print_loaded(images, count, load->only_ids, &context->arena, err);
 }
 
-static int bring(struct context *context, const char *image, struct err *err) {
+static int bring(struct context *context, const struct store_wish *wish, struct err *err) {
     static const struct registry_flags flags;
     AUTO_REGISTRY_SESSION struct registry_session session = {0};
     struct image_ref ref;
-    if (image_ref_parse(&context->arena, image, &ref, err) < 0 ||
+    if (image_ref_parse(&context->arena, wish->image, &ref, err) < 0 ||
         registry_session_open(context, &flags, ref.registry, &session, err) < 0) {
         return -1;
     }
-    const struct store_load load = {.source = image, .registry = session.registry, .ref = &ref, .no_words = true};
+    const struct store_load load = {
+        .source = wish->image,
+        .registry = session.registry,
+        .ref = &ref,
+        .platform = wish->platform,
+        .quiet = wish->quiet,
+        .no_words = true,
+    };
     return store_load(context, &load, err);
 }
 
-bool store_has_image(const struct context *context, const char *image) {
+bool store_has_image(const struct context *context, const char *image, const char *platform) {
     AUTO_STORE struct store *store = NULL;
+    AUTO_IMAGE struct image *found = NULL;
     struct err ignored;
     AUTO_ARENA struct arena arena = {0};
     const char *path;
     struct image_ref ref;
-    return store_open(context->store_dir, context->rootless ? STORE_USER_XATTR : 0, &store, &ignored) == 0 &&
-           image_find(store, image, &arena, &path, &ref, &ignored) == 0;
+    if (store_open(context->store_dir, context->rootless ? STORE_USER_XATTR : 0, &store, &ignored) < 0 ||
+        image_find(store, image, &arena, &path, &ref, &ignored) < 0) {
+        return false;
+    }
+    return !platform || (image_open(store, image, &found, &ignored) == 0 &&
+                         image_check_platform(found, platform, &ignored) == 0);
 }
 
-int store_bring(struct context *context, const char *image, struct err *err) {
+int store_bring(struct context *context, const struct store_wish *wish, struct err *err) {
     struct err failure = {0};
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) {
@@ -220,22 +232,22 @@ int store_bring(struct context *context, const char *image, struct err *err) {
     if (pid == 0) {
         // What it has set up goes with it; only why it failed is left.
         fd_close(&from);
-        bool failed = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || bring(context, image, &failure) < 0;
+        bool failed = prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || bring(context, wish, &failure) < 0;
         (void)!(failed && fd_write_all(to, &failure, sizeof(failure)) < 0);
         _exit(failed ? 1 : 0);
     }
     fd_close(&to);
     if (pid < 0) {
-        return err_sys(err, "start a process that pulls %s", image);
+        return err_sys(err, "start a process that pulls %s", wish->image);
     }
     bool failed = fd_read_full(from, &failure, sizeof(failure)) == sizeof(failure);
     siginfo_t end;
     process_reap(pidfd, &end);
     if (failed && failure.kind != ERR_NONE) {
         *err = failure;
-        return err_in(err, "pull %s", image);
+        return err_in(err, "pull %s", wish->image);
     }
     return end.si_code == CLD_EXITED && end.si_status == 0
                ? 0
-               : err_set(err, ERR_STATE, "pull %s: the process that did it was killed", image);
+               : err_set(err, ERR_STATE, "pull %s: the process that did it was killed", wish->image);
 }

@@ -46,9 +46,15 @@ struct store_load {
 };
 int store_load(struct context *context, const struct store_load *load, struct err *err) MUST_CHECK;
 
+struct store_wish {
+    const char *image;
+    const char *platform; // NULL: any that is there, and this host's of what is brought
+    bool quiet;
+};
+
 // For commands that need an image by its name and go on: whether it is there; and brings it from its registry, in a process of its
 // own, since that may change its user namespace.
-bool store_has_image(const struct context *context, const char *image);
-int store_bring(struct context *context, const char *image, struct err *err) MUST_CHECK;
+bool store_has_image(const struct context *context, const char *image, const char *platform);
+int store_bring(struct context *context, const struct store_wish *wish, struct err *err) MUST_CHECK;
 
 #endif

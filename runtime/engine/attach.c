@@ -76,7 +76,7 @@ static int take_message(struct attach *attach, const struct control_message *mes
     case CONTROL_OUTPUT:
         attach->shown.fd = message->value == STDERR_FILENO ? STDERR_FILENO : STDOUT_FILENO;
         attach->shown.start = 0;
-        attach->shown.end = message->size;
+        attach->shown.end = (attach->shown.fd == STDERR_FILENO ? attach->request->hide_errors : attach->request->hide_output) ? 0 : message->size;
         return 0;
     case CONTROL_TAKEN:
         attach->in_flight -= (size_t)message->value < attach->in_flight ? (size_t)message->value : attach->in_flight;

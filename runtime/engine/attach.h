@@ -17,6 +17,7 @@ struct attach_request {
     bool tty;   // the container has a terminal: ours becomes raw, and its size is passed on
     bool input; // our standard input goes there
     bool output;
+    bool hide_output, hide_errors; // one of its streams is not shown
     bool pass_signals;
     bool tell;               // CONTROL_ATTACH is to be sent first: the starter of a monitor is attached already
     unsigned flags;          // then, enum control_attach

@@ -42,6 +42,7 @@ int engine_run(const struct engine *engine, const struct run_request *request, s
 struct engine_attach {
     bool output; // start: whether at all
     bool input;
+    bool hide_output, hide_errors; // of what it writes, one stream is not shown
     bool pass_signals;
     const char *detach_keys; // as docker writes them; NULL: ctrl-p,ctrl-q
 };

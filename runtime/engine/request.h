@@ -44,12 +44,16 @@ struct run_request {
     const char *health_on_failure; // none, kill, restart, stop; NULL: none
     bool no_healthcheck;
     int pull;            // enum pull_policy
+    const char *platform; // OS/ARCHITECTURE[/VARIANT] of the image; NULL: any
+    bool hide_output, hide_errors, no_input; // of who starts it, by --attach
 
     const char *network;  // "none", "host", "container:NAME", or the first of its networks
     struct strv networks; // all of them, as attachment.h reads them; none: `network` alone
     const char *ip, *ip6, *mac; // the addresses to have on the first of them; NULL: any
     struct strv aliases;        // names it has there, beside its own
     struct strv publish;  // -p, see publish.h
+    struct strv exposed;  // PORT[-PORT][/PROTOCOL]
+    bool publish_all;     // those too, at any port of the host
     const char *pid, *ipc, *uts, *cgroupns; // "host", "private", or NULL: private
     struct strv add_hosts;       // NAME:ADDRESS
     struct strv dns, dns_search, dns_options;

@@ -39,6 +39,8 @@ static int serve(const struct start *start, const struct engine_attach *attach, 
         .tty = start->request->tty,
         .input = attach->input,
         .output = attach->output,
+        .hide_output = attach->hide_output,
+        .hide_errors = attach->hide_errors,
         .pass_signals = attach->pass_signals,
         .detach_keys = keys,
     };
@@ -112,7 +114,9 @@ int engine_run(const struct engine *engine, const struct run_request *request, s
     *ret = (struct engine_end){0};
     const struct engine_attach attach = {
         .output = !request->detach,
-        .input = !request->detach && request->interactive,
+        .input = !request->detach && request->interactive && !request->no_input,
+        .hide_output = request->hide_output,
+        .hide_errors = request->hide_errors,
         .pass_signals = request->pass_signals,
         .detach_keys = request->detach_keys,
     };

@@ -8,7 +8,6 @@
 #include "runtime/base/log.h"
 #include "runtime/base/timestamp.h"
 #include "runtime/container/supervise.h"
-#include "runtime/engine/cid_file.h"
 #include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
@@ -17,7 +16,6 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/limit_change.h"
 #include "runtime/engine/live.h"
-#include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
 #include "runtime/engine/restart_policy.h"
 #include "runtime/engine/volume_store.h"
@@ -62,58 +60,30 @@ void start_finish(struct start *start) {
     arena_finish(&start->arena);
 }
 
-static int open_image(struct start *start, const char *name, struct err *err) {
+int start_open_image(struct start *start, const char *name, struct err *err) {
     unsigned flags = STORE_CREATE | (start->home.rootless ? STORE_USER_XATTR : 0);
     return store_open(start->engine->store, flags, &start->store, err) < 0 || image_open(start->store, name, &start->image, err) < 0
                ? -1
                : 0;
 }
 
-static const char *shown_command(struct start *start) {
-    const struct image_settings *image = &start->image->config.settings;
-    AUTO_BUF struct buf text = {0};
-    for (size_t i = 0; i < image->entrypoint_count && !start->request->entrypoint; i++) {
-        buf_add_format(&text, "%s%s", text.size ? " " : "", image->entrypoint[i]);
-    }
-    if (start->request->entrypoint) {
-        buf_add_string(&text, start->request->entrypoint);
-    }
-    bool own = start->request->command_count > 0;
-    size_t count = own ? start->request->command_count : image->cmd_count;
-    for (size_t i = 0; i < count; i++) {
-        buf_add_format(&text, "%s%s", text.size ? " " : "", own ? start->request->command[i] : image->cmd[i]);
-    }
-    return arena_copy_string(&start->arena, buf_string(&text));
-}
-
-static const char *named_user(struct start *start) {
-    const char *image = start->image->config.settings.user;
-    return arena_copy_string(&start->arena, start->request->user ? start->request->user : image && *image ? image : "0");
-}
-
-static const char *request_text(struct start *start) {
-    AUTO_BUF struct buf text = {0};
-    request_write_json(start->request, &text);
-    return arena_copy_string(&start->arena, buf_string(&text));
-}
-
-static int read_log_options(struct start *start, struct err *err) {
+int start_read_log_options(struct start *start, struct err *err) {
     return log_options_parse(&start->arena, start->request->log_driver, &start->request->log_opts, &start->log_options, err);
 }
 
-static int read_health_check(struct start *start, struct err *err) {
+int start_read_health_check(struct start *start, struct err *err) {
     static const struct image_settings none = {0};
     return health_check_make(start->request, start->image ? &start->image->config.settings : &none, &start->arena, &start->health, err);
 }
 
-static void set_ids(struct start *start) {
+void start_set_ids(struct start *start) {
     const char *userns = start->request->userns;
     start->user_namespace = start->home.rootless || !((userns && strcmp(userns, "host") == 0) || start->request->privileged);
     start->range = (struct id_range){.inside = 0, .outside = start->record.first_id, .count = IDRANGE_SIZE};
 }
 
 // Tells what has become of the container, and one thing more where `name` is not NULL.
-static void announce(struct start *start, const char *action, const char *name, const char *value) {
+void start_announce(struct start *start, const char *action, const char *name, const char *value) {
     const struct event_log_container what = {&start->record, &start->request->labels, name, value};
     event_log_add_container(&start->events, &start->home, &what, action);
 }
@@ -122,31 +92,12 @@ static void announce_end(struct start *start) {
     char code[16];
     snprintf(code, sizeof(code), "%d", start->record.exit_code);
     if (start->record.out_of_memory) {
-        announce(start, "oom", NULL, NULL);
+        start_announce(start, "oom", NULL, NULL);
     }
-    announce(start, "die", "exitCode", code);
+    start_announce(start, "die", "exitCode", code);
 }
 
-// With the volumes that it names, so that nobody removes one between: see volume_store.h.
-static int write_record(struct start *start, struct err *err) {
-    const struct image_settings *image = &start->image->config.settings;
-    AUTO_FD int volumes_fd = -1;
-    if (!mount_list_has_volumes(&start->mounts, start->request, image)) {
-        start->record.mounts = mount_list_write(&start->mounts, &start->arena);
-        return record_write(&start->dir, &start->record, err);
-    }
-    volumes_fd = volumes_open(&start->home, err);
-    if (volumes_fd < 0 || volumes_lock(&start->home, volumes_fd, err) < 0 ||
-        mount_list_complete(&start->home, start->request, image, &start->arena, &start->mounts, err) < 0) {
-        return -1;
-    }
-    start->record.mounts = mount_list_write(&start->mounts, &start->arena);
-    return record_write(&start->dir, &start->record, err) < 0
-               ? -1
-               : volume_use_take(&start->home, volumes_fd, start->record.remove, &start->arena, &start->mounts, err);
-}
-
-static int fill_volumes(const struct start *start, struct err *err) {
+int start_fill_volumes(const struct start *start, struct err *err) {
     const struct volume_filling filling = {
         .home = &start->home,
         .image = start->image,
@@ -172,72 +123,7 @@ static int take_volumes(struct start *start, struct err *err) {
         return -1;
     }
     fd_close(&volumes_fd);
-    return fill_volumes(start, err);
-}
-
-// Of its own, or that of the container whose namespaces it joins.
-static int take_range(struct start *start, bool shares, uint32_t shared_first, struct err *err) {
-    struct record *record = &start->record;
-    if (shares) {
-        record->first_id = shared_first;
-        record->has_range = true;
-        return idrange_share(start->home.store_fd, start->dir.id, shared_first, err);
-    }
-    if (!start->user_namespace || start->home.rootless) {
-        return 0;
-    }
-    record->has_range = true;
-    return idrange_take(start->home.store_fd, start->dir.id, &record->first_id, err);
-}
-
-// What is recorded is the request with what names in it stand for now.
-static int complete_request(struct start *start, bool *ret_shares, uint32_t *ret_first, struct err *err) {
-    start->stored = *start->request;
-    start->request = &start->stored;
-    return joined_settle(&start->home, &start->stored, &start->arena, ret_shares, ret_first, err);
-}
-
-// The record is written when all it names has been taken, and before anything runs.
-static int make_record(struct start *start, struct err *err) {
-    const char *name;
-    bool shares;
-    uint32_t shared_first = 0;
-    if (complete_request(start, &shares, &shared_first, err) < 0) {
-        return -1;
-    }
-    set_ids(start);
-    if (request_check(start->request, start->user_namespace, err) < 0 || read_log_options(start, err) < 0 ||
-        read_health_check(start, err) < 0 ||
-        mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
-        image_mounts_settle(&start->home, start->store, &start->arena, &start->mounts, err) < 0 ||
-        attachment_list_parse(start->request, &start->arena, &start->attachments, err) < 0 ||
-        record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
-        return -1;
-    }
-    start->networks = attachment_list_write(&start->attachments, false, &start->arena);
-    int64_t now_ns = timestamp_now();
-    start->record = (struct record){
-        .name = name,
-        .networks = start->networks,
-        .image = start->request->image,
-        .image_id = arena_copy_string(&start->arena, start->image->id),
-        .command = shown_command(start),
-        .user = named_user(start),
-        .request = request_text(start),
-        .created_s = now_ns / 1000000000,
-        .created_ns = now_ns % 1000000000,
-        .remove = start->request->remove,
-    };
-    snprintf(start->record.id, sizeof(start->record.id), "%s", start->dir.id);
-    if (take_range(start, shares, shared_first, err) < 0) {
-        return -1;
-    }
-    set_ids(start);
-    if (write_record(start, err) < 0) {
-        return -1;
-    }
-    announce(start, "create", NULL, NULL);
-    return 0;
+    return start_fill_volumes(start, err);
 }
 
 static struct idmap uid_map(const struct start *start) {
@@ -248,38 +134,12 @@ static struct idmap gid_map(const struct start *start) {
     return start->home.rootless ? start->home.own.gids : (struct idmap){&start->range, start->user_namespace ? 1 : 0};
 }
 
-// Its root has the attributes of the image's root directory, shifted into the container's range.
-static int give_upper(const struct start *start, struct err *err) {
-    struct stat status = {.st_mode = 0755};
-    if (start->image->lower_count > 0 &&
-        fstatat(start->store->layers_fd, start->image->lower[0], &status, AT_SYMLINK_NOFOLLOW) < 0) {
-        return err_sys(err, "look at the image's topmost layer");
-    }
-    uint32_t base = start->record.has_range ? start->record.first_id : 0;
-    if (!start->home.rootless && (base || status.st_uid || status.st_gid) &&
-        fchownat(start->dir.fd, "upper", base + status.st_uid, base + status.st_gid, AT_SYMLINK_NOFOLLOW) < 0) {
-        if (errno == EINVAL && base) {
-            return err_set(
-                err, ERR_UNSUPPORTED,
-                "user id %u does not exist in this user namespace, so the container can have no range of its own; run it "
-                "outside of \"coffer unshare\", or use --userns host",
-                base);
-        }
-        return err_sys(err, "make the writable layer");
-    }
-    return fchmodat(start->dir.fd, "upper", status.st_mode & 07777, 0) < 0 ? err_sys(err, "make the writable layer") : 0;
-}
-
-static int make_upper(const struct start *start, struct err *err) {
-    return mkdirat(start->dir.fd, "upper", 0755) < 0 ? err_sys(err, "make the writable layer") : give_upper(start, err);
-}
-
 // Overlay's own folder, which an ended container does without.
 static int make_work(const struct start *start, struct err *err) {
     return mkdirat(start->dir.fd, "work", 0755) < 0 && errno != EEXIST ? err_sys(err, "make the writable layer") : 0;
 }
 
-static int make_config(struct start *start, struct oci_config **ret, struct err *err) {
+int start_make_config(struct start *start, struct oci_config **ret, struct err *err) {
     start->config_request = (struct config_request){
         .run = start->request,
         .image = &start->image->config.settings,
@@ -333,13 +193,13 @@ static int open_images(struct start *start, struct err *err) {
 }
 
 static int make_container(struct start *start, int stdio[3], struct supervised **ret, struct err *err) {
-    if (!start->image && open_image(start, start->record.image_id, err) < 0) {
+    if (!start->image && start_open_image(start, start->record.image_id, err) < 0) {
         return -1;
     }
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     struct oci_config *config;
     if (start_take_networks(start, err) < 0 || joined_open(&start->home, start->request, &start->joined, err) < 0 ||
-        make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+        start_make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
     start->layers = (struct container_layers){
@@ -393,7 +253,7 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
     struct start *start = context;
     int result = make_container(start, stdio, ret, err);
     if (result == 0) {
-        announce(start, "start", NULL, NULL);
+        start_announce(start, "start", NULL, NULL);
     }
     release(start);
     return result;
@@ -406,7 +266,7 @@ int start_adopted(void *context, struct supervised **ret, struct err *err) {
     return result;
 }
 
-static void remove_all(struct start *start, bool volumes) {
+void start_remove_all(struct start *start, bool volumes) {
     struct err err;
     if (record_remove(&start->home, &start->dir, volumes, &err) < 0) {
         log_warn("%s", err.text);
@@ -436,7 +296,7 @@ void start_ended(void *context, bool for_good, bool has_run) {
         announce_end(start);
     }
     if (has_run ? for_good && start->record.remove : start->is_new) {
-        remove_all(start, !has_run);
+        start_remove_all(start, !has_run);
         return;
     }
     if ((has_run && record_write(&start->dir, &start->record, &err) < 0) ||
@@ -450,14 +310,14 @@ void start_ended(void *context, bool for_good, bool has_run) {
     }
 }
 
-static int stop_signal(const struct start *start) {
+void start_take_stop_signal(struct start *start) {
     const char *image = start->image ? start->image->config.settings.stop_signal : NULL;
     const char *name = start->request->stop_signal ? start->request->stop_signal : image && *image ? image : "SIGTERM";
     int signal = name_signal(name);
-    return signal > 0 ? signal : SIGTERM;
+    start->stop_signal = signal > 0 ? signal : SIGTERM;
 }
 
-static int begin(struct start *start, const struct engine *engine, struct err *err) {
+int start_begin(struct start *start, const struct engine *engine, struct err *err) {
     start->engine = engine;
     if (home_open(engine, &start->home, err) < 0) {
         return -1;
@@ -466,51 +326,10 @@ static int begin(struct start *start, const struct engine *engine, struct err *e
     return 0;
 }
 
-static int make_new(struct start *start, struct err *err) {
-    const char *path = start->request->cid_file;
-    AUTO_FD int cid_fd = -1;
-    if (cid_file_make(path, &cid_fd, err) < 0) {
-        return -1;
-    }
-    if (make_record(start, err) < 0 || make_upper(start, err) < 0 || fill_volumes(start, err) < 0 ||
-        cid_file_write(path, cid_fd, start->dir.id, err) < 0) {
-        cid_file_remove(path);
-        return -1;
-    }
-    return 0;
-}
-
-int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
-              struct err *err) {
-    start->request = request;
-    start->is_new = true;
-    if (begin(start, engine, err) < 0 || open_image(start, request->image, err) < 0) {
-        return -1;
-    }
-    if (make_new(start, err) == 0) {
-        start->stop_signal = stop_signal(start);
-        return 0;
-    }
-    if (start->dir.fd >= 0) {
-        remove_all(start, true);
-    }
-    return err_in(err, "%s %s", verb, request->image);
-}
-
-int start_check(struct start *start, const char *verb, struct err *err) {
-    struct oci_config *config;
-    if (make_config(start, &config, err) == 0) {
-        return 0;
-    }
-    cid_file_remove(start->request->cid_file);
-    remove_all(start, true);
-    return err_in(err, "%s %s", verb, start->request->image);
-}
-
 static int read_record(struct start *start, const char *id, struct err *err) {
     return record_read(&start->home, &start->arena, id, &start->record, err) < 0 ||
                    request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 ||
-                   open_image(start, start->record.image_id, err) < 0
+                   start_open_image(start, start->record.image_id, err) < 0
                ? -1
                : 0;
 }
@@ -525,18 +344,18 @@ static int adopt_networks(struct start *start, struct err *err) {
 
 int start_open(struct start *start, const struct engine *engine, const char *id, struct err *err) {
     start->request = &start->stored;
-    if (begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
+    if (start_begin(start, engine, err) < 0 || control_lock(&start->home, id, &start->dir, err) < 0) {
         return -1;
     }
     if (record_runs_alone(&start->home, id)) {
         return err_set(err, ERR_STATE, "container %.12s runs, and its monitor was killed; stop it first", id);
     }
-    if (read_record(start, id, err) < 0 || read_log_options(start, err) < 0 || read_health_check(start, err) < 0 ||
+    if (read_record(start, id, err) < 0 || start_read_log_options(start, err) < 0 || start_read_health_check(start, err) < 0 ||
         start_read_networks(start, err) < 0) {
         return -1;
     }
-    set_ids(start);
-    start->stop_signal = stop_signal(start);
+    start_set_ids(start);
+    start_take_stop_signal(start);
     return take_volumes(start, err) < 0 ? -1 : live_make(&start->home, id, err);
 }
 
@@ -549,16 +368,16 @@ int start_adopt(struct start *start, const struct engine *engine, struct record_
     start->dir = *give_dir;
     give_dir->fd = -1;
     if (home_open(engine, &start->home, err) < 0 || record_read(&start->home, &start->arena, start->dir.id, &start->record, err) < 0 ||
-        request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || read_log_options(start, err) < 0 ||
+        request_read_json(start->record.request, &start->arena, &start->stored, err) < 0 || start_read_log_options(start, err) < 0 ||
         mount_list_read(start->record.mounts, &start->arena, &start->mounts, err) < 0) {
         return -1;
     }
-    if (open_image(start, start->record.image_id, &no_image) < 0) {
+    if (start_open_image(start, start->record.image_id, &no_image) < 0) {
         log_info("container %.12s: %s", start->dir.id, no_image.text);
     }
-    set_ids(start);
-    start->stop_signal = stop_signal(start);
-    return read_health_check(start, err) < 0 ? -1 : adopt_networks(start, err);
+    start_set_ids(start);
+    start_take_stop_signal(start);
+    return start_read_health_check(start, err) < 0 ? -1 : adopt_networks(start, err);
 }
 
 int start_describe(struct start *start, const struct engine *engine, const char *id, struct oci_config **ret, struct err *err) {
@@ -570,8 +389,8 @@ int start_describe(struct start *start, const struct engine *engine, const char 
         mount_list_read(start->record.mounts, &start->arena, &start->mounts, err) < 0) {
         return -1;
     }
-    set_ids(start);
-    return make_config(start, ret, err);
+    start_set_ids(start);
+    return start_make_config(start, ret, err);
 }
 
 int start_change_limits(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err) {

@@ -103,6 +103,23 @@ int start_exec(void *context, const char *const *command, int stdio[3], struct e
 int start_change_limits(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err) MUST_CHECK;
 int start_change_networks(void *context, uint32_t kind, const char *text, bool runs, struct err *err) MUST_CHECK;
 
+// --- start.c, of its parts alone ---
+
+int start_begin(struct start *start, const struct engine *engine, struct err *err) MUST_CHECK;
+int start_open_image(struct start *start, const char *name, struct err *err) MUST_CHECK;
+int start_read_log_options(struct start *start, struct err *err) MUST_CHECK;
+int start_read_health_check(struct start *start, struct err *err) MUST_CHECK;
+void start_take_stop_signal(struct start *start);
+
+// Whose user ids it has, by the request and, once it has a range, by the record.
+void start_set_ids(struct start *start);
+int start_fill_volumes(const struct start *start, struct err *err) MUST_CHECK;
+int start_make_config(struct start *start, struct oci_config **ret, struct err *err) MUST_CHECK;
+void start_remove_all(struct start *start, bool volumes);
+
+// Tells what has become of the container, and one thing more where `name` is not NULL.
+void start_announce(struct start *start, const char *action, const char *name, const char *value);
+
 // --- start_networks.c, of start.c alone ---
 
 int start_read_networks(struct start *start, struct err *err) MUST_CHECK;

@@ -59,6 +59,64 @@ load engine
     [ "$output" = "coffer: run tiny: group \"none\" is not in the container's /etc/group" ]
 }
 
+@test "--attach: some of the streams" {
+    run --separate-stderr tiny -a stdout tiny sh -c 'echo out; echo err >&2'
+    [ "$output" = out ]
+    [ -z "$stderr" ]
+    run --separate-stderr tiny -a STDERR tiny sh -c 'echo out; echo err >&2; exit 3'
+    [ "$status" -eq 3 ]
+    [ -z "$output" ]
+    [ "$stderr" = err ]
+    [ "$(echo word | tiny -a stdin -a stdout tiny cat)" = word ]
+    [ -z "$(echo word | tiny -i -a stdout tiny timeout 0.2 cat)" ]
+    local id
+    id=$(echo word | coffer run -a stdin --name box tiny cat)
+    [ "$(coffer logs "$id")" = word ]
+    run coffer run -a out tiny true
+    [ "$status" -eq 125 ]
+    [ "$output" = 'coffer: --attach: expected stdin, stdout or stderr, found "out"' ]
+    run coffer run -d -a stdout tiny true
+    [ "$output" = 'coffer: --attach and --detach exclude each other: the one stays with the container, the other does not' ]
+}
+
+@test "--platform: of the image that is there" {
+    local own other=linux/arm64
+    case $(uname -m) in
+    x86_64) own=linux/amd64 ;;
+    aarch64) own=linux/arm64 other=linux/amd64 ;;
+    *) skip "knows no name of this architecture" ;;
+    esac
+    [ "$(tiny --platform "$own" tiny echo ok)" = ok ]
+    run coffer run --pull never --platform "$other" tiny true
+    [ "$status" -eq 125 ]
+    [ "$output" = "coffer: --platform $other: image tiny is in the store for $own" ]
+    run coffer run --platform a/b/c/d tiny true
+    [ "$output" = 'coffer: --platform: platform "a/b/c/d": expected OS/ARCHITECTURE[/VARIANT]' ]
+    run coffer copy --platform "$other" store:tiny "oci:$BATS_TEST_TMPDIR/copy"
+    [ "$status" -eq 125 ]
+    [ "$output" = "coffer: --platform $other: image tiny is in the store for $own" ]
+    coffer copy -q --platform "$own" store:tiny "oci:$BATS_TEST_TMPDIR/copy"
+}
+
+@test "an image's labels and ports are its containers', and -P publishes them" {
+    local layout=$BATS_TEST_TMPDIR/layout record
+    cp -r "$(make_image tiny)" "$layout"
+    umoci --log error config --image "$layout:tiny" --config.exposedports 80/tcp --config.exposedports 90-91/udp \
+        --config.label of=image --config.label both=image
+    coffer load -q --name ports "oci:$layout:tiny" > /dev/null
+    coffer create -l both=user --network none ports > /dev/null
+    [[ $(coffer ps -a --format '{{.Labels}}') == *of=image* ]]
+    [[ $(coffer ps -a --format '{{.Labels}}') == *both=user* ]]
+    [[ $(coffer ps -a --format '{{.Labels}}') != *both=image* ]]
+    coffer rm -f "$(coffer ps -aq)"
+    coffer create -P --expose 81 --expose 82/udp -p 8080:80 --network bridge ports > /dev/null
+    record=$(cat "$(coffer_store)"/containers/*/record.json)
+    [[ $record == *'"publish":["8080:80","81","82/udp","90-91/udp"]'* ]]
+    coffer rm -f "$(coffer ps -aq)"
+    refused '--expose: expected PORT[-PORT][/PROTOCOL] such as 80 or 5000-5010/udp, found "8080:80"' --expose 8080:80
+    refused '--expose: expected PORT[-PORT][/PROTOCOL] such as 80 or 5000-5010/udp, found "none"' --expose none
+}
+
 @test "--add-host, --dns, --dns-search, --dns-option" {
     [[ $(tiny --add-host one:1.2.3.4 --add-host two=[fd00::1] tiny cat /etc/hosts) == *$'\n1.2.3.4\tone\nfd00::1\ttwo' ]]
     [ "$(tiny --dns 1.1.1.1 --dns fd00::1 --dns-search a.example --dns-search b --dns-option ndots:2 tiny cat /etc/resolv.conf)" = \
