@@ -132,7 +132,7 @@ static const struct unserved_flag *find_unserved(const struct command *command, 
 static int misplaced_option(const struct call *call, const struct option_words *words, struct err *err) {
     const struct unserved_flag *unserved = find_unserved(call->context->command, words->unknown);
     if (unserved) {
-        return err_set(err, ERR_UNSUPPORTED, "--%s is not served yet: %s", unserved->name, unserved->why);
+        return err_set(err, ERR_UNSUPPORTED, "--%s is not served: %s", unserved->name, unserved->why);
     }
     const struct command *above = call->low_level ? call->low_level : &command_coffer;
     const struct option_row *row = words->unknown ? option_named(above->options, words->unknown) : NULL;

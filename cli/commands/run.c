@@ -146,6 +146,16 @@ static bool can_be_brought(const struct context *context, const struct run_reque
     return err->kind == ERR_NOT_FOUND && request->pull == PULL_MISSING && !store_has_image(context, request->image, request->platform);
 }
 
+// The usual slip: what stands behind the image is the command.
+static int explain(const struct run_request *request, struct err *err) {
+    const char *first = request->command_count > 0 ? request->command[0] : "";
+    if (err->kind == ERR_NO_COMMAND && first[0] == '-' && first[1]) {
+        struct err plain = *err;
+        err_set(err, ERR_NO_COMMAND, "%s; flags of coffer stand before the image", plain.text);
+    }
+    return -1;
+}
+
 static int run(struct context *context, struct err *err) {
     AUTO(prepared_finish) struct prepared prepared = {0};
     const struct run_request *request = &prepared.request;
@@ -160,7 +170,7 @@ static int run(struct context *context, struct err *err) {
         result = bring(context, request, err) < 0 ? -1 : engine_run(&engine, request, &end, err);
     }
     if (result < 0) {
-        return -1;
+        return explain(request, err);
     }
     bool unseen = request->hide_output && request->hide_errors;
     if ((end.goes_on || unseen) && tell_id(request, end.id, err) < 0) {

@@ -5,8 +5,10 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/cdi.h"
 #include "runtime/engine/config.h"
 #include "runtime/engine/request.h"
+#include "specs/cdi.h"
 #include "specs/oci_config.h"
 
 #include <errno.h>
@@ -216,19 +218,50 @@ static int add_rules(const struct config_request *request, const struct device_l
     return 0;
 }
 
-int devices_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
-    const struct strv *words = &request->run->devices;
-    struct device_list list = {.arena = arena};
-    struct device all = {.source = "/dev", .target = "/dev", .access = "rwm"};
-    for (size_t i = 0; i < words->count; i++) {
+// Nodes that a CDI file names; what else it wants is in `described`.
+static int add_described(struct device_list *list, const struct cdi_list *described, struct err *err) {
+    for (size_t i = 0; i < described->count; i++) {
+        const struct cdi_edits *edits = described->items[i];
+        for (size_t node = 0; node < edits->nodes_count; node++) {
+            const struct cdi_node *from = &edits->nodes[node];
+            struct device device = {
+                .source = from->host_path ? from->host_path : from->path,
+                .target = from->path,
+                .access = from->permissions && is_access(from->permissions) ? from->permissions : "rwm",
+            };
+            if (add_path(list, &device, err) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+static int collect(const struct run_request *run, struct device_list *list, struct cdi_list *described, struct err *err) {
+    for (size_t i = 0; i < run->devices.count; i++) {
+        const char *word = run->devices.items[i];
         struct device device;
-        if (read_words(words->items[i], arena, &device, err) < 0 || add_path(&list, &device, err) < 0) {
+        int result = cdi_is_name(word)                                ? cdi_find(word, list->arena, described, err)
+                     : read_words(word, list->arena, &device, err) < 0 ? -1
+                                                                       : add_path(list, &device, err);
+        if (result < 0) {
             return -1;
         }
+    }
+    return run->gpus && cdi_find_gpus(run->gpus, list->arena, described, err) < 0 ? -1 : add_described(list, described, err);
+}
+
+int devices_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
+    struct device_list list = {.arena = arena};
+    struct cdi_list described = {0};
+    struct device all = {.source = "/dev", .target = "/dev", .access = "rwm"};
+    if (collect(request->run, &list, &described, err) < 0) {
+        return -1;
     }
     if (request->run->privileged && !request->user_namespace && add_path(&list, &all, err) < 0) {
         return -1;
     }
+    cdi_apply(&described, arena, config);
     (request->user_namespace ? show_all : make_all)(&list, config);
     return add_rules(request, &list, &config->os.resources, err);
 }

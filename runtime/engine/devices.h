@@ -1,4 +1,4 @@
-// devices: what of the host's devices a container sees, and which it may use: --device, --device-cgroup-rule, --privileged. Devices that
+// devices: what of the host's devices a container sees, and which it may use: --device, --gpus, --device-cgroup-rule, --privileged. Devices that
 // are named are looked at.
 #ifndef COFFER_ENGINE_DEVICES_H
 #define COFFER_ENGINE_DEVICES_H
@@ -10,7 +10,7 @@ struct config_request;
 struct err;
 struct oci_config;
 
-// config->mounts are there already.
+// config->process and config->mounts are there already.
 int devices_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) MUST_CHECK;
 
 #endif

@@ -83,7 +83,8 @@ struct run_request {
     const char *cgroup_parent;
     struct strv ulimits; // NAME=SOFT[:HARD]
     struct strv sysctls; // NAME=VALUE
-    struct strv devices; // HOST[:CONTAINER][:rwm]
+    struct strv devices; // HOST[:CONTAINER][:rwm], or VENDOR/CLASS=NAME (cdi.h)
+    const char *gpus;    // all, a number, or docker's longer form
     struct strv device_rules; // "c 1:* rwm"
     bool oom_kill_disable;
 

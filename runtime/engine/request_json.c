@@ -39,7 +39,7 @@ static const struct field fields[] = {
     LIST(annotations), LIST(group_add), LIST(add_hosts), LIST(dns), LIST(dns_search), LIST(dns_options), LIST(ulimits), LIST(sysctls),
     LIST(devices), LIST(device_rules), LIST(blkio_weight_devices), LIST(device_read_bps), LIST(device_write_bps),
     LIST(device_read_iops), LIST(device_write_iops), NUMBER(cpu_rt_period), NUMBER(cpu_rt_runtime), FLAG(oom_kill_disable),
-    TEXT(cgroupns), TEXT(domainname), LIST(exposed), FLAG(publish_all), TEXT(platform),
+    TEXT(cgroupns), TEXT(domainname), LIST(exposed), FLAG(publish_all), TEXT(platform), TEXT(gpus),
     LIST(health_test), TEXT(health_port), NUMBER(health_interval_ms), NUMBER(health_timeout_ms), NUMBER(health_start_period_ms),
     NUMBER(health_start_interval_ms), NUMBER(health_retries), TEXT(health_on_failure), FLAG(no_healthcheck),
 };

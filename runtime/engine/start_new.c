@@ -7,6 +7,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/timestamp.h"
+#include "runtime/engine/cdi.h"
 #include "runtime/engine/cid_file.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/idrange.h"
@@ -177,6 +178,14 @@ static int make_new(struct start *start, struct err *err) {
     return 0;
 }
 
+static bool has_described_devices(const struct run_request *request) {
+    bool found = request->gpus;
+    for (size_t i = 0; i < request->devices.count && !found; i++) {
+        found = cdi_is_name(request->devices.items[i]);
+    }
+    return found;
+}
+
 int start_new(struct start *start, const struct engine *engine, const struct run_request *request, const char *verb,
               struct err *err) {
     start->request = request;
@@ -187,7 +196,8 @@ int start_new(struct start *start, const struct engine *engine, const struct run
     }
     if (make_new(start, err) == 0) {
         start_take_stop_signal(start);
-        return 0;
+        // What is odd about CDI files is told while there is somebody to hear it.
+        return has_described_devices(request) ? start_check(start, verb, err) : 0;
     }
     if (start->dir.fd >= 0) {
         start_remove_all(start, true);

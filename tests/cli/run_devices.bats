@@ -75,3 +75,44 @@ some_device() {
     run tiny --privileged tiny sh -c 'ls /dev/pts /dev/shm'
     [ "$status" -eq 0 ]
 }
+
+# This machine's /etc with a CDI file in it, for this test file's mount namespace alone.
+with_cdi_file() { # NAME, its text on standard input
+    mkdir -p "$BATS_TEST_TMPDIR"/etc/{upper/cdi,work}
+    cat > "$BATS_TEST_TMPDIR/etc/upper/cdi/$1"
+    mount -t overlay overlay -o "lowerdir=/etc,upperdir=$BATS_TEST_TMPDIR/etc/upper,workdir=$BATS_TEST_TMPDIR/etc/work" /etc
+}
+
+@test "--device and --gpus: what CDI files describe" {
+    [ "$(readlink /proc/self/ns/mnt)" != "$(readlink /proc/1/ns/mnt)" ] || skip "needs a mount namespace of its own"
+    [ ! -e /etc/cdi ] || skip "this host has CDI files of its own"
+    local device number
+    device=$(some_device)
+    number=$(stat -c %t:%T $device)
+    echo library > "$BATS_TEST_TMPDIR/library"
+    with_cdi_file test.json << END
+{"cdiVersion": "0.6.0", "kind": "nvidia.com/gpu",
+ "containerEdits": {"env": ["DRIVER=1"], "mounts": [{"hostPath": "$BATS_TEST_TMPDIR/library", "containerPath": "/lib/driver", "options": ["ro", "nosuid"]}]},
+ "devices": [
+  {"name": "0", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu0", "hostPath": "$device"}], "env": ["GPU=0"], "additionalGids": [77]}},
+  {"name": "1", "containerEdits": {"deviceNodes": [{"path": "/dev/gpu1", "hostPath": "$device", "permissions": "r"}], "env": ["GPU=1"]}},
+  {"name": "all", "containerEdits": {"deviceNodes": [{"path": "$device"}], "hooks": [{"hookName": "createContainer", "path": "/bin/hook"}]}}]}
+END
+    local inside='stat -c %t:%T /dev/gpu0; cat /lib/driver; echo $DRIVER $GPU; id -G'
+    [ "$(tiny --device nvidia.com/gpu=0 tiny sh -c "$inside")" = "$number"$'\nlibrary\n1 0\n0 77' ]
+    [ "$(tiny --gpus 2 tiny sh -c "$inside; stat -c %t:%T /dev/gpu1")" = "$number"$'\nlibrary\n1 1\n0 77\n'"$number" ]
+    [ "$(tiny --gpus '"device=0,1",capabilities=utility' tiny sh -c 'ls /dev/gpu*')" = $'/dev/gpu0\n/dev/gpu1' ]
+    run tiny --gpus all tiny stat -c %t:%T $device
+    [ "$status" -eq 0 ]
+    [[ $output == *'a CDI file asks for the hook createContainer, /bin/hook, which is not run'* ]]
+    [[ $output == *"$number" ]]
+    refused '--gpus: --device nvidia.com/gpu=7: no CDI file in /etc/cdi or /var/run/cdi describes it' --gpus device=7
+    refused '--gpus: expected all, a number, or "device=NAME,..." in quotes of its own, found "some"' --gpus some
+    echo '{"cdiVersion": "0.6.0", "kind": 5}' > /etc/cdi/broken.json
+    run tiny --device other.org/thing=x tiny true
+    [ "$status" -eq 125 ]
+    [[ $output == *'/etc/cdi/broken.json: kind: expected a string, found a number'* ]]
+    [[ $output == *'--device other.org/thing=x: no CDI file in /etc/cdi or /var/run/cdi describes it' ]]
+    umount /etc
+    refused '--gpus: no GPU is described on this host: expected a CDI file of kind nvidia.com/gpu in /etc/cdi or /var/run/cdi, as "nvidia-ctk cdi generate --format json --output /etc/cdi/nvidia.json" writes it' --gpus all
+}

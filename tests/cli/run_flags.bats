@@ -235,12 +235,12 @@ disk() {
 }
 
 @test "flags of docker that are not served say so" {
-    run coffer run --gpus all tiny
+    run coffer run --runtime other tiny
     [ "$status" -eq 125 ]
-    [[ $output == *': --gpus is not served yet: name its devices by --device, and mount what its driver has'* ]]
+    [[ $output == *': --runtime is not served: there is one'* ]]
     run coffer create --isolation=hyperv tiny
     [ "$status" -eq 125 ]
-    [[ $output == *': --isolation is not served yet: it is for Windows'* ]]
+    [[ $output == *': --isolation is not served: it is for Windows'* ]]
     run coffer run --isolatio=hyperv tiny
     [[ $output == *'unknown flag --isolatio'* ]]
 }
