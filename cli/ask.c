@@ -1,5 +1,6 @@
 #include "cli/ask.h"
 
+#include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 
@@ -108,5 +109,23 @@ int ask_line(const char *question, bool hidden, char *answer, size_t size, struc
         return err_set(err, ERR_INPUT, "nothing was answered to \"%.*s\"", (int)strcspn(question, ":"), question);
     }
     answer[strcspn(answer, "\r\n")] = '\0';
+    return 0;
+}
+
+int ask_confirm(bool forced, const char *what, bool *ret_yes, struct err *err) {
+    AUTO_BUF struct buf question = {0};
+    char answer[16] = "";
+    *ret_yes = forced;
+    if (forced) {
+        return 0;
+    }
+    if (!ask_possible()) {
+        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
+    }
+    buf_add_format(&question, "%s\nAre you sure? [y/N] ", what);
+    if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
+        return -1;
+    }
+    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
     return 0;
 }

@@ -16,4 +16,7 @@ bool ask_possible(void);
 // the terminal is as before on every way out, signals that end or stop us included.
 int ask_line(const char *question, bool hidden, char *answer, size_t size, struct err *err) MUST_CHECK;
 
+// Asks whether what `what` says shall be done ("This removes all volumes."), unless forced. Where nobody is there to ask it is an error.
+int ask_confirm(bool forced, const char *what, bool *ret_yes, struct err *err) MUST_CHECK;
+
 #endif

@@ -1,4 +1,5 @@
 #include "cli/commands/container_filter.h"
+#include "cli/commands/filter.h"
 
 #include "cli/context.h"
 #include "cli/time_word.h"
@@ -242,16 +243,6 @@ static const struct container_filter *find_filter(const char *word) {
     return NULL;
 }
 
-static bool has_choice(const char *choices, const char *value) {
-    size_t length = strlen(value);
-    for (; choices && *choices; choices = strchr(choices, ' ') + 1) {
-        if (strncmp(choices, value, length) == 0 && choices[length] == ' ') {
-            return true;
-        }
-    }
-    return !choices;
-}
-
 static int parse_word(const struct asking *asking, enum container_filter_set set, const struct container_filter **ret_kind,
                       struct container_filter_value *value, struct err *err) {
     const struct container_filter *filter = find_filter(asking->word);
@@ -263,7 +254,7 @@ static int parse_word(const struct asking *asking, enum container_filter_set set
                              "since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, health=STATUS or until=TIME"
                            : "until=TIME, label=KEY[=VALUE] or label!=KEY[=VALUE]");
     }
-    if (!has_choice(filter->choices, value->text)) {
+    if (!filter_has_choice(filter->choices, value->text)) {
         return err_set(err, ERR_INPUT, "--filter %s: expected one of %.*s", asking->word, (int)strlen(filter->choices) - 1,
                        filter->choices);
     }

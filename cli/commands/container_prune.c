@@ -58,27 +58,15 @@ int containers_prune(struct context *context, const struct strv *filters, struct
     return 0;
 }
 
-static int confirm(bool *ret_yes, struct err *err) {
-    char answer[16] = "";
-    if (!ask_possible()) {
-        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
-    }
-    if (ask_line("This removes all containers that do not run.\nAre you sure? [y/N] ", false, answer, sizeof(answer), err) < 0) {
-        return -1;
-    }
-    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
-    return 0;
-}
-
 // What was done is printed, whether it came to an end or not.
 static int run(struct context *context, struct err *err) {
     const struct prune_request *request = context->request;
     AUTO_BUF struct buf buf = {0};
     char text[OUTPUT_HUMAN_SIZE];
     uint64_t bytes = 0;
-    bool yes = request->force;
+    bool yes;
     struct err unwritten = {0};
-    if (!yes && confirm(&yes, err) < 0) {
+    if (ask_confirm(request->force, "This removes all containers that do not run.", &yes, err) < 0) {
         return -1;
     }
     if (!yes) {

@@ -1,3 +1,4 @@
+#include "cli/commands/filter.h"
 #include "cli/commands/network.h"
 
 #include "cli/time_word.h"
@@ -102,23 +103,13 @@ static const struct filter *find_filter(const char *word) {
     return NULL;
 }
 
-static bool has_choice(const char *choices, const char *value) {
-    size_t length = strlen(value);
-    for (; choices && *choices; choices = strchr(choices, ' ') + 1) {
-        if (strncmp(choices, value, length) == 0 && choices[length] == ' ') {
-            return true;
-        }
-    }
-    return !choices;
-}
-
 int network_filters_check(const struct strv *filters, enum network_filter_set set, struct err *err) {
     for (size_t i = 0; i < filters->count; i++) {
         const char *word = filters->items[i];
         const struct filter *filter = find_filter(word);
         const char *value = filter ? word + strlen(filter->key) : NULL;
         bool allowed = filter && (set == NETWORK_FILTERS_LS ? filter->ls_has : filter->prune_has) && *value;
-        if (!allowed || !has_choice(filter->choices, value)) {
+        if (!allowed || !filter_has_choice(filter->choices, value)) {
             return err_set(err, ERR_INPUT, "--filter %s: expected %s", word,
                            set == NETWORK_FILTERS_LS
                                ? "name=TEXT, id=ID, driver=NAME, label=KEY[=VALUE], dangling=true or false, scope=local "

@@ -1,5 +1,6 @@
 #include "cli/ask.h"
 #include "cli/commands/all.h"
+#include "cli/commands/each.h"
 #include "cli/commands/engine.h"
 #include "cli/commands/network.h"
 #include "cli/context.h"
@@ -15,34 +16,40 @@ struct rm_request {
     bool force;
 };
 
-static int print_line(const char *what, const char *name, struct err *err) {
+static int tell_deleted(const char *name, struct err *err) {
     AUTO_BUF struct buf line = {0};
-    buf_add_format(&line, "%s%s\n", what, name);
+    buf_add_format(&line, "Deleted network: %s\n", name);
     return output_write(&line, err);
 }
 
+struct removing {
+    struct context *context;
+    struct home home;
+};
+
+static void removing_finish(struct removing *removing) {
+    home_finish(&removing->home);
+}
+
+static int remove_one(void *data, const char *name, struct err *err) {
+    struct removing *removing = data;
+    const struct rm_request *request = removing->context->request;
+    struct network network;
+    if (network_find(&removing->home, &removing->context->arena, name, &network, err) == 0 &&
+        network_remove(&removing->home, &network, err) == 0) {
+        return 0;
+    }
+    return request->force && err->kind == ERR_NOT_FOUND ? 1 : -1;
+}
+
 static int run_rm(struct context *context, struct err *err) {
-    const struct rm_request *request = context->request;
     const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home = HOME_CLOSED;
-    if (home_open(&engine, &home, err) < 0) {
+    AUTO(removing_finish) struct removing removing = {.context = context, .home = HOME_CLOSED};
+    if (home_open(&engine, &removing.home, err) < 0) {
         return -1;
     }
-    leases_sweep(&home);
-    for (int i = 0; i < context->operand_count; i++) {
-        struct network network;
-        struct err failed = {0};
-        bool removed = network_find(&home, &context->arena, context->operands[i], &network, &failed) == 0 &&
-                       network_remove(&home, &network, &failed) == 0;
-        if (!removed && !(request->force && failed.kind == ERR_NOT_FOUND)) {
-            *err = failed;
-            return -1;
-        }
-        if (removed && print_line("", context->operands[i], err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    leases_sweep(&removing.home);
+    return each_operand(context, remove_one, &removing, err);
 }
 
 static const struct option_row rm_options[] = {
@@ -72,23 +79,6 @@ struct prune_request {
     struct strv filters;
 };
 
-static int confirm(bool force, bool *ret_yes, struct err *err) {
-    char answer[16] = "";
-    *ret_yes = force;
-    if (force) {
-        return 0;
-    }
-    if (!ask_possible()) {
-        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
-    }
-    if (ask_line("This removes all networks that no running container uses.\nAre you sure? [y/N] ", false, answer, sizeof(answer),
-                 err) < 0) {
-        return -1;
-    }
-    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
-    return 0;
-}
-
 static int run_prune(struct context *context, struct err *err) {
     const struct prune_request *request = context->request;
     const struct engine engine = engine_of(context);
@@ -96,7 +86,8 @@ static int run_prune(struct context *context, struct err *err) {
     struct network *networks;
     size_t count;
     bool yes;
-    if (network_filters_check(&request->filters, NETWORK_FILTERS_PRUNE, err) < 0 || confirm(request->force, &yes, err) < 0) {
+    if (network_filters_check(&request->filters, NETWORK_FILTERS_PRUNE, err) < 0 || 
+        ask_confirm(request->force, "This removes all networks that no running container uses.", &yes, err) < 0) {
         return -1;
     }
     if (!yes) {
@@ -112,7 +103,7 @@ static int run_prune(struct context *context, struct err *err) {
             continue;
         }
         if (network_remove(&home, &networks[i], &failed) == 0) {
-            if (print_line("Deleted network: ", networks[i].name, err) < 0) {
+            if (tell_deleted(networks[i].name, err) < 0) {
                 return -1;
             }
         } else if (failed.kind != ERR_STATE && failed.kind != ERR_NOT_FOUND) { // in use, or removed meanwhile

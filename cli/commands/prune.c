@@ -98,25 +98,11 @@ static int run_image(struct context *context, struct err *err) {
 }
 
 static int confirm(const struct prune_request *request, bool *ret_yes, struct err *err) {
-    AUTO_BUF struct buf question = {0};
-    char answer[16] = "";
-    *ret_yes = request->force;
-    if (request->force) {
-        return 0;
-    }
-    if (!ask_possible()) {
-        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
-    }
-    buf_add_format(
-        &question,
-        "This removes all ended containers, %s%s, and layers that no image needs, and partial downloads.\nAre you sure? [y/N] ",
-        request->volumes ? "volumes without a name that no other container has, " : "",
-        request->all ? "all images that no container runs" : "images without a name");
-    if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
-        return -1;
-    }
-    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
-    return 0;
+    AUTO_BUF struct buf what = {0};
+    buf_add_format(&what, "This removes all ended containers, %s%s, and layers that no image needs, and partial downloads.",
+                   request->volumes ? "volumes without a name that no other container has, " : "",
+                   request->all ? "all images that no container runs" : "images without a name");
+    return ask_confirm(request->force, buf_string(&what), ret_yes, err);
 }
 
 static int run_system(struct context *context, struct err *err) {

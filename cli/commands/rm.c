@@ -1,8 +1,8 @@
 #include "cli/commands/all.h"
+#include "cli/commands/each.h"
 #include "cli/commands/engine.h"
 #include "cli/context.h"
-#include "cli/output.h"
-#include "runtime/base/buf.h"
+#include "runtime/base/err.h"
 
 #include <stddef.h>
 
@@ -10,20 +10,13 @@ struct rm_request {
     bool force, volumes;
 };
 
-static int run(struct context *context, struct err *err) {
+static int remove_one(const struct context *context, const struct engine *engine, const char *name, struct err *err) {
     const struct rm_request *request = context->request;
-    const struct engine engine = engine_of(context);
-    for (int i = 0; i < context->operand_count; i++) {
-        AUTO_BUF struct buf line = {0};
-        if (engine_remove(&engine, context->operands[i], request->force, request->volumes, err) < 0) {
-            return -1;
-        }
-        buf_add_format(&line, "%s\n", context->operands[i]);
-        if (output_write(&line, err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return engine_remove(engine, name, request->force, request->volumes, err);
+}
+
+static int run(struct context *context, struct err *err) {
+    return each_container(context, remove_one, err);
 }
 
 static const struct option_row options[] = {

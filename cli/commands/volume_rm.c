@@ -1,5 +1,6 @@
 #include "cli/ask.h"
 #include "cli/commands/all.h"
+#include "cli/commands/each.h"
 #include "cli/commands/engine.h"
 #include "cli/commands/volume.h"
 #include "cli/context.h"
@@ -18,28 +19,32 @@ struct rm_request {
     bool force;
 };
 
+struct removing {
+    bool force;
+    struct home home;
+};
+
+static void removing_finish(struct removing *removing) {
+    home_finish(&removing->home);
+}
+
+static int remove_one(void *data, const char *name, struct err *err) {
+    const struct removing *removing = data;
+    if (volume_remove(&removing->home, name, NULL, err) == 0) {
+        return 0;
+    }
+    return removing->force && err->kind == ERR_NOT_FOUND ? 1 : -1;
+}
+
 static int run_rm(struct context *context, struct err *err) {
     const struct rm_request *request = context->request;
     const struct engine engine = engine_of(context);
-    AUTO_HOME struct home home = HOME_CLOSED;
-    if (home_open(&engine, &home, err) < 0) {
+    AUTO(removing_finish) struct removing removing = {.force = request->force, .home = HOME_CLOSED};
+    if (home_open(&engine, &removing.home, err) < 0) {
         return -1;
     }
-    record_sweep(&home); // who was killed keeps no volume
-    for (int i = 0; i < context->operand_count; i++) {
-        AUTO_BUF struct buf line = {0};
-        struct err failed = {0};
-        bool removed = volume_remove(&home, context->operands[i], NULL, &failed) == 0;
-        if (!removed && !(request->force && failed.kind == ERR_NOT_FOUND)) {
-            *err = failed;
-            return -1;
-        }
-        buf_add_format(&line, "%s\n", context->operands[i]);
-        if (removed && output_write(&line, err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    record_sweep(&removing.home); // who was killed keeps no volume
+    return each_operand(context, remove_one, &removing, err);
 }
 
 static const struct option_row rm_options[] = {
@@ -64,25 +69,6 @@ struct prune_request {
     bool force, all;
     struct strv filters;
 };
-
-static int confirm(const struct prune_request *request, bool *ret_yes, struct err *err) {
-    AUTO_BUF struct buf question = {0};
-    char answer[16] = "";
-    *ret_yes = request->force;
-    if (request->force) {
-        return 0;
-    }
-    if (!ask_possible()) {
-        return err_set(err, ERR_INPUT, "standard input is no terminal to ask on; use --force");
-    }
-    buf_add_format(&question, "This removes all volumes %sthat no container has.\nAre you sure? [y/N] ",
-                   request->all ? "" : "without a name ");
-    if (ask_line(buf_string(&question), false, answer, sizeof(answer), err) < 0) {
-        return -1;
-    }
-    *ret_yes = answer[0] == 'y' || answer[0] == 'Y';
-    return 0;
-}
 
 static bool asks_for_named(const struct prune_request *request) {
     return request->all || strv_has(&request->filters, "all=true") || strv_has(&request->filters, "all=1");
@@ -126,7 +112,9 @@ static int run_prune(struct context *context, struct err *err) {
     struct err unwritten = {0};
     uint64_t bytes = 0;
     bool yes;
-    if (volume_filters_check(&request->filters, VOLUME_FILTERS_PRUNE, err) < 0 || confirm(request, &yes, err) < 0) {
+    const char *what = request->all ? "This removes all volumes that no container has."
+                                    : "This removes all volumes without a name that no container has.";
+    if (volume_filters_check(&request->filters, VOLUME_FILTERS_PRUNE, err) < 0 || ask_confirm(request->force, what, &yes, err) < 0) {
         return -1;
     }
     if (!yes) {

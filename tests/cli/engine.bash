@@ -22,6 +22,10 @@ setup() {
 }
 
 teardown() {
+    engine_teardown
+}
+
+engine_teardown() {
     coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
     leak_check
 }
