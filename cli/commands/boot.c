@@ -8,15 +8,17 @@
 #include "specs/values.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <unistd.h>
 
 struct boot_request {
     struct list_options list;
     struct opt_i64 jobs, health_timeout_s;
+    bool stop;
 };
 
-enum { COLUMN_NAME, COLUMN_ID, COLUMN_RESULT, COLUMN_TOOK, COLUMN_REASON, HEALTH_TIMEOUT_S = 300, JOBS = 8, EXIT_SOME_FAILED = 1 };
+enum { COLUMN_NAME, COLUMN_ID, COLUMN_RESULT, COLUMN_TOOK, COLUMN_REASON, HEALTH_TIMEOUT_S = 300, HALT_S = 110, JOBS = 8, EXIT_SOME_FAILED = 1 };
 
 static const struct table_column columns[] = {
     [COLUMN_NAME] = {"Name", "NAME", TABLE_QUIET},
@@ -34,9 +36,20 @@ static const char *const results[] = {
     [BOOT_SKIPPED] = "skipped",
 };
 
+static int halt(const struct engine *engine, struct err *err) {
+    size_t count, left;
+    if (boot_halt(engine, HALT_S * 1000, &count, &left, err) < 0) {
+        return -1;
+    }
+    return left == 0 ? 0 : err_set(err, ERR_STATE, "%zu of %zu containers have not ended within %d s", left, count, (int)HALT_S);
+}
+
 static int run(struct context *context, struct err *err) {
     const struct boot_request *request = context->request;
     const struct engine engine = engine_of(context);
+    if (request->stop) {
+        return halt(&engine, err);
+    }
     AUTO_TABLE struct table table = {.columns = columns};
     struct boot boot;
     bool failed = false;
@@ -63,6 +76,7 @@ static const struct option_row options[] = {
     OPTION_INT("jobs", 'j', "N", 1, 64, struct boot_request, jobs, "Start at most N at once [default 8]"),
     OPTION_INT("health-timeout", 0, "SECONDS", 1, 86400, struct boot_request, health_timeout_s,
                "Wait at most so long for a container that others need to become healthy [default 300]"),
+    OPTION_FLAG("stop", 0, struct boot_request, stop, "The host goes down: end all containers; those that shall run are started at the next boot"),
     OPTION_ROWS(list_option_rows, struct boot_request, list, struct list_options),
     {0},
 };

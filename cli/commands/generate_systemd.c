@@ -66,7 +66,11 @@ static void add_call(const struct generation *generation, struct buf *unit, cons
     buf_add_format(unit, "%s=", setting);
     for (size_t i = 0; i < sizeof(words) / sizeof(*words) && words[i]; i++) {
         buf_add_string(unit, i > 0 ? " " : "");
-        add_word(unit, words[i]);
+        if (words[i] == command) {
+            buf_add_string(unit, command); // and its options
+        } else {
+            add_word(unit, words[i]);
+        }
     }
     buf_add_char(unit, '\n');
 }
@@ -87,15 +91,15 @@ static void add_install(const struct generation *generation, struct buf *unit) {
 
 // --- units ---
 
-// Monitors that it starts stay in its control group: what ends them at shutdown ends their containers first, and is no wish of the user's.
+// Monitors are in a control group of their own (monitor_group.h): systemd does not see them, so that they are told by a command.
 static void write_boot(const struct generation *generation, struct buf *unit) {
     buf_add_string(unit, "[Unit]\nDescription=Containers that run from boot on (coffer)\nDocumentation=man:coffer-boot(1)\n");
     add_network(generation, unit);
     add_store(generation, unit);
     buf_add_string(unit, "\n[Service]\nType=oneshot\nRemainAfterExit=yes\n");
     add_call(generation, unit, "ExecStart", "boot", NULL);
-    buf_add_string(unit, "# Some could not be started: the others go on.\nSuccessExitStatus=1 125\nTimeoutStartSec=infinity\n"
-                         "# The monitors are told to end, and end their containers first.\nKillMode=control-group\nTimeoutStopSec=120\n");
+    add_call(generation, unit, "ExecStop", "boot", "--stop");
+    buf_add_string(unit, "# Some could not be started: the others go on.\nSuccessExitStatus=1 125\nTimeoutStartSec=infinity\nTimeoutStopSec=120\n");
     add_install(generation, unit);
 }
 
@@ -106,7 +110,8 @@ static void add_needs(const struct generation *generation, const struct view *vi
     }
 }
 
-// The container's monitor is all that is left when `start` has ended: it is the main process, and ends with the container's exit code.
+// The main process is a command that is attached to the container and ends with its exit code: the monitor is in a control group that is
+// not the unit's. What a stop has killed is no failure, what else was killed is started again.
 static void write_container(const struct generation *generation, const struct view *view, struct buf *unit) {
     enum { KILL_S = 15 };
     struct restart_policy policy;
@@ -117,8 +122,8 @@ static void write_container(const struct generation *generation, const struct vi
     add_network(generation, unit);
     add_store(generation, unit);
     add_needs(generation, view, unit);
-    buf_add_string(unit, "\n[Service]\nType=forking\nGuessMainPID=yes\n");
-    add_call(generation, unit, "ExecStart", "start", view->record.name);
+    buf_add_string(unit, "\n[Service]\nType=exec\nStandardOutput=null\n");
+    add_call(generation, unit, "ExecStart", "start --attach --sig-proxy=false", view->record.name);
     add_call(generation, unit, "ExecStop", "stop", view->record.name);
     buf_add_string(unit, "TimeoutStartSec=infinity\n");
     if (stop_ms < 0) {
@@ -126,6 +131,8 @@ static void write_container(const struct generation *generation, const struct vi
     } else {
         buf_add_format(unit, "TimeoutStopSec=%lld\n", (long long)(stop_ms / 1000 + KILL_S));
     }
+    buf_add_string(unit, "SuccessExitStatus=137 143\n");
+    buf_add_string(unit, restarts ? "" : "RestartForceExitStatus=137\n");
     buf_add_format(unit, "%sRestart=%s\n", restarts ? "# Its monitor restarts it, by its own policy.\n" : "", restarts ? "no" : "on-failure");
     add_install(generation, unit);
 }

@@ -51,4 +51,8 @@ void boot_order(struct arena *arena, struct boot *boot, const char *const *const
 int boot_run(const struct engine *engine, struct arena *arena, struct boot *boot, size_t most_at_once, int64_t health_ms,
              struct err *err) MUST_CHECK;
 
+// The host goes down: tells all monitors to end their containers, each by its own stop signal and timeout, which is nobody's wish that they
+// stay stopped. Waits for all, at most so long. *ret_left: how many go on.
+int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, size_t *ret_left, struct err *err) MUST_CHECK;
+
 #endif

@@ -133,9 +133,9 @@ states() {
     coffer create --name web --stop-timeout 30 --label coffer.after=db tiny sleep 1000 > /dev/null
     coffer create --name own --restart always tiny sleep 1000 > /dev/null
     run -0 coffer generate systemd
-    [[ "$output" == "# coffer-boot.service"*"Type=oneshot"*"ExecStart="*" boot"*"WantedBy=multi-user.target"* ]]
+    [[ "$output" == "# coffer-boot.service"*"Type=oneshot"*"ExecStart="*" boot"*"ExecStop="*" boot --stop"*"WantedBy=multi-user.target"* ]]
     run -0 coffer generate systemd web
-    [[ "$output" == *"Requires=coffer-db.service"*"After=coffer-db.service"*" start web"*" stop web"*"TimeoutStopSec=45"*"Restart=on-failure"* ]]
+    [[ "$output" == *"Requires=coffer-db.service"*"After=coffer-db.service"*" start --attach --sig-proxy=false web"*" stop web"*"TimeoutStopSec=45"*"Restart=on-failure"* ]]
     run -0 coffer generate systemd --user own
     [[ "$output" == *"Restart=no"*"WantedBy=default.target"* ]]
     run -125 coffer generate systemd --all web
@@ -176,20 +176,32 @@ needs_systemd() {
     systemctl daemon-reload
 }
 
-@test "a container as systemd's unit: its monitor is the main process, and ends as the container does" {
+@test "boot --stop ends what runs, by its own signal, and it comes up again" {
+    coffer run -d --name box --restart unless-stopped tiny sh -c 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done' > /dev/null
+    coffer run -d --name plain --stop-timeout 0 tiny sleep 1000 > /dev/null
+    for ((i = 0; i < 200; i++)); do [ "$(coffer logs box)" != ready ] || break; sleep 0.02; done
+    run -0 coffer boot --stop
+    [ -z "$output" ]
+    [ "$(states)" = "box exited;plain exited;" ]
+    [[ $(coffer ps -a --format '{{.Status}}' --filter name=box) == "Exited (7) "* ]]
+    [ "$(coffer boot --format '{{.Name}} {{.Result}}')" = "box started" ]
+}
+
+@test "a container as systemd's unit: it ends as the container does, and a stop is no failure" {
     needs_systemd
     coffer create --name fine tiny sleep 1000 > /dev/null
     coffer create --name fails tiny sh -c 'sleep 0.5; exit 3' > /dev/null
     coffer generate systemd --install --all
-    systemctl daemon-reload
-    systemctl start coffer-fine
-    [ "$(systemctl is-active coffer-fine)" = active ]
-    [ "$(systemctl show --value -p MainPID coffer-fine)" = "$(monitors)" ]
-    systemctl stop coffer-fine
-    [ "$(systemctl is-active coffer-fine)" = inactive ]
-    [[ "$(states)" == *"fine exited"* ]]
     sed -i 's/^Restart=on-failure/Restart=no/' /etc/systemd/system/coffer-fails.service
     systemctl daemon-reload
+    systemctl start coffer-fine
+    for ((i = 0; i < 300; i++)); do [[ "$(states)" != *"fine running"* ]] || break; sleep 0.1; done
+    [ "$(systemctl is-active coffer-fine)" = active ]
+    [[ "$(states)" == *"fine running"* ]]
+    systemctl stop coffer-fine
+    systemctl status coffer-fine || true
+    [ "$(systemctl is-active coffer-fine)" = inactive ]
+    [[ "$(states)" == *"fine exited"* ]]
     systemctl start coffer-fails
     for ((i = 0; i < 300; i++)); do [ "$(systemctl is-active coffer-fails)" = active ] || break; sleep 0.1; done
     [ "$(systemctl is-active coffer-fails)" = failed ]

@@ -1,0 +1,75 @@
+#include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
+#include "runtime/engine/boot.h"
+#include "runtime/engine/control.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/home.h"
+#include "runtime/engine/record.h"
+#include "runtime/kernel/sys.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// Who listens on the container's socket is its monitor (unix(7), SO_PEERCRED). The line to it is open while the pidfd is made: had it ended
+// before, its number could be another's. -1: it has none.
+static int open_monitor(const struct home *home, const char *id) {
+    struct err gone;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    struct pollfd line = {.events = POLLIN};
+    AUTO_FD int fd = control_connect(home, id, &gone);
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        return -1;
+    }
+    AUTO_FD int pidfd = sys_pidfd_open(peer.pid, 0);
+    line.fd = fd;
+    return pidfd >= 0 && poll(&line, 1, 0) == 0 ? fd_take(&pidfd) : -1;
+}
+
+// False: its time is over.
+static bool wait_for(int pidfd, int64_t until_ms) {
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    int ended;
+    do {
+        int64_t left_ms = until_ms - clock_now_ms();
+        ended = poll(&end, 1, left_ms < 0 ? 0 : left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+    } while (ended < 0 && errno == EINTR);
+    return ended > 0;
+}
+
+int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, size_t *ret_left, struct err *err) {
+    AUTO_HOME struct home home = HOME_CLOSED;
+    AUTO_ARENA struct arena arena = {0};
+    const char **ids;
+    size_t total = 0, count = 0;
+    if (home_open(engine, &home, err) < 0) {
+        return -1;
+    }
+    record_sweep(&home); // one without a monitor gets one
+    if (record_list(&home, &arena, &ids, err) < 0) {
+        return -1;
+    }
+    while (ids[total]) {
+        total++;
+    }
+    int *monitors = arena_array(&arena, total + 1, sizeof(*monitors));
+    for (size_t i = 0; i < total; i++) {
+        int pidfd = open_monitor(&home, ids[i]);
+        if (pidfd >= 0) {
+            sys_pidfd_send_signal(pidfd, SIGTERM);
+            monitors[count++] = pidfd;
+        }
+    }
+    int64_t until_ms = clock_now_ms() + most_ms;
+    *ret_count = count;
+    *ret_left = 0;
+    for (size_t i = 0; i < count; i++) {
+        *ret_left += wait_for(monitors[i], until_ms) ? 0 : 1;
+        fd_close(&monitors[i]);
+    }
+    return 0;
+}
