@@ -113,7 +113,6 @@ static const struct command *const container_commands[] = {
     &command_top,
     &command_stats,
     &command_container_prune,
-    &command_cp,
     NULL,
 };
 
