@@ -218,13 +218,15 @@ void publication_withdraw(struct publication *publication) {
 
 void publication_let_go(struct publication *publication) {
     for (size_t i = 0; i < publication->count; i++) {
-        port_release(&publication->reservations[i]);
+        port_hand_over(&publication->reservations[i]);
     }
     publication->count = 0;
 }
 
 void publication_release(struct publication *publication) {
     publication_withdraw(publication);
-    publication_let_go(publication);
+    for (size_t i = 0; i < publication->count; i++) {
+        port_release(&publication->reservations[i]);
+    }
     *publication = (struct publication){0};
 }

@@ -21,6 +21,16 @@ void port_release(struct port_reservation *reservation) {
     }
 }
 
+void port_hand_over(struct port_reservation *reservation) {
+    int on = 1;
+    for (size_t i = 0; i < PORT_MOST_ADDRESSES; i++) {
+        if (reservation->fds[i] >= 0) {
+            setsockopt(reservation->fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        }
+    }
+    port_release(reservation);
+}
+
 static const char *protocol_name(uint8_t protocol) {
     return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "sctp";
 }

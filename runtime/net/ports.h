@@ -43,6 +43,10 @@ int port_reserve(const struct port_wish *wish, port_owner *owner, void *context,
                  struct err *err) MUST_CHECK;
 
 void port_release(struct port_reservation *reservation);
+
+// For another program of ours that binds with SO_REUSEADDR: it can do so at once, even though a child of the caller's that has not
+// executed its program yet has the sockets, too, and for as long.
+void port_hand_over(struct port_reservation *reservation);
 #define AUTO_PORT_RESERVATION AUTO(port_release)
 
 #endif

@@ -71,12 +71,17 @@ mine() {
         HOME="$HOME_DIR" timeout -k 2 60 "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
 }
 
-pastas() {
+# The user's processes whose name fits, and whose words have this test's folder.
+of_test() {
     local pid
-    for pid in $(pgrep -u "$TEST_UID" '^pas[st]'); do
+    for pid in $(pgrep -u "$TEST_UID" -- "$1"); do
         grep -qzF -- "$HOME_DIR/" "/proc/$pid/cmdline" 2> /dev/null && echo "$pid"
     done
     return 0
+}
+
+pastas() {
+    of_test '^pas[st]'
 }
 
 nothing_left() {
@@ -152,10 +157,12 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     is_new() { [ -n "$(pastas)" ] && [ "$(pastas)" != "$old" ]; }
     until_true is_new
     until_true answers
-    monitors | xargs kill -KILL
+    monitor=$(monitors)
+    container=$(pgrep -P "$monitor")
+    kill -KILL "$monitor"
     answers
     # The container ends by itself, and nobody looks.
-    pgrep -u "$TEST_UID" -f 'net.py serve web' | xargs kill -KILL
+    kill -KILL "$container"
     gone() { [ -z "$(pastas)" ]; }
     until_true gone
     [ "$(mine ps -a --format '{{.State}}')" = exited ]
@@ -170,4 +177,42 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     run -0 mine network reload web
     run -0 mine run --rm --network container:web tiny cat /proc/net/route
     [[ "$output" == *eth0* || "$output" == *h0* ]]
+}
+
+@test "pasta: IPv6 where the host has it, a host without routes, and a name server on its loopback" {
+    on_host ip -6 route add default via 2001:db8::1
+    outside python3 "$NET" serve far 99 3>&- &
+    serve web -p 8080:80
+    run -0 outside python3 "$NET" ask 2001:db8::2 8080
+    [ "$output" = "web 2001:db8::1" ]
+    run -0 mine exec web /usr/bin/python3 /net.py ask 2001:db8::1 99
+    [ "$output" = "far 2001:db8::2" ]
+    mine rm -f web > /dev/null
+    # As systemd-resolved does it.
+    echo 'nameserver 127.0.0.53' > "$BATS_TEST_TMPDIR/resolv.conf"
+    on_host python3 "$NET" serve stub 53 > /dev/null 3>&- &
+    local stub=$!
+    until_true on_host sh -c 'busybox netstat -lun | grep -q ":53 "'
+    run -0 mine run --rm "${talk[@]}" tiny sh -c 'head -n 1 /etc/resolv.conf; /usr/bin/python3 /net.py ask_udp 10.202.0.1 53'
+    [ "$output" = $'nameserver 10.202.0.1\nstub 127.0.0.1' ]
+    kill "$stub"
+    on_host ip link set h0 down
+    serve web -p 8080:80
+    run -0 on_host python3 "$NET" ask 127.0.0.1 8080
+    [[ "$output" == "web "* ]]
+}
+
+@test "what cannot be is told: networks of others, addresses, low ports, a host that gives no interfaces" {
+    run -125 mine run --rm --network mine tiny true
+    [ "$output" = "coffer: run tiny: --network mine: needs root in this version; an ordinary user has pasta, none and host" ]
+    run -125 mine run --rm --network pasta --ip 10.202.0.9 tiny true
+    [[ "$output" == *"the container is alone on it"* ]]
+    run -125 mine run --rm -p 80:80 tiny true
+    [[ "$output" == *"port 80/tcp of 0.0.0.0: only root can take ports below net.ipv4.ip_unprivileged_port_start" ]]
+    on_host chmod 600 /dev/net/tun
+    run -125 mine run --rm -p 8080:80 tiny true
+    [ "$output" = "coffer: run tiny: --network pasta: make a network without root: /dev/net/tun must be open to all (mode 0666)" ]
+    # What nobody has asked for is done without.
+    run -0 mine run --rm tiny ip -o link
+    [[ "$output" != *eth0* ]]
 }
