@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/attachment.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
@@ -12,6 +13,7 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { FAMILIES = 2 };
 
@@ -25,14 +27,44 @@ struct publication_wish {
 
 // --- reserving ---
 
+static bool has_port(const struct attachment_list *list, uint8_t protocol, uint16_t port) {
+    for (size_t i = 0; i < list->ports_count; i++) {
+        if (list->ports[i].host_port == port && strcmp(list->ports[i].protocol, publish_protocol_name(protocol)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Who has no packet filter knows it by what running containers have written down.
+static const char *owner_by_records(const struct publication *publication, uint8_t protocol, uint16_t port) {
+    const char **ids;
+    struct err err;
+    if (record_list(publication->home, publication->arena, &ids, &err) < 0) {
+        return NULL;
+    }
+    for (; *ids; ids++) {
+        struct attachment_list list;
+        struct record record;
+        if (record_read(publication->home, publication->arena, *ids, &record, &err) == 0 && record.networks &&
+            attachment_list_read(record.networks, publication->arena, &list, &err) == 0 && has_port(&list, protocol, port)) {
+            return arena_format(publication->arena, "container %s", record.name);
+        }
+    }
+    return NULL;
+}
+
 // Which container a port is published for, by the packet filter's own books.
 static const char *owner_of(void *context, uint8_t protocol, const struct address *address, uint16_t port) {
     struct publication *publication = context;
     struct firewall_state state;
     struct record record;
     struct err err;
-    AUTO_FD int firewall_fd = firewall_open(&err);
     (void)address;
+    if (publication->home->rootless) {
+        return owner_by_records(publication, protocol, port);
+    }
+    AUTO_FD int firewall_fd = firewall_open(&err);
     if (firewall_fd < 0 || firewall_read(firewall_fd, publication->arena, &state, &err) < 0) {
         return NULL;
     }

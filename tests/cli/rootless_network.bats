@@ -131,6 +131,8 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     run -0 mine run --rm "${talk[@]}" tiny sh -c '/usr/bin/python3 /net.py ask 192.0.2.1 99; /usr/bin/python3 /net.py ask_udp 192.0.2.1 99'
     [ "$output" = $'far 192.0.2.2\nfar 192.0.2.2' ]
     serve web -p 8080:80 -p 5300:80/udp -p 127.0.0.1:9000-9001:80-81
+    run -0 mine port web
+    [[ "$output" == *"80/tcp -> 0.0.0.0:8080"*"80/udp -> 0.0.0.0:5300"* ]]
     run -0 outside python3 "$NET" ask 192.0.2.2 8080
     [[ "$output" == "web 192.0.2.1"* ]]
     run -0 outside python3 "$NET" ask_udp 192.0.2.2 5300
@@ -140,7 +142,7 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     run outside python3 "$NET" ask 192.0.2.2 9000
     [ "$status" -ne 0 ]
     run -125 mine run --rm -p 8080:80 tiny true
-    [[ "$output" == "coffer: run tiny: --publish 8080:80: port 8080/tcp of 0.0.0.0 is taken by "* ]]
+    [[ "$output" == "coffer: run tiny: --publish 8080:80: port 8080/tcp of 0.0.0.0 is taken by container web; choose another one" ]]
     mine stop -t 0 web
     [ -z "$(pastas)" ]
     mine start web
