@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,26 @@ static int await(const struct rootless_request *request, pid_t child, int output
     return result;
 }
 
+// Pasta takes the source of whatever came last for the namespace's address of IPv6, and that is nobody's (::) while the kernel asks
+// whether the link's own address is taken. Nobody else is there to have it.
+static void trust_addresses(pid_t target) {
+    char user[64], net[64];
+    snprintf(user, sizeof(user), "/proc/%d/ns/user", target);
+    snprintf(net, sizeof(net), "/proc/%d/ns/net", target);
+    pid_t child = process_clone(0, -1, NULL);
+    if (child == 0) {
+        AUTO_FD int user_fd = openat(AT_FDCWD, user, O_RDONLY | O_CLOEXEC);
+        AUTO_FD int net_fd = openat(AT_FDCWD, net, O_RDONLY | O_CLOEXEC);
+        if (setns(user_fd, CLONE_NEWUSER) == 0 && setns(net_fd, CLONE_NEWNET) == 0) {
+            AUTO_FD int fd = openat(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_dad", O_WRONLY | O_CLOEXEC);
+            (void)!write(fd, "0", 1); // no IPv6, no need
+        }
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
 static int inherit(int fd, bool inherited) {
     return fd < 0 ? 0 : fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
 }
@@ -199,6 +220,9 @@ int rootless_start(const struct rootless_request *request, pid_t *ret_pid, int *
     }
     if (inherit(number_end, true) < 0 || inherit(request->kept_fd, true) < 0) {
         return err_sys(err, "make a pipe for %s", request->program);
+    }
+    if (request->ipv6.address.address.family != 0) {
+        trust_addresses(request->target);
     }
     pid_t child = process_spawn(words, &output_fd, err), pid = 0;
     AUTO_FD int output = output_fd;

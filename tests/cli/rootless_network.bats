@@ -56,6 +56,8 @@ make_hosts() {
     on_host ip -6 addr add 2001:db8::2/64 dev h0 nodad
     on_host ip link set h0 up
     on_host ip route add default via 192.0.2.1
+    # Pasta does without IPv6 where the host's interface has no link-local address yet.
+    until_true on_host sh -c 'ip -6 addr show dev h0 | grep -q fe80'
 }
 
 on_host() {
