@@ -244,3 +244,25 @@ disk() {
     run coffer run --isolatio=hyperv tiny
     [[ $output == *'unknown flag --isolatio'* ]]
 }
+
+@test "a flag behind the image is told to stand before it" {
+    run -127 coffer run --rm tiny --name box
+    [ "$output" = 'coffer: run tiny: command "--name": executable file not found in $PATH of the container; flags of coffer stand before the image' ]
+    run -127 coffer run --rm tiny none-of-it
+    [ "$output" = 'coffer: run tiny: command "none-of-it": executable file not found in $PATH of the container' ]
+}
+
+@test "rm goes on behind one that fails" {
+    coffer create --name one tiny > /dev/null
+    coffer create --name two tiny > /dev/null
+    run coffer rm one none two
+    [ "$status" -eq 125 ]
+    [ "$output" = $'one\ntwo\ncoffer: no container is named "none"; coffer ps --all lists them' ]
+    [ -z "$(coffer ps -aq)" ]
+    coffer volume create one > /dev/null
+    coffer volume create two > /dev/null
+    run coffer volume rm one none two
+    [ "$status" -eq 125 ]
+    [[ $output == $'one\ntwo\ncoffer: '*none* ]]
+    [ -z "$(coffer volume ls -q)" ]
+}
