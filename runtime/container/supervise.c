@@ -101,8 +101,8 @@ int supervised_console(const struct supervised *supervised) {
     return supervised->console;
 }
 
-// Its cgroup is still there. Without a limit of its own, only what kills without a word is worth the look; and it may have got one since
-// its start.
+// Its cgroup, where it has one, is still there. Without a limit of its own, only what kills without a word is worth the look; and it
+// may have got one since its start.
 static void explain_memory(const struct supervised *supervised, struct supervised_end *end) {
     AUTO_ARENA struct arena arena = {0};
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
@@ -113,8 +113,8 @@ static void explain_memory(const struct supervised *supervised, struct supervise
     struct err gone;
     bool was_killed = end->is_unknown || end->status == 128 + SIGKILL;
     if ((supervised->has_memory_limit || was_killed) && state_dir_open(supervised->root, supervised->id, &dir, &gone) == 0 &&
-        state_dir_read(&dir, &arena, &record, &gone) == 0 && removal_open_cgroup(&record, &host, &cgroup, &gone) == 0 &&
-        cgroup.count > 0) {
+        state_dir_read(&dir, &arena, &record, &gone) == 0 && record.cgroup &&
+        removal_open_cgroup(&record, &host, &cgroup, &gone) == 0 && cgroup.count > 0) {
         cgroup_read_stats(&cgroup, &stats);
     }
     end->out_of_memory = stats.oom_kills != CGROUP_UNKNOWN && stats.oom_kills > 0;
