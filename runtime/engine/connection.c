@@ -169,7 +169,7 @@ void connection_release(struct connection *connection) {
         if (connection->named) {
             network_names_withdraw(connection->home, &connection->network, connection->container);
         }
-        lease_release(connection->home, connection->network.id, connection->container);
+        lease_release(connection->home, connection->network.id, &connection->lease);
     }
     connection->taken = connection->named = connection->made = false;
 }

@@ -110,10 +110,14 @@ static int raise_one(const struct connections *connections, struct connection *c
     return publish_names(connections, connection, err);
 }
 
-// Two names, or a name and an id, may be of one network.
-static int check_twice(const struct connections *connections, const struct connection *added, struct err *err) {
+// Two names, or a name and an id, may be of one network. What is given back is not what the first one has, which may be the same.
+static int check_twice(const struct connections *connections, struct connection *added, struct err *err) {
     for (size_t i = 0; i < connections->count; i++) {
+        const struct lease *first = &connections->items[i]->lease;
         if (strcmp(connections->items[i]->network.id, added->network.id) == 0) {
+            added->lease.ipv4.family = address_is_equal(&first->ipv4, &added->lease.ipv4) ? 0 : added->lease.ipv4.family;
+            added->lease.ipv6.family = address_is_equal(&first->ipv6, &added->lease.ipv6) ? 0 : added->lease.ipv6.family;
+            connection_release(added);
             return err_set(err, ERR_EXISTS, "the container is on network %s already", added->network.name);
         }
     }
@@ -130,8 +134,6 @@ static int take_one(struct connections *connections, const struct attachment *wi
         return -1;
     }
     if (check_twice(connections, connection, err) < 0) {
-        connection->named = false; // what there is is the other one's
-        connection->taken = false;
         return -1;
     }
     connections->items[connections->count++] = connection;

@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/network_store.h"
@@ -238,10 +239,14 @@ static int open_leases(const struct home *home, const char *network_id) {
     return folder < 0 ? -1 : open_in(folder, "leases");
 }
 
-void lease_release(const struct home *home, const char *network_id, const char *container) {
+void lease_release(const struct home *home, const char *network_id, const struct lease *lease) {
+    const struct address *const addresses[] = {&lease->ipv4, &lease->ipv6};
     AUTO_FD int leases = open_leases(home, network_id);
-    if (leases >= 0) {
-        links_remove(leases, container);
+    for (size_t i = 0; i < ARRAY_LEN(addresses) && leases >= 0; i++) {
+        char name[ADDRESS_TEXT_SIZE];
+        if (addresses[i]->family) {
+            links_release(leases, address_format(addresses[i], name), lease->container);
+        }
     }
 }
 

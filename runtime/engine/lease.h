@@ -25,8 +25,8 @@ struct lease {
 int lease_take(const struct home *home, const struct network *network, const char *container, const struct address *wish_4,
                const struct address *wish_6, struct lease *ret, struct err *err) MUST_CHECK;
 
-// Gives back all that the container has in the network.
-void lease_release(const struct home *home, const char *network_id, const char *container);
+// Gives back what lease_take has taken.
+void lease_release(const struct home *home, const char *network_id, const struct lease *lease);
 
 // Those of containers that run, one item a container: *ret lives in the arena.
 int lease_list(const struct home *home, struct arena *arena, const char *network_id, struct lease **ret, size_t *ret_count,

@@ -42,6 +42,10 @@ void live_empty(const struct home *home, const char *id);
 // Calls `look` for all that have a folder. Returns whether the whole store has been looked at since the reboot.
 bool live_each(const struct home *home, void (*look)(const struct home *home, const char *id));
 
+// The same for some of them, drawn anew each time, where there are many: what a killed command left is found by one of the next, and no
+// command takes longer for the containers that run beside its own.
+bool live_some(const struct home *home, void (*look)(const struct home *home, const char *id));
+
 // Says that it has.
 void live_set_swept(const struct home *home);
 

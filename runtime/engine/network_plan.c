@@ -157,6 +157,19 @@ static size_t list_taken(const struct planning *plan, struct arena *arena, struc
     return count;
 }
 
+// The network that containers are on where nobody has said another has as many addresses as a bridge has ports in Linux, 1023.
+static bool choose_large(const struct planning *plan, const struct subnet *taken, size_t taken_count, struct subnet *ret) {
+    enum { LARGE_PREFIX = 22 };
+    for (size_t i = 0; i < ARRAY_LEN(pools_4) && strcmp(plan->network->name, "bridge") == 0; i++) {
+        struct pool pool = pools_4[i];
+        pool.prefix = LARGE_PREFIX;
+        if (pool_choose(&pool, 0, taken, taken_count, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int choose_subnet(const struct planning *plan, struct arena *arena, uint8_t family, struct err *err) {
     const struct pool *pools = family == AF_INET ? pools_4 : pools_6;
     size_t pool_count = family == AF_INET ? ARRAY_LEN(pools_4) : ARRAY_LEN(pools_6);
@@ -165,15 +178,17 @@ static int choose_subnet(const struct planning *plan, struct arena *arena, uint8
     char text[SUBNET_TEXT_SIZE];
     struct subnet *taken;
     size_t taken_count = list_taken(plan, arena, &taken);
-    for (size_t i = 0; i < pool_count; i++) {
+    plane->set = family == AF_INET && choose_large(plan, taken, taken_count, &plane->subnet);
+    for (size_t i = 0; i < pool_count && !plane->set; i++) {
         if (pool_choose(&pools[i], family == AF_INET ? 0 : plan->around->random, taken, taken_count, &plane->subnet)) {
             plane->set = true;
-            return 0;
         }
         buf_add_format(&names, "%s%s", i ? ", " : "", subnet_format(&pools[i].span, text));
     }
-    return err_set(err, ERR_STATE, "other networks and the host's routes leave no subnet free in %s; choose one with --subnet",
-                   buf_string(&names));
+    return plane->set ? 0
+                      : err_set(err, ERR_STATE,
+                                "other networks and the host's routes leave no subnet free in %s; choose one with --subnet",
+                                buf_string(&names));
 }
 
 // --- within a subnet ---

@@ -50,6 +50,7 @@ static int take_name(const struct home *home, const char *name, const char *id, 
         if (!links_read(home->names_fd, name, owner)) {
             return err_set(err, ERR_EXISTS, "the name \"%s\" is taken; choose another", name);
         }
+        record_repair_live(home, owner); // a container with --rm whose monitor was killed
         if (record_exists(home, owner)) {
             return err_set(err, ERR_EXISTS,
                            "the name \"%s\" is taken by container %.12s; remove that (coffer rm %s) or choose another", name, owner,
@@ -332,10 +333,14 @@ int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID
     if (*text && !strchr(text, '/') && text[0] != '.' && links_read(home->names_fd, text, ret_id) && record_exists(home, ret_id)) {
         return 0;
     }
+    size_t length = strlen(text);
+    if (length == RECORD_ID_SIZE - 1 && !strchr(text, '/') && record_exists(home, text)) {
+        snprintf(ret_id, RECORD_ID_SIZE, "%s", text);
+        return 0;
+    }
     if (record_list(home, &arena, &ids, err) < 0) {
         return -1;
     }
-    size_t length = strlen(text);
     for (; length > 0 && *ids; ids++) {
         if (strncmp(*ids, text, length) != 0) {
             continue;

@@ -118,7 +118,11 @@ enum record_repair {
 // Never fails; logs what it cannot do.
 enum record_repair record_repair(const struct home *home, const char *id);
 
-// Repairs what commands that were killed left behind. Never fails; logs what it cannot do.
+// The same for who is about to use the container, or has found in the way what is its: nothing is done where nothing runs.
+void record_repair_live(const struct home *home, const char *id);
+
+// Repairs what commands that were killed left behind; where many containers run, of some of them, drawn anew each time. Never fails; logs
+// what it cannot do.
 void record_sweep(const struct home *home);
 
 #endif

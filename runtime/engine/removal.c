@@ -175,13 +175,19 @@ static void sweep_one(const struct home *home, const char *id) {
     (void)record_repair(home, id);
 }
 
+void record_repair_live(const struct home *home, const char *id) {
+    if (live_is_there(home, id)) {
+        (void)record_repair(home, id);
+    }
+}
+
 void record_sweep(const struct home *home) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
     struct err err;
     live_begin(home);
     container_sweep(home->oci_root);
-    if (live_each(home, sweep_one)) {
+    if (live_some(home, sweep_one)) {
         return;
     }
     if (record_list(home, &arena, &ids, &err) < 0) {

@@ -154,6 +154,7 @@ int engine_start(const struct engine *engine, const char *name, const struct eng
         return -1;
     }
     snprintf(ret->id, sizeof(ret->id), "%s", id);
+    record_repair_live(&home, id);
     // Each attempt but the last found one that ended just then.
     for (int attempts = 0; start_open(&start, engine, id, err) < 0; attempts++) {
         int result = err->kind == ERR_STATE && attempts < MAX_ATTEMPTS ? is_running(engine, id, attach, err) : -1;

@@ -52,7 +52,14 @@ int target_open(struct target *target, const struct engine *engine, const char *
         return -1;
     }
     record_sweep(&target->home);
-    return record_find(&target->home, name, target->id, err) < 0 || look(target, err) < 0 ? -1 : 0;
+    if (record_find(&target->home, name, target->id, err) < 0) {
+        return -1;
+    }
+    record_repair_live(&target->home, target->id);
+    if (!record_exists(&target->home, target->id) && record_find(&target->home, name, target->id, err) < 0) {
+        return -1;
+    }
+    return look(target, err) < 0 ? -1 : 0;
 }
 
 // 1: nobody is there any more.

@@ -99,6 +99,11 @@ static int complain(const struct endpoint_request *request, int errnum, struct e
                        "make network interface \"%s\": \"%s\" is part of a bridge or used otherwise, so no macvlan can be on it",
                        request->name, request->parent);
     }
+    if (errnum == EXFULL) {
+        return err_set(err, ERR_STATE,
+                       "make network interface \"%s\": bridge \"%s\" has 1023 ports in use, all that Linux gives it; use another network",
+                       request->name, request->parent);
+    }
     return err_num(err, errnum, "make network interface \"%s\" on \"%s\"", request->name, request->parent);
 }
 

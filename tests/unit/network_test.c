@@ -281,7 +281,11 @@ CASE(addresses_are_taken_one_after_another) {
     CHECK_STR(taken(&small, &a, NULL), "203.0.113.2 2001:db8:1::2");
     CHECK_STR(taken(&small, &b, "203.0.113.2"), "address 203.0.113.2 of network small is taken by container aa");
     CHECK_STR(taken(&small, &a, "203.0.113.2"), "203.0.113.2 2001:db8:1::3");
-    lease_release(&home, small.id, a.id);
+    struct lease had = {.ipv4 = address_of("203.0.113.2"), .ipv6 = address_of("2001:db8:1::2")};
+    snprintf(had.container, sizeof(had.container), "%s", a.id);
+    lease_release(&home, small.id, &had);
+    had.ipv6 = address_of("2001:db8:1::3");
+    lease_release(&home, small.id, &had);
     CHECK_STR(taken(&small, &b, NULL), "203.0.113.3 2001:db8:1::4"); // what was just left rests
     CHECK_STR(taken(&small, &c, NULL), "203.0.113.4 2001:db8:1::5");
     CHECK_STR(taken(&small, &a, "203.0.113.9"), "address 203.0.113.9 lies outside of 203.0.113.0/29, the subnet of network small");
@@ -346,7 +350,7 @@ CASE(no_address_is_given_twice) {
                     good = links_read(leases, address_format(&lease.ipv4, text), other) && strcmp(other, dir.id) == 0;
                 }
                 if (good && round % 3 == 0) {
-                    lease_release(&home, many.id, dir.id); // the others just end
+                    lease_release(&home, many.id, &lease); // the others just end
                 } else if (good && round % 3 == 1) {
                     leases_sweep(&home);
                 }

@@ -1,4 +1,5 @@
 #include "runtime/base/clock.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/net/responder/responder.h"
 
@@ -47,6 +48,18 @@ void origin_answer(const struct origin *origin, const uint8_t *answer, size_t si
         stream_answer(origin->stream, answer, size);
     } else {
         (void)!sendto(origin->fd, answer, size, MSG_NOSIGNAL, (const struct sockaddr *)&origin->name, origin->name_size);
+    }
+}
+
+// --- the table ---
+
+static void read_table(void) {
+    struct dns_table table;
+    struct err err;
+    if (dns_table_read(RESPONDER_ENDPOINTS, &table, &err) == 0) {
+        dns_table_finish(&responder.table);
+        responder.table = table;
+        responder.stale = false;
     }
 }
 
@@ -123,6 +136,9 @@ bool query_take(const struct origin *origin, const uint8_t *message, size_t size
         return true;
     }
     bool in = query.class == DNS_CLASS_IN && query.is_plain;
+    if (responder.stale) {
+        read_table();
+    }
     if ((in && dns_read_reverse(query.name, &address) && answer_reverse(&answering, &address)) ||
         (in && answer_forward_name(&answering))) {
         return true;
@@ -138,18 +154,9 @@ bool query_take(const struct origin *origin, const uint8_t *message, size_t size
     return true;
 }
 
-// --- the table ---
+// --- changes ---
 
-static void read_table(void) {
-    struct dns_table table;
-    struct err err;
-    if (dns_table_read(RESPONDER_ENDPOINTS, &table, &err) == 0) {
-        dns_table_finish(&responder.table);
-        responder.table = table;
-        responder.stale = false;
-    }
-}
-
+// Of a thousand containers that start, none asks: the table is read by who does.
 static void changed(void *object, unsigned part, short events) {
     char ignored[4096];
     (void)object, (void)part, (void)events;
@@ -158,10 +165,19 @@ static void changed(void *object, unsigned part, short events) {
     responder.stale = true;
 }
 
+static bool has_endpoint(void) {
+    AUTO_DIR DIR *stream = dir_stream(RESPONDER_ENDPOINTS);
+    const struct dirent *entry = stream ? dir_next(stream) : NULL;
+    while (entry && strchr(entry->d_name, '.')) {
+        entry = dir_next(stream);
+    }
+    return entry != NULL;
+}
+
 // Without endpoints there is nothing to do. But one may have come whose command has found our lock still held, and relies on us: so
 // we look once more when it is free. If another responder has it by then, all is well; a moment's look by somebody does not count.
 static bool is_over(void) {
-    if (responder.table.endpoint_count > 0) {
+    if (responder.stale ? has_endpoint() : responder.table.endpoint_count > 0) {
         return false;
     }
     flock(RESPONDER_LOCK, LOCK_UN);
@@ -222,9 +238,6 @@ bool responder_has_work(void) {
 void responder_serve(void) {
     for (;;) {
         int64_t next_ms = INT64_MAX, now_ms = clock_now_ms();
-        if (responder.stale) {
-            read_table();
-        }
         if (is_over()) {
             return;
         }
@@ -243,9 +256,6 @@ void responder_serve(void) {
             short events = responder.polls.fds[i].revents;
             if (events) {
                 responder.polls.owners[i].ready(responder.polls.owners[i].object, responder.polls.owners[i].part, events);
-            }
-            if (responder.stale) {
-                read_table();
             }
         }
     }
