@@ -54,7 +54,7 @@ static int empty_directory(DIR *stream, struct err *err) {
 static int remove_full_directory(int dir_fd, const char *name, struct err *err) {
     AUTO_FD int fd = open_directory(dir_fd, name);
     if (fd < 0) {
-        return err_sys(err, "open directory %s", name);
+        return errno == ENOENT ? 0 : err_sys(err, "open directory %s", name);
     }
     // Without write permission for its owner nothing in it could be removed by an ordinary user.
     struct stat status;
@@ -69,7 +69,8 @@ static int remove_full_directory(int dir_fd, const char *name, struct err *err) 
     if (empty_directory(stream, err) < 0) {
         return -1;
     }
-    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? err_sys(err, "remove directory %s", name) : 0;
+    // Another process may have been at it, too.
+    return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? err_sys(err, "remove directory %s", name) : 0;
 }
 
 static int remove_directory(int dir_fd, const char *name, struct err *err) {

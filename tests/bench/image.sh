@@ -2,12 +2,14 @@
 # tests/bench/image.sh tiny FILE: a docker archive with one layer, busybox, named bench/tiny:1
 # tests/bench/image.sh app LAYOUT: an OCI layout of six gzip layers like those of a usual application image: a Debian base, an
 # interpreter, servers, a compiler, many small files, and one that removes. From packages that apt fetches; nothing is installed.
+# tests/bench/image.sh packages FILE PACKAGE...: a tar of these packages and all that they need, as a root file system
 set -euo pipefail
 
 kind=$1 target=$2
+shift 2
 case $kind in
-tiny | app) ;;
-*) echo "image.sh: expected tiny or app, found \"$kind\"" >&2 && exit 2 ;;
+tiny | app | packages) ;;
+*) echo "image.sh: expected tiny, app or packages, found \"$kind\"" >&2 && exit 2 ;;
 esac
 mkdir -p "$(dirname "$target")"
 target=$(realpath "$target")
@@ -123,4 +125,22 @@ make_app() {
     mv "$work/layout" "$target"
 }
 
-"make_$kind"
+# Nothing is configured, as nothing of it runs here: users and groups are what base-passwd begins with, and one for each service.
+make_packages() { # PACKAGE...
+    local root=$work/root id=990 name
+    unpack_packages "$root" base-files base-passwd dash coreutils sed grep "$@"
+    mkdir -p "$root"/{etc,tmp,run,var/lib}
+    chmod 1777 "$root/tmp"
+    cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
+    cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+    for name in nginx redis postgres; do
+        echo "$name:x:$id:$id::/var/lib/$name:/bin/sh" >> "$root/etc/passwd"
+        echo "$name:x:$id:" >> "$root/etc/group"
+        id=$((id + 1))
+    done
+    rm -rf "$root"/usr/share/{doc,man,locale,info}
+    pack "$root" > "$work/tar"
+    mv "$work/tar" "$target"
+}
+
+"make_$kind" "$@"
