@@ -3,11 +3,13 @@
 #   make check         all tests; the last line is "N passed, N failed, N skipped"     SAN=1   the same with ASan and UBSan
 #   make check TESTS="tests/cli/run.bats build/unit/fd_test"    only these
 #   make demo          make an image from Debian's packages, run it, show what happened
+#   make services      nginx, redis and postgres as containers, of Debian's packages
+#   make soak          SOAK_COUNT (5000) containers started and stopped, SOAK_NETWORKED (500) of them on a bridge: what grows?
 #   make analyze       static analysers (slow)
 #   make install       into DESTDIR and PREFIX (/usr/local)    make man        the manual pages
 PREFIX ?= /usr/local
 
-.PHONY: deps deps-bench deps-lab check demo man install analyze format-check help
+.PHONY: deps deps-bench deps-lab check demo services soak man install analyze format-check help
 deps:
 	$(Q)tests/packages/install build check
 
@@ -24,6 +26,16 @@ check: deps
 demo: deps
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)BUILD=$(BUILD) tests/demo.sh
+
+services: all
+	$(Q)BUILD=$(BUILD) SERVICES="nginx redis postgres" tests/run -o $(BUILD)/services.output tests/cli/services.bats
+
+SOAK_COUNT ?= 5000
+SOAK_NETWORKED ?= 500
+soak: all
+	$(Q)tests/bench/image.sh tiny $(BUILD)/tiny.docker.tar
+	$(Q)tests/fault/soak.sh $(abspath $(BUILD)/coffer) docker-archive:$(abspath $(BUILD)/tiny.docker.tar) $(BUILD)/soak \
+	    $(SOAK_COUNT) 8 $(SOAK_NETWORKED)
 
 man: all
 	$(Q)rm -rf $(BUILD)/man && cli/man/make.sh $(BUILD)/coffer $(BUILD)/man
