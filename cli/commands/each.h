@@ -18,4 +18,13 @@ typedef int each_act(const struct context *context, const struct engine *engine,
 
 int each_container(const struct context *context, each_act *act, struct err *err) MUST_CHECK;
 
+// The same for what takes its time: it is begun with all (with 64 at a time), before the first is waited for. begin returns NULL where it
+// failed; finish gives back what begin returned.
+struct each_steps {
+    void *(*begin)(const struct context *context, const struct engine *engine, const char *name, struct err *err);
+    int (*finish)(void *begun, struct err *err);
+};
+
+int each_container_together(const struct context *context, const struct each_steps *steps, struct err *err) MUST_CHECK;
+
 #endif

@@ -13,18 +13,23 @@ struct stop_request {
     struct opt_i64 timeout;
 };
 
-static int act(const struct context *context, const struct engine *engine, const char *name, struct err *err) {
+static void *begin(const struct context *context, const struct engine *engine, const char *name, struct err *err) {
     const struct stop_request *request = context->request;
     int signal = request->signal ? name_signal(request->signal) : 0;
     if (signal < 0) {
-        return err_set(err, ERR_INPUT, "--signal: expected a name such as TERM or a number, found \"%s\"", request->signal);
+        err_set(err, ERR_INPUT, "--signal: expected a name such as TERM or a number, found \"%s\"", request->signal);
+        return NULL;
     }
     const struct engine_stop stop = {.signal = signal, .has_timeout = request->timeout.set, .timeout_s = request->timeout.value};
-    return engine_stop(engine, name, &stop, err);
+    return engine_stop_begin(engine, name, &stop, err);
+}
+
+static int finish(void *begun, struct err *err) {
+    return engine_stop_finish(begun, err);
 }
 
 static int run(struct context *context, struct err *err) {
-    return each_container(context, act, err);
+    return each_container_together(context, &(struct each_steps){begin, finish}, err);
 }
 
 static const struct option_row options[] = {

@@ -64,6 +64,13 @@ struct engine_stop {
 // One that does not run is fine. Returns when it has ended.
 int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) MUST_CHECK;
 
+// The same in two steps, for who stops many: the first one tells it to end, the second one waits until it has, and frees what the first one
+// returned (NULL: the error). The name is kept until then.
+struct engine_stopping;
+struct engine_stopping *engine_stop_begin(const struct engine *engine, const char *name, const struct engine_stop *stop,
+                                          struct err *err) MUST_CHECK;
+int engine_stop_finish(struct engine_stopping *give_stopping, struct err *err) MUST_CHECK;
+
 // Tells those who watch events that something has been done to a container ("restart").
 void engine_announce(const struct engine *engine, const char *name, const char *action);
 

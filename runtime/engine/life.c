@@ -1,6 +1,7 @@
 // What is done to containers that are there: by their monitors, or without where there is none.
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
+#include "runtime/base/mem.h"
 #include "runtime/container/container.h"
 #include "runtime/container/supervise.h"
 #include "runtime/engine/attach.h"
@@ -16,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int engine_attach(const struct engine *engine, const char *name, const struct engine_attach *attach, struct engine_end *ret,
@@ -122,24 +124,53 @@ static int64_t timeout_ms(const struct target *target, const struct engine_stop 
     return stop->timeout_s < 0 ? -1 : stop->timeout_s * 1000;
 }
 
-int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) {
-    AUTO_TARGET struct target target = TARGET_NONE;
+struct engine_stopping {
+    struct target target;
+    struct engine_stop stop;
+    struct control_message wish;
+    const char *name;
+    bool runs, told;
+};
+
+static void stopping_free(struct engine_stopping **stopping) {
+    if (*stopping) {
+        target_finish(&(*stopping)->target);
+        free(*stopping);
+    }
+}
+
+struct engine_stopping *engine_stop_begin(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) {
+    AUTO(stopping_free) struct engine_stopping *stopping = mem_alloc(sizeof(*stopping));
+    *stopping = (struct engine_stopping){.target = TARGET_NONE, .stop = *stop, .name = name};
+    if (target_open(&stopping->target, engine, name, err) < 0) {
+        return NULL;
+    }
+    stopping->runs = target_runs(&stopping->target);
+    if (stopping->runs) {
+        announce_signal(&stopping->target, own_signal(&stopping->target, stop));
+    }
+    stopping->wish = (struct control_message){.kind = CONTROL_STOP, .value = timeout_ms(&stopping->target, stop), .extra = stop->signal};
+    stopping->told = target_tell(&stopping->target, &stopping->wish);
+    struct engine_stopping *begun = stopping;
+    stopping = NULL;
+    return begun;
+}
+
+int engine_stop_finish(struct engine_stopping *give_stopping, struct err *err) {
+    AUTO(stopping_free) struct engine_stopping *stopping = give_stopping;
+    struct target *target = &stopping->target;
     struct control_message answer;
-    if (target_open(&target, engine, name, err) < 0) {
-        return -1;
+    int result = target_ask_told(target, &stopping->wish, stopping->told, &answer, err);
+    result = result <= 0 ? result : stop_alone(target, stopping->wish.value, own_signal(target, &stopping->stop), err);
+    if (result == 0 && stopping->runs) {
+        announce(target, "stop", NULL, NULL);
     }
-    int64_t timeout = timeout_ms(&target, stop);
-    bool runs = target_runs(&target);
-    if (runs) {
-        announce_signal(&target, own_signal(&target, stop));
-    }
-    const struct control_message wish = {.kind = CONTROL_STOP, .value = timeout, .extra = stop->signal};
-    int result = target_ask(&target, &wish, &answer, err);
-    result = result <= 0 ? result : stop_alone(&target, timeout, own_signal(&target, stop), err);
-    if (result == 0 && runs) {
-        announce(&target, "stop", NULL, NULL);
-    }
-    return result < 0 ? err_in(err, "stop %s", name) : 0;
+    return result < 0 ? err_in(err, "stop %s", stopping->name) : 0;
+}
+
+int engine_stop(const struct engine *engine, const char *name, const struct engine_stop *stop, struct err *err) {
+    struct engine_stopping *stopping = engine_stop_begin(engine, name, stop, err);
+    return stopping ? engine_stop_finish(stopping, err) : -1;
 }
 
 void engine_announce(const struct engine *engine, const char *name, const char *action) {

@@ -63,10 +63,10 @@ int target_open(struct target *target, const struct engine *engine, const char *
 }
 
 // 1: nobody is there any more.
-static int ask_once(struct target *target, const struct control_message *wish, struct control_message *ret_answer,
+static int ask_once(struct target *target, const struct control_message *wish, bool told, struct control_message *ret_answer,
                     struct err *err) {
     char room[CONTROL_MAX_BYTES];
-    bool sent = control_send(target->socket, wish) == 0;
+    bool sent = told || control_send(target->socket, wish) == 0;
     int got = sent ? control_receive(target->socket, room, ret_answer) : -1;
     if (got < 0 && (sent || (errno != EPIPE && errno != ECONNRESET))) {
         return err_sys(err, "talk to the monitor of container %.12s", target->id);
@@ -81,9 +81,14 @@ static int ask_once(struct target *target, const struct control_message *wish, s
     return got > 0 ? 0 : 1;
 }
 
-int target_ask(struct target *target, const struct control_message *wish, struct control_message *ret_answer, struct err *err) {
-    while (target->socket >= 0) {
-        int result = ask_once(target, wish, ret_answer, err);
+bool target_tell(const struct target *target, const struct control_message *wish) {
+    return target->socket >= 0 && control_send(target->socket, wish) == 0;
+}
+
+int target_ask_told(struct target *target, const struct control_message *wish, bool told, struct control_message *ret_answer,
+                    struct err *err) {
+    for (; target->socket >= 0; told = false) {
+        int result = ask_once(target, wish, told, ret_answer, err);
         if (result <= 0) {
             return result;
         }
@@ -96,6 +101,10 @@ int target_ask(struct target *target, const struct control_message *wish, struct
         }
     }
     return 1;
+}
+
+int target_ask(struct target *target, const struct control_message *wish, struct control_message *ret_answer, struct err *err) {
+    return target_ask_told(target, wish, false, ret_answer, err);
 }
 
 enum record_state target_state(const struct target *target) {

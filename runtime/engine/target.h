@@ -39,6 +39,11 @@ int target_open(struct target *target, const struct engine *engine, const char *
 int target_ask(struct target *target, const struct control_message *wish, struct control_message *ret_answer,
                struct err *err) MUST_CHECK;
 
+// The same in two steps: told is what target_tell returned, which does not wait.
+bool target_tell(const struct target *target, const struct control_message *wish);
+int target_ask_told(struct target *target, const struct control_message *wish, bool told, struct control_message *ret_answer,
+                    struct err *err) MUST_CHECK;
+
 enum record_state target_state(const struct target *target);
 
 // Whether it runs, is about to, or waits to be restarted; without a monitor, too.

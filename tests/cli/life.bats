@@ -95,6 +95,19 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     [ "$(state box)" = running ]
 }
 
+@test "stop: all that are named end side by side, and each tells for itself" {
+    local i begin
+    for i in 1 2 3 4 5 6; do
+        coffer run -d --name "box$i" tiny sh -c 'trap "" TERM; while :; do sleep 0.1; done' > /dev/null
+    done
+    begin=$SECONDS
+    run coffer stop -t 3 box1 box2 none box3 box4 box5 box6
+    [ "$status" -eq 125 ]
+    [[ "$output" == *box1*box2*box3*box4*box5*box6*'no container is named "none"'* ]]
+    [ $((SECONDS - begin)) -lt 15 ] # one after the other: 18
+    [ -z "$(coffer ps -q)" ]
+}
+
 @test "stop: the container's own signal and time, and others" {
     coffer run -d --name box --stop-signal USR1 --stop-timeout 0 tiny sh -c "$catcher" > /dev/null
     until_true logs_have box ready
