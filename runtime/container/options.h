@@ -25,7 +25,7 @@ struct container_layers {
 };
 
 // What is to be mounted at one of config->mounts in place of its source: a tree that the caller has opened (open_tree(2)), where
-// no path leads.
+// no path leads. It is private (mount_namespaces(7)): what is mounted below it inside is seen nowhere else.
 struct container_tree {
     const char *destination; // as the mount has it
     int fd;                  // borrowed

@@ -54,8 +54,8 @@ static int open_tree(const struct plan_tree *tree, int userns_fd, struct err *er
         return -1;
     }
     // The clone is in the host's peer group: what the container mounts below it would appear on the host. Only an explicit
-    // "shared" leaves that.
-    if (!(tree->propagation & MS_SHARED)) {
+    // "shared" leaves that. One that was given is cut off already: it may be of a namespace that we may change nothing in.
+    if (!(tree->propagation & MS_SHARED) && !tree->is_given) {
         struct mount_attr attr = {.propagation = (tree->propagation & MS_SLAVE) ? MS_SLAVE : MS_PRIVATE};
         if (sys_mount_setattr(opened, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0) {
             return err_sys(err, "cut %s off from the host's mounts", tree->source);
@@ -111,9 +111,10 @@ static int open_root(const struct container_options *options, struct container_p
     return fd < 0 ? -1 : container_plan_add_fd(plan, fd, &plan->init.root_fd, err);
 }
 
-// What a namespace of mounts that is not the caller's own does not let him clone, init opens itself.
+// What a namespace of mounts that is not the caller's own does not let him clone, init opens itself. Never so what was given: its path
+// leads to something else.
 static bool leave_to_init(const struct plan_tree *tree, struct container_plan *plan, const struct err *err) {
-    if (err->errnum != EPERM || tree->idmap || plan->joins_mounts) {
+    if (err->errnum != EPERM || tree->idmap || tree->is_given || plan->joins_mounts) {
         return false;
     }
     if (!tree->is_device) {

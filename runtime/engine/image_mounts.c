@@ -80,11 +80,15 @@ static int open_one(const struct image_mounts_request *request, const struct vol
     if (image_open(request->store, volume->image, &image, err) < 0) {
         return -1;
     }
-    int tree = open_part(volume, open_image(request, image, userns_fd, err), err);
+    AUTO_FD int tree = open_part(volume, open_image(request, image, userns_fd, err), err);
     if (tree < 0) {
         return -1;
     }
-    ret->trees[ret->count] = (struct container_tree){.destination = volume->target, .fd = tree};
+    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0) {
+        return err_sys(err, "cut it off from the host's mounts");
+    }
+    ret->trees[ret->count] = (struct container_tree){.destination = volume->target, .fd = fd_take(&tree)};
     ret->locks[ret->count++] = fd_take(&image->lock_fd);
     return 0;
 }

@@ -186,7 +186,9 @@ static int open_shm(const struct other *other, int user_fd, bool rootless, int *
     pid_t pid = process_clone(CLONE_FILES, -1, &pidfd);
     if (pid == 0) {
         bool there = (!rootless || setns(user_fd, CLONE_NEWUSER) == 0) && setns(other->pidfd, CLONE_NEWNS) == 0;
-        answer[0] = there ? sys_open_tree(AT_FDCWD, "/dev/shm", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW) : -1;
+        struct mount_attr attr = {.propagation = MS_PRIVATE}; // here, as it may be of a namespace that we may change nothing in
+        int tree = there ? sys_open_tree(AT_FDCWD, "/dev/shm", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW) : -1;
+        answer[0] = tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) == 0 ? tree : -1;
         answer[1] = errno;
         _exit(fd_write_all(to, answer, sizeof(answer)) < 0 ? 1 : 0);
     }

@@ -33,6 +33,17 @@ void monitor_group_enter(bool rootless) {
     log_debug("the monitor stays in the control group of its starter: %s", err.text);
 }
 
+void monitor_group_follow(bool rootless) {
+    AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    struct err err;
+    // On version 2 a process is in one group alone, the container's.
+    if (cgroup_detect(&host, &err) == 0 && host.version == CGROUP_V1 &&
+        cgroup_open(&host, group_path(rootless), CGROUP_ALL, &cgroup, &err) == 0 && cgroup_enter(&cgroup, &err) < 0) {
+        log_debug("the command stays in the control group of its caller: %s", err.text);
+    }
+}
+
 void monitor_group_leave(bool rootless) {
     AUTO_CGROUP_HOST struct cgroup_host host = {.fd = -1};
     AUTO_CGROUP struct cgroup cgroup = {0};

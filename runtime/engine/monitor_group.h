@@ -16,6 +16,10 @@
 // The calling process, which has one thread, goes there. What cannot be is no error.
 void monitor_group_enter(bool rootless);
 
+// For a process that is about to run a command in a container: where that is in the monitors' group for want of one of its own, so
+// is the command, and not in the caller's, whose path it would see. Nothing is made.
+void monitor_group_follow(bool rootless);
+
 // It is about to end.
 void monitor_group_leave(bool rootless);
 

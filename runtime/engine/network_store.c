@@ -239,7 +239,7 @@ static int lock_unused(const struct home *home, const struct networks *networks,
         struct record record = {0};
         struct err unread;
         bool named = record_read(home, &arena, leases[0].container, &record, &unread) == 0;
-        return err_set(err, ERR_STATE, "network %s is used by container %.64s%s; stop that first", network->name,
+        return err_set(err, ERR_STATE, "network %s is used by container %.64s%s; stop it or disconnect it first", network->name,
                        named ? record.name : leases[0].container, count > 1 ? " and others" : "");
     }
     *ret_folder = fd_take(&folder);

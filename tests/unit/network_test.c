@@ -297,7 +297,7 @@ CASE(addresses_are_taken_one_after_another) {
     struct err err = {0};
     CHECK(lease_list(&home, &arena, small.id, &leases, &count, &err) == 0 && count == 2);
     CHECK(network_remove(&home, &small, &err) < 0);
-    CHECK(strstr(err.text, "network small is used by container ") && strstr(err.text, " and others; stop that first"));
+    CHECK(strstr(err.text, "network small is used by container ") && strstr(err.text, " and others; stop it or disconnect it first"));
 }
 
 CASE(all_are_given_and_stale_ones_again) {
