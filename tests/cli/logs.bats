@@ -275,13 +275,16 @@ ends() { # PID: within ten seconds
 
 @test "the journal of the host gets what the container writes" {
     [ -x /lib/systemd/systemd-journald ] || skip "needs systemd-journald"
-    needs journalctl unshare
+    needs journalctl systemd-cat unshare
     mkdir "$BATS_TEST_TMPDIR/folder"
     cat > "$BATS_TEST_TMPDIR/inside" << 'END'
 mount -t tmpfs tmpfs /run && mkdir -p /run/log/journal || exit 1
 /lib/systemd/systemd-journald > /dev/null 2>&1 3>&- &
 journal=$!
 for _ in $(seq 500); do [ ! -S /run/systemd/journal/socket ] || break; sleep 0.02; done
+# It is there before it reads; who writes meanwhile is not held up for longer than a moment.
+echo ready | systemd-cat -t ready
+for _ in $(seq 250); do [ "$(journalctl -q -o cat -t ready)" != ready ] || break; sleep 0.02; done
 echo bad > "$2/said"
 (seq 3000 && printf 'no end') | "$1" "$2" journald "$2/said" tag=mine || exit 1
 for _ in $(seq 250); do
