@@ -92,6 +92,17 @@ pid_of() {
     oci state "${1:-$ID}" | jq -r .pid
 }
 
+# What only waits for its parent to look is no process any more, and what has left its cgroup is about to be none.
+is_gone() { # FOLDER in /proc
+    for _ in $(seq 50); do
+        [ -e "$1/status" ] || return 0
+        ! grep -q '^State:.[ZX]' "$1/status" 2> /dev/null || return 0
+        [[ $(cat "$1/cgroup" 2> /dev/null) == *' (deleted)'* ]] || return 1
+        sleep 0.02
+    done
+    return 1
+}
+
 # Processes are found by their cgroup, whose name bears the id.
 nothing_left() {
     local id=${1:-$ID} left
@@ -99,8 +110,7 @@ nothing_left() {
         find "$(coffer_root)/oci" -mindepth 1 -name "$id*" 2> /dev/null
         find /sys/fs/cgroup -type d -name "*$id*" 2> /dev/null
         for process in $(grep -lF -- "$id" /proc/[0-9]*/cgroup 2> /dev/null); do
-            # What only waits for its parent to look is no process any more.
-            grep -q '^State:.[ZX]' "${process%cgroup}status" 2> /dev/null || echo "process $process"
+            is_gone "${process%/cgroup}" || echo "process $process"
         done
         awk -v folder="$BATS_TEST_TMPDIR" 'index($0, folder) { print "mount " $5 }' /proc/self/mountinfo
     ) || true
