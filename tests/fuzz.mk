@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 600
 FUZZ_CFLAGS  := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 FUZZ_ROOMS   := $(filter runtime/base runtime/kernel specs specs/% runtime/container images images/% runtime/net runtime/engine,$(ROOMS))
 FUZZ_BIN     := $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call sources,$(FUZZ_ROOMS)))
+FUZZ_OBJ     := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(call sources,$(FUZZ_ROOMS)) $(INIT_SHARED))
 
 .PHONY: fuzz fuzz-build
 fuzz-build: $(FUZZ_BIN)
@@ -19,7 +19,8 @@ $(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/flags
 	@echo "  fuzz  $<"
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/liball.a: $(FUZZ_OBJ)
+# With the programs that the engine carries: any part of it may lead to the rest.
+$(BUILD)/fuzz/liball.a: $(FUZZ_OBJ) $(IMAGES_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(BUILD)/fuzz/liball.a

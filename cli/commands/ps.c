@@ -90,7 +90,8 @@ static void set_status(struct table *table, const struct view *view) {
         break;
     case RECORD_RUNNING:
     case RECORD_PAUSED:
-        table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(now - record->started_s, since),
+        // One that is just being started has no time yet.
+        table_set(table, COLUMN_STATUS, "Up %s%s%s", output_human_duration(record->started_s ? now - record->started_s : 0, since),
                   view->state == RECORD_PAUSED ? " (Paused)" : health_words[view->health], view->attended ? "" : " (no monitor)");
         break;
     case RECORD_RESTARTING:
