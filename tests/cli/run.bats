@@ -83,7 +83,7 @@ run_tiny() {
     [[ $output == *"0          0 4294967295"* ]]
     run run_tiny --userns mine tiny true
     [ "$status" -eq 125 ]
-    [ "$output" = 'coffer: run tiny: --userns: expected host or auto, found "mine"' ]
+    [ "$output" = 'coffer: run tiny: --userns: expected auto, container:NAME or host, found "mine"' ]
 }
 
 @test "all namespaces are new, but for the network when told" {

@@ -75,6 +75,6 @@ refuses() {
     refuses ': run tiny: --security-opt nope: expected no-new-privileges' --security-opt nope tiny true
     refuses ': run tiny: --security-opt seccomp: ' --security-opt seccomp=/does/not/exist tiny true
     refuses ': run tiny: no network is named "nope"' --network nope tiny true
-    refuses ': run tiny: --userns: expected host or auto, found "nope"' --userns nope tiny true
+    refuses ': run tiny: --userns: expected auto, container:NAME or host, found "nope"' --userns nope tiny true
     refuses ' run: --pull: expected missing, always or never, found "nope"' --pull nope tiny true
 }
