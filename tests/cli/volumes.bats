@@ -204,7 +204,7 @@ data" ]
     [ "$(volume_names)" = named ]
     coffer run --name two -v /anon tiny true
     coffer rm two
-    [ "$(coffer volume ls -q | wc -l)" -eq 4 ]
+    [ "$(coffer volume ls -q | wc -l)" -eq 3 ]
     # Left behind by rm: prune takes them, and the named one only when told.
     run coffer volume prune -f
     [ "$(grep -c '^Deleted volume: [0-9a-f]\{64\}$' <<< "$output")" -eq 2 ]
