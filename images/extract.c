@@ -87,7 +87,7 @@ static int open_parent(struct extraction *extraction, const char *path, const ch
     if (extraction->parent_fd < 0 || strcmp(parent, extraction->parent) != 0) {
         fd_close(&extraction->parent_fd);
         extraction->parent_fd = open_directory(extraction, parent, err);
-        strcpy(extraction->parent, parent);
+        memcpy(extraction->parent, parent, sizeof(parent));
     }
     return extraction->parent_fd;
 }
