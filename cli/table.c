@@ -13,13 +13,13 @@
 
 const struct option_row format_option_rows[] = {
     OPTION_STRING("format", 0, "FORM", struct list_options, format,
-                  "Print as json, table, or by a template such as '{{.ID}} {{.Names}}'"),
+                  "Print as json, table, or by a template of the columns, such as '{{json .}}'"),
     {0},
 };
 
 const struct option_row list_option_rows[] = {
     OPTION_STRING("format", 0, "FORM", struct list_options, format,
-                  "Print as json, table, or by a template such as '{{.ID}} {{.Names}}'"),
+                  "Print as json, table, or by a template of the columns, such as '{{json .}}'"),
     OPTION_FLAG("no-trunc", 0, struct list_options, whole, "Do not shorten what is printed"),
     OPTION_FLAG("quiet", 'q', struct list_options, quiet, "Print only names or ids"),
     {0},

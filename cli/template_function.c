@@ -207,7 +207,7 @@ static json_t *call_printf(const char *text, const json_t *const *args, size_t c
         char *end;
         long width = strtol(at + left, &end, 10);
         at = end;
-        if (!*at || !strchr("svdq", *at) || next == count || width > 1000) {
+        if (!*at || !strchr("svdq", *at) || next == count || width < 0 || width > 1000) {
             (void)template_wrong(text, "printf: expected %s, %v, %d or %q, and a value for each", err);
             return NULL;
         }

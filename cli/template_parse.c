@@ -178,7 +178,7 @@ static void take_variables(struct parser *parser, struct template_pipe *pipe) {
         parser->at++;
         pipe->variables[pipe->variable_count++] = take_name(parser, " \t\r\n.|()\"`,:=");
     } while (pipe->variable_count < 2 && take(parser, ","));
-    if (!take(parser, ":=") && !take(parser, "=")) {
+    if (!take(parser, ":=")) {
         parser->at = begin;
         pipe->variable_count = 0;
     }

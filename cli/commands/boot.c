@@ -41,7 +41,7 @@ static int halt(const struct engine *engine, struct err *err) {
     if (boot_halt(engine, HALT_S * 1000, &count, &left, err) < 0) {
         return -1;
     }
-    return left == 0 ? 0 : err_set(err, ERR_STATE, "%zu of %zu containers have not ended within %d s", left, count, (int)HALT_S);
+    return left == 0 ? 0 : err_set(err, ERR_STATE, "%zu of %zu containers have not ended within %d s; coffer ps lists them, coffer kill ends them", left, count, (int)HALT_S);
 }
 
 static int run(struct context *context, struct err *err) {

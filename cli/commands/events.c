@@ -206,7 +206,7 @@ static int show_all(struct watching *watching, struct err *err) {
         }
         bool past = got > 0 && event.time_ns > watching->until_ns;
         if (got == 0 || past) {
-            return output_write(&buf, err) < 0 ? -1 : past;
+            return output_write_json(&buf, err) < 0 ? -1 : past;
         }
         if (event.time_ns >= watching->since_ns && passes(&event, &request->filters) &&
             add_event(&buf, &event, request->format, err) < 0) {

@@ -83,7 +83,7 @@ int inspect_run(struct context *context, const struct inspect_options *options, 
     if (!by_template) {
         json_write_close(&writer, ']');
     }
-    if (shown > 0 && output_write(&buf, err) < 0) {
+    if (shown > 0 && output_write_json(&buf, err) < 0) {
         return -1;
     }
     *err = first;

@@ -220,7 +220,7 @@ static int run(struct context *context, struct err *err) {
     } else if (add_by_template(&buf, &info, format, err) < 0) {
         return -1;
     }
-    return output_write(&buf, err);
+    return output_write_json(&buf, err);
 }
 
 static const struct option_row options[] = {

@@ -49,8 +49,10 @@ begin() {
     run -0 coffer events --since "$BEGIN" --until 0s -f event=die -f label=tier=front
     [ "${#lines[@]}" -eq 2 ]
     [[ ${lines[1]} =~ ^20[0-9T:.-]+Z\ container\ die\ $id\ \(tier=front,\ image=tiny,\ name=case,\ exitCode=137\)$ ]]
-    [ -z "$(told -f label=tier=back)" ]
-    [ -z "$(told -f container=nobody)" ]
+    run -0 told -f label=tier=back
+    [ -z "$output" ]
+    run -0 told -f container=nobody
+    [ -z "$output" ]
 }
 
 @test "events: --rm, restarts and a failed start" {

@@ -52,6 +52,8 @@ mine() {
     if ! mine update --memory 64m box 2> "$BATS_TEST_TMPDIR/err"; then
         grep -q '^coffer: update box: ' "$BATS_TEST_TMPDIR/err"
         [ "$(mine inspect -f '{{.HostConfig.Memory}}' box)" = 0 ]
+    else
+        [ "$(mine inspect -f '{{.HostConfig.Memory}}' box)" = 67108864 ]
     fi
     [ "$(mine inspect -f '{{.State.Status}}' box)" = running ]
 }

@@ -40,6 +40,7 @@ private_kb() {
 
 all_below() { # KB
     local pid
+    [ -n "$(monitors)" ] || return 1
     for pid in $(monitors); do
         [ "$(private_kb "$pid")" -lt "$1" ] || return 1
     done
