@@ -263,7 +263,12 @@ static int parse_block(struct parser *parser, struct template_node *node) {
     if (ending == ENDS_ELSE_IF) {
         node->otherwise = arena_alloc(parser->arena, sizeof(struct template_node));
         node->otherwise->kind = TEMPLATE_IF;
-        return parse_block(parser, node->otherwise);
+        if (++parser->depth > TEMPLATE_MAX_DEPTH) {
+            return wrong(parser, "is too deep");
+        }
+        int result = parse_block(parser, node->otherwise);
+        parser->depth--;
+        return result;
     }
     if (ending == ENDS_ELSE && parse_list(parser, &node->otherwise, &ending) < 0) {
         return -1;

@@ -1,30 +1,21 @@
 #!/usr/bin/env bats
 # What containers have made of their images: coffer diff tells it, commit makes an image of it, export writes all of their files down.
 bats_require_minimum_version 1.5.0
-load helpers
+load engine
 
 setup() {
-    needs_root
-    needs umoci busybox skopeo jq setcap
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_rich):rich" > /dev/null
-    coffer run --rm tiny true # the first one makes the folders
-    leak_snapshot
+    needs skopeo setcap
+    engine_setup "$(make_rich):rich"
     cd "$BATS_TEST_TMPDIR" || return
 }
 
 teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
     if [ -n "${HOME_DIR:-}" ]; then
         for id in $(as_mine ps -aq); do
             as_mine rm -f -v "$id" > /dev/null
         done
     fi
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+    engine_teardown
 }
 
 as_mine() {

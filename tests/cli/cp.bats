@@ -1,44 +1,25 @@
 #!/usr/bin/env bats
 # coffer cp: files into containers and out of them, that run or not, by docker's rules of names, whatever the container does meanwhile.
 bats_require_minimum_version 1.5.0
-load helpers
+load engine
 
 setup() {
-    needs_root
-    needs umoci busybox setpriv getcap setcap getfattr
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm tiny true # the first one makes the folders
-    leak_snapshot
+    needs setpriv getcap setcap getfattr
+    engine_setup
     cd "$BATS_TEST_TMPDIR" || return
 }
 
 teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
     if [ -n "${HOME_DIR:-}" ]; then
         for id in $(as_mine ps -aq); do
             as_mine rm -f -v "$id" > /dev/null
         done
     fi
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+    engine_teardown
 }
 
 as_mine() {
     as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
-}
-
-fails() { # TEXT COMMAND...
-    local expected=$1
-    shift
-    run "$@"
-    if [ "$status" -ne 125 ] || [ "$output" != "coffer: $expected" ]; then
-        echo "exit code $status, output: $output"
-        return 1
-    fi
 }
 
 # A container that runs, and one that never did.

@@ -2,25 +2,7 @@
 # Why a container was killed, where the kernel has done it: said by run, wait, ps and inspect.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm --network none tiny true # the first one makes the folders
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
+load engine
 
 status_of() {
     coffer ps -a --format '{{.Names}} {{.Status}}' | sed -n "s/^$1 //p"

@@ -1,11 +1,12 @@
 # shellcheck disable=SC2154 # status and output are bats's
-# What bats files about containers of root's share. Each test has the image "tiny", and leaves nothing.
+# What bats files about containers of root's share. Each test has the image "tiny", and leaves nothing. A file with a teardown of its own
+# calls engine_teardown in it, one with a setup engine_setup.
 #
 #   coffer ARGS...          as helpers.bash has it, but never for ever
 #   tiny FLAGS... tiny CMD  run --rm
 #   refused TEXT FLAGS...   "create" with the flags fails with just this text, and makes nothing
 #   fails TEXT COMMAND...   a command fails with just this text
-#   until_true COMMAND...   tries for ten seconds
+#   until_true COMMAND...   tries for twenty seconds
 #   state NAME, is_state NAME STATE, is_gone NAME
 #   logs_have NAME PATTERN
 #   group_file V1 V2        a file of the only container's control group
@@ -13,10 +14,15 @@
 load helpers
 
 setup() {
+    engine_setup
+}
+
+# shellcheck disable=SC2120 # files that load this give one
+engine_setup() { # [LAYOUT:TAG]: of another image than make_image tiny
     needs_root
-    needs umoci busybox python3
+    needs umoci busybox python3 jq
     export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
+    coffer load -q --name tiny "oci:${1:-$(make_image tiny):tiny}" > /dev/null
     coffer run --rm tiny true # the first one makes the folders
     leak_snapshot
 }
@@ -26,7 +32,7 @@ teardown() {
 }
 
 engine_teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
+    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
     leak_check
 }
 
@@ -51,7 +57,7 @@ refused() { # TEXT FLAGS...
 }
 
 until_true() {
-    for _ in $(seq 200); do
+    for _ in $(seq 400); do
         "$@" > /dev/null 2>&1 && return 0
         sleep 0.05
     done

@@ -2,16 +2,7 @@
 # What happens, as it is told to those who watch: events.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
-
-setup() {
-    look_setup
-}
-
-teardown() {
-    look_teardown
-}
+load engine
 
 # "TYPE ACTION" of all up to now, of what happened since the test began.
 told() { # OPTIONS...
@@ -151,4 +142,15 @@ END
     coffer run --rm tiny true
     fails '--format: {{.Nope}}: expected one of Status, ID, From, Type, Action, Actor, Scope, Time, TimeNano, found "Nope"' \
         coffer events --since "$BEGIN" --until 0s --format '{{.Nope}}'
+}
+
+@test "what containers are called by moves no cursor" {
+    begin
+    coffer run --rm --label "evil=$(printf 'a\033]0;b\007')" tiny true
+    coffer events --since "$BEGIN" --until 0s -f event=die --format '{{.Actor.Attributes.evil}}' | grep -q $'\033' # in a pipe it is what it is
+    on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) events --since $BEGIN --until 0s -f event=die --format '{{.Actor.Attributes.evil}}'"
+    [[ $output == *'a\u001b]0;b\u0007'* ]]
+    coffer run --name box --label "evil=$(printf 'a\033]0;b\007')" tiny true
+    on_pty "$COFFER --root $(coffer_root) --store $(coffer_store) inspect -f '{{.Config.Labels.evil}}' box"
+    [[ $output == *'a\u001b]0;b\u0007'* ]]
 }

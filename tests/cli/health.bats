@@ -2,25 +2,7 @@
 # Containers that are asked whether they do what they are there for, and how the end of one is explained.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm --network none tiny true # the first one makes the folders
-    leak_snapshot
-}
-
-teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
+load engine
 
 # start NAME ARG... IMAGE COMMAND...: a container in the background, without a network.
 start() {
@@ -29,40 +11,12 @@ start() {
     coffer run -d --network none --name "$name" "$@" > /dev/null
 }
 
-fails() { # TEXT COMMAND...
-    local expected=$1
-    shift
-    run "$@"
-    if [ "$status" -ne 125 ] || [ "$output" != "coffer: $expected" ]; then
-        echo "exit code $status, output: $output"
-        return 1
-    fi
-}
-
-# until_true COMMAND...: tries for twenty seconds.
-until_true() {
-    for _ in $(seq 400); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
-}
-
 health() {
     coffer ps -a --format '{{.Names}} {{.Health}}' | sed -n "s/^$1 //p"
 }
 
 is() { # NAME HEALTH
     [ "$(health "$1")" = "$2" ]
-}
-
-state() {
-    coffer ps -a --format '{{.Names}} {{.State}}' | sed -n "s/^$1 //p"
-}
-
-is_state() {
-    [ "$(state "$1")" = "$2" ]
 }
 
 # How often the checks of a container have left a line in its file /checks.

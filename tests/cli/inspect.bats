@@ -2,15 +2,11 @@
 # What is known of containers: inspect and port.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
-
-setup() {
-    look_setup
-}
+load engine
 
 teardown() {
-    look_teardown
+    engine_teardown
+    [ -z "${HOST:-}" ] || kill "$HOST"
 }
 
 show() { # NAME TEMPLATE
@@ -131,5 +127,4 @@ here() {
     [ "$(here inspect -f '{{json .NetworkSettings.Ports}} {{.NetworkSettings.Networks.mine.IPAddress}}' web)" = "{} " ]
     fails 'port 80/tcp of web is not published: it is not running' here port web 80
     here rm web > /dev/null
-    kill "$HOST"
 }

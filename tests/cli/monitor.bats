@@ -2,35 +2,13 @@
 # What a container's monitor costs, and that it depends on nobody.
 
 bats_require_minimum_version 1.5.0
-load helpers
-
-setup() {
-    needs_root
-    needs umoci busybox
-    export LEAK_NAME=none
-    coffer load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
-    coffer run --rm --network none tiny true # the first one makes the folders
-    leak_snapshot
-}
+load engine
 
 teardown() {
-    coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f
+    local result=0
+    engine_teardown || result=1
     [ -z "${GROUP:-}" ] || rmdir "$GROUP" 2> /dev/null || true
-    leak_check
-}
-
-coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
-}
-
-# until_true COMMAND...: tries for twenty seconds.
-until_true() {
-    for _ in $(seq 400); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
+    return "$result"
 }
 
 # Its memory that is no other process's, in kB. Pages of the program's file are in the page cache once, for all monitors.

@@ -23,7 +23,8 @@ make_host() {
 
 remove_host() {
     [ -n "${HOST:-}" ] || return 0
-    on_host "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" ps -aq 2> /dev/null | xargs -r -n 1 "${COFFER}" --root "$(coffer_root)" --store "$(coffer_store)" rm -f > /dev/null 2>&1 || true
+    on_host "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" ps -aq 2> /dev/null |
+        nsenter --net="/proc/$HOST/ns/net" xargs -r -n 1 "${COFFER}" --root "$(coffer_root)" --store "$(coffer_store)" rm -f > /dev/null 2>&1 || true
     kill "$HOST"
 }
 

@@ -2,16 +2,7 @@
 # Finding containers: ps with its filters, top, and the removal of those that have ended.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
-
-setup() {
-    look_setup
-}
-
-teardown() {
-    look_teardown
-}
+load engine
 
 names() { # OPTIONS...
     coffer ps --format '{{.Names}}' "$@" | paste -sd ' '

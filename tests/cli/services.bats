@@ -25,7 +25,7 @@ setup() {
 
 teardown() {
     [ -n "${HOST:-}" ] || return 0
-    here ps -aq 2> /dev/null | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f > /dev/null 2>&1 || true
+    here ps -aq 2> /dev/null | nsenter --net="/proc/$HOST/ns/net" xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f > /dev/null 2>&1 || true
     kill "$HOST" "$OUTSIDE"
 }
 

@@ -2,16 +2,7 @@
 # What containers use: stats, once and again and again.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
-
-setup() {
-    look_setup
-}
-
-teardown() {
-    look_teardown
-}
+load engine
 
 of() { # NAME FIELD
     coffer stats --no-stream --format json "$1" | jq -r ".$2"

@@ -2,16 +2,7 @@
 # What this host is, and what works on it.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
-
-setup() {
-    look_setup
-}
-
-teardown() {
-    look_teardown
-}
+load engine
 
 @test "system info: what there is, by docker's names, and what works here" {
     coffer run -d --name up tiny sleep 100 > /dev/null

@@ -2,16 +2,11 @@
 # Limits and restart policies of containers that are there, changed.
 
 bats_require_minimum_version 1.5.0
-load helpers
-load look
+load engine
 
 setup() {
-    look_setup
+    engine_setup
     [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] && VERSION=2 || VERSION=1
-}
-
-teardown() {
-    look_teardown
 }
 
 # What the kernel has for a container: a file of each version.

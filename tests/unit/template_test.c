@@ -55,6 +55,7 @@ static const struct {
     {"{{$x}}", "--format: {{$x}}: nothing is called $x"},
     {"{{json}}", "--format: {{json}}: json wants 1 value"},
     {"{{\"a}}", "--format: expected }} behind \"{{\"a}}\""},
+    {"{{printf \"%--2000000000s\" .Id}}", "--format: {{printf \"%--2000000000s\" .Id}}: printf: expected %s, %v, %d or %q, and a value for each"},
     {"{{printf \"%n\" 1}}", "--format: {{printf \"%n\" 1}}: printf: expected %s, %v, %d or %q, and a value for each"},
 };
 
