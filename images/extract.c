@@ -29,6 +29,7 @@ enum { SET_ID_BITS = S_ISUID | S_ISGID, HOLE_BYTES = 4096 };
 // A directory's mode and times wait for the end: what is made in it changes them, and who may not write there makes nothing.
 struct late {
     const char *path;
+    size_t order;
     mode_t mode;
     struct timespec times[2];
 };
@@ -59,9 +60,28 @@ static int open_below(const struct extraction *extraction, const char *path, int
     return sys_openat2(extraction->root_fd, path, &how);
 }
 
+// Whether what there is of the way to a missing directory ends in a file system of the kernel.
+static bool leads_into_kernel(const struct extraction *extraction, const char *path) {
+    char above[PATH_MAX];
+    AUTO_FD int fd = -1;
+    snprintf(above, sizeof(above), "%s", path);
+    for (char *slash; fd < 0 && (slash = strrchr(above, '/'));) {
+        *slash = '\0';
+        fd = open_below(extraction, above, O_PATH | O_DIRECTORY);
+    }
+    return tree_is_of_kernel(fd >= 0 ? fd : extraction->root_fd);
+}
+
+static int of_kernel(struct err *err) {
+    return err_set(err, ERR_UNSUPPORTED, "lies in a file system of the kernel, where nothing is copied to");
+}
+
 static int open_directory(const struct extraction *extraction, const char *path, struct err *err) {
     AUTO_FD int fd = open_below(extraction, path, O_PATH | O_DIRECTORY);
     if (fd < 0 && errno == ENOENT && extraction->options->follow) {
+        if (leads_into_kernel(extraction, path)) {
+            return of_kernel(err); // to make one there makes control groups, for one
+        }
         fd = root_make_dir(extraction->root_fd, path, 0755, err);
         if (fd < 0) {
             return -1;
@@ -71,8 +91,7 @@ static int open_directory(const struct extraction *extraction, const char *path,
         bool link = errno == ELOOP;
         return link ? err_set(err, ERR_INPUT, "the way to it goes through a symbolic link") : err_sys(err, "open its directory");
     }
-    return tree_is_of_kernel(fd) ? err_set(err, ERR_UNSUPPORTED, "lies in a file system of the kernel, where nothing is copied to")
-                                 : fd_take(&fd);
+    return tree_is_of_kernel(fd) ? of_kernel(err) : fd_take(&fd);
 }
 
 // The directory that a clean path lies in: borrowed, good until the next call.
@@ -282,11 +301,13 @@ static void add_late(struct extraction *extraction, const char *path, const stru
         extraction->late_room = extraction->late_room ? 2 * extraction->late_room : 64;
         extraction->late = mem_resize(extraction->late, extraction->late_room, sizeof(*extraction->late));
     }
-    extraction->late[extraction->late_count++] = (struct late){
+    extraction->late[extraction->late_count] = (struct late){
         .path = arena_copy_string(&extraction->arena, path),
+        .order = extraction->late_count,
         .mode = wanted_mode(extraction, entry),
         .times = {entry->atime, entry->mtime},
     };
+    extraction->late_count++;
 }
 
 // One that is there keeps its attributes, unless those of the tar count.
@@ -370,14 +391,38 @@ static int all_entries(struct extraction *extraction, struct err *err) {
     return more;
 }
 
-// What is gone meanwhile needs none. The last of one path counts, as it came last.
+// The root first, what is above before what is below; those of one path as they came.
+static int compare_late(const void *a, const void *b) {
+    const struct late *left = a, *right = b;
+    const char *left_path = strcmp(left->path, ".") == 0 ? "" : left->path;
+    int order = strcmp(left_path, strcmp(right->path, ".") == 0 ? "" : right->path);
+    return order != 0 ? order : left->order < right->order ? -1 : left->order > right->order;
+}
+
+// What has become something else meanwhile needs none.
+static int finish_directory(const struct extraction *extraction, const struct late *late, struct err *err) {
+    char quoted[QUOTE_SIZE];
+    AUTO_FD int fd = open_below(extraction, late->path, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) {
+        bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+        return gone ? 0 : err_sys(err, "%s: open it again for its mode and times", quote_text(late->path, quoted));
+    }
+    return fchmod(fd, late->mode) < 0 || futimens(fd, late->times) < 0
+               ? err_sys(err, "%s: set its mode and times", quote_text(late->path, quoted))
+               : 0;
+}
+
+// The deepest first, as a mode may forbid to go there. Of one path the last entry counts.
 static int finish_directories(struct extraction *extraction, struct err *err) {
+    if (extraction->late_count == 0) {
+        return 0;
+    }
+    qsort(extraction->late, extraction->late_count, sizeof(*extraction->late), compare_late);
     for (size_t i = extraction->late_count; i-- > 0;) {
         const struct late *late = &extraction->late[i];
-        AUTO_FD int fd = open_below(extraction, late->path, O_RDONLY | O_DIRECTORY);
-        if (fd >= 0 && (fchmod(fd, late->mode) < 0 || futimens(fd, late->times) < 0)) {
-            char quoted[QUOTE_SIZE];
-            return err_sys(err, "%s: set its mode and times", quote_text(late->path, quoted));
+        bool last = i + 1 == extraction->late_count || strcmp(late->path, late[1].path) != 0;
+        if (last && finish_directory(extraction, late, err) < 0) {
+            return -1;
         }
     }
     return 0;

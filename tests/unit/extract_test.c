@@ -85,6 +85,26 @@ CASE(zeros_become_holes) {
     CHECK(status.st_blocks * 512 < SIZE / 2);
 }
 
+static void put_directory(struct buf *tar, const char *name, unsigned mode) {
+    struct tar_header header = tar_header_of(name, '5', 0);
+    tar_octal(header.mode, sizeof(header.mode), mode);
+    tar_octal(header.uid, sizeof(header.uid), geteuid());
+    tar_octal(header.gid, sizeof(header.gid), getegid());
+    tar_put_header(tar, &header);
+}
+
+CASE(the_last_entry_of_a_directory_counts) {
+    AUTO_BUF struct buf tar = {0};
+    CHECK_INT(fresh("true"), 0);
+    put_directory(&tar, "d/", 0700);
+    put_directory(&tar, "d/sub/", 0701);
+    put_directory(&tar, "d-e/", 0702);
+    put_directory(&tar, "d/sub/", 0711);
+    put_directory(&tar, "d/", 0755);
+    CHECK_INT(extract(&tar, &(struct extract_options){.owners = true}), 0);
+    CHECK_INT(run("test \"$(cd root; stat -c %a d d/sub d-e | paste -sd ' ')\" = '755 711 702'"), 0);
+}
+
 #define REFUSED(script, member, type, link, alone, sentence)                                                                           \
     do {                                                                                                                           \
         AUTO_BUF struct buf tar_ = {0};                                                                                            \
@@ -176,6 +196,7 @@ int main(void) {
     }
     RUN(makes_and_replaces);
     RUN(zeros_become_holes);
+    RUN(the_last_entry_of_a_directory_counts);
     RUN(nothing_leads_out);
     RUN(followed_links_stay_inside);
     RUN(owners_only_when_asked);
