@@ -108,8 +108,7 @@ static void leave_name(struct search *search, size_t before) {
 // What the image has in a directory that hides it, and the writable layer has not.
 static int search_hidden(struct search *search, int upper_fd, int lower_fd, struct finding *finding, struct err *err) {
     int failed = 0;
-    AUTO_FD int again = openat(lower_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_DIR DIR *stream = again < 0 ? NULL : dir_stream(again);
+    AUTO_DIR DIR *stream = dir_stream(lower_fd);
     for (const struct dirent *entry; failed == 0 && stream && (entry = dir_next(stream));) {
         struct stat status;
         size_t before = search->path.size;
@@ -167,8 +166,7 @@ static int one_entry(struct search *search, int upper_fd, int lower_fd, unsigned
 }
 
 static int search_directory(struct search *search, int upper_fd, int lower_fd, unsigned depth, struct finding *ret, struct err *err) {
-    AUTO_FD int again = openat(upper_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO_DIR DIR *stream = again < 0 ? NULL : dir_stream(again);
+    AUTO_DIR DIR *stream = dir_stream(upper_fd);
     if (!stream) {
         return err_sys(err, "read the directory");
     }

@@ -7,6 +7,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/engine/home.h"
 #include "runtime/kernel/root.h"
+#include "runtime/kernel/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -184,7 +185,11 @@ struct place {
     char name[NAME_MAX + 1]; // in it, of what is no directory
 };
 
+// Control groups, for one, are made by directories.
 static int make_directory(int parent, const char *name, struct place *ret, struct err *err) {
+    if (tree_is_of_kernel(parent)) {
+        return err_set(err, ERR_UNSUPPORTED, "%s lies in a file system of the kernel, where nothing is copied to", name);
+    }
     ret->is_new = mkdirat(parent, name, 0700) == 0;
     if (!ret->is_new && errno != EEXIST) {
         return err_sys(err, "make directory %s", name);

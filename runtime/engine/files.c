@@ -12,6 +12,7 @@
 #include "runtime/engine/live.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
+#include "runtime/kernel/caps.h"
 #include "runtime/kernel/overlay.h"
 #include "runtime/kernel/root.h"
 #include "runtime/kernel/sys.h"
@@ -20,6 +21,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,14 +187,26 @@ static int open_source(const struct volume *volume, int userns_fd, struct err *e
     return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ? err_sys(err, "prepare %s", path) : fd_take(&tree);
 }
 
-static int attach_volume(const struct volume *volume, int root_fd, int userns_fd, struct err *err) {
+// What is made belongs to the container's root, as when it starts; but by the host's, who may write in every directory of it.
+static int make_mount_point(const char *path, bool directory, int root_fd, uint32_t owner, struct err *err) {
+    setfsgid(owner);
+    setfsuid(owner); // takes the capabilities for files, if it is another
+    if (caps_raise_kept(err) < 0) {
+        return -1;
+    }
+    int target = directory ? root_make_dir(root_fd, path, 0755, err) : root_make_file(root_fd, path, err);
+    setfsuid(geteuid());
+    setfsgid(getegid());
+    return target;
+}
+
+static int attach_volume(const struct volume *volume, int root_fd, int userns_fd, uint32_t owner, struct err *err) {
     struct stat status;
     AUTO_FD int tree = open_source(volume, userns_fd, err);
     if (tree < 0 || fstat(tree, &status) < 0) {
         return -1;
     }
-    AUTO_FD int target = S_ISDIR(status.st_mode) ? root_make_dir(root_fd, volume->target, 0755, err)
-                                                 : root_make_file(root_fd, volume->target, err);
+    AUTO_FD int target = make_mount_point(volume->target, S_ISDIR(status.st_mode), root_fd, owner, err);
     if (target < 0) {
         return -1;
     }
@@ -203,10 +217,11 @@ static int attach_volume(const struct volume *volume, int root_fd, int userns_fd
 
 // Of what is in memory only nothing is left. A source that is gone is told when the container starts.
 static int attach_volumes(const struct files *files, int root_fd, int userns_fd, struct err *err) {
+    const uint32_t owner = userns_fd >= 0 ? files->target.record.first_id : 0;
     for (size_t i = 0; i < files->mounts.items_count; i++) {
         const struct volume *volume = &files->mounts.items[i];
         bool on_disk = volume->kind == VOLUME_BIND || volume->kind == VOLUME_NAMED;
-        if (on_disk && attach_volume(volume, root_fd, userns_fd, err) < 0) {
+        if (on_disk && attach_volume(volume, root_fd, userns_fd, owner, err) < 0) {
             if (err->errnum == ENOENT) {
                 continue;
             }

@@ -197,6 +197,7 @@ static int open_shm(const struct other *other, int user_fd, bool rootless, int *
     if (pid > 0) {
         process_reap(pidfd, &end);
     }
+    fd_close(&to); // or who was killed before his answer would be read for without an end
     if (pid < 0 || fd_read_full(from, answer, sizeof(answer)) != sizeof(answer) || answer[0] < 0) {
         return err_num(err, answer[1] ? answer[1] : errno, "--ipc: open /dev/shm of container %.12s", other->id);
     }

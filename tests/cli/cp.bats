@@ -276,6 +276,21 @@ inside() { # COMMAND..., in the one that runs
     run coffer cp new up:/proc/sys/kernel/hostname
     [ "$status" -eq 125 ]
     [[ $output == *"lies in a file system of the kernel, where nothing is copied to" ]]
+    mkdir -p made/below
+    fails "copy made to up:/proc: made lies in a file system of the kernel, where nothing is copied to" coffer cp made up:/proc
+    run --separate-stderr bash -c 'tar -cf - made/below | "$@"' tar "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" cp - up:/proc
+    [[ $stderr == *"lies in a file system of the kernel, where nothing is copied to" ]]
+}
+
+@test "a volume's place that is made for a copy belongs to the container's root" {
+    echo host > file
+    coffer create --name down -v data:/new/deep/data -v "$PWD/file:/new/file" tiny stat -c %u:%g /new /new/deep > /dev/null
+    coffer cp down:/etc/passwd .
+    upper=$(coffer_store)/containers/$(coffer ps -aq --no-trunc)/upper
+    owner=$(stat -c %u:%g "$upper")
+    [ "$owner" != 0:0 ]
+    [ "$(stat -c %u:%g "$upper"/new{,/deep,/deep/data,/file} | sort -u)" = "$owner" ]
+    [ "$(coffer start -a down | sort -u)" = 0:0 ]
 }
 
 @test "from container to container" {
