@@ -10,16 +10,8 @@ setup() {
 }
 
 teardown() {
-    if [ -n "${HOME_DIR:-}" ]; then
-        for id in $(as_mine ps -aq); do
-            as_mine rm -f -v "$id" > /dev/null
-        done
-    fi
+    [ -z "${HOME_DIR:-}" ] || leave_home
     engine_teardown
-}
-
-as_mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
 }
 
 # A container that runs, and one that never did.
@@ -405,36 +397,29 @@ END
 # --- an ordinary user ---
 
 @test "rootless: in and out, with the user's own files and those of his ranges" {
-    make_user
-    HOME_DIR=$BATS_TEST_TMPDIR/home
-    mkdir "$HOME_DIR"
-    chown "$TEST_UID" "$HOME_DIR"
-    chmod 755 "$BATS_TEST_TMPDIR"
-    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
-    chmod -R a+rX "$(make_image tiny)"
-    as_mine load -q --name tiny "oci:$(make_image tiny):tiny" > /dev/null
+    make_home
     as_user mkdir "$HOME_DIR/tree"
     as_user sh -c "echo mine > $HOME_DIR/tree/file; ln -s file $HOME_DIR/tree/link"
-    as_mine run -d --name up tiny sleep 1000 > /dev/null
-    as_mine create --name down tiny true > /dev/null
+    mine run -d --name up tiny sleep 1000 > /dev/null
+    mine create --name down tiny true > /dev/null
     for name in up down; do
-        as_mine cp "$HOME_DIR/tree" $name:/tmp
-        [ "$(as_mine cp $name:/tmp/tree - | tar --numeric-owner -tvf - | awk '{print $2}' | sort -u)" = 0/0 ]
-        as_mine cp $name:/tmp/tree "$HOME_DIR/out-$name"
+        mine cp "$HOME_DIR/tree" $name:/tmp
+        [ "$(mine cp $name:/tmp/tree - | tar --numeric-owner -tvf - | awk '{print $2}' | sort -u)" = 0/0 ]
+        mine cp $name:/tmp/tree "$HOME_DIR/out-$name"
         [ "$(cat "$HOME_DIR/out-$name/link")" = mine ]
         [ "$(stat -c %u "$HOME_DIR/out-$name/file")" = "$TEST_UID" ]
-        run as_mine cp "$HOME_DIR/tree" $name:/tmp/none/tree
+        run mine cp "$HOME_DIR/tree" $name:/tmp/none/tree
         [ "$status" -eq 125 ]
         # What is nobody's business stays so.
-        run as_mine cp /etc/shadow $name:/tmp
+        run mine cp /etc/shadow $name:/tmp
         [ "$status" -eq 125 ]
         [[ $output == *"Permission denied" ]]
-        run as_mine cp $name:/tmp/tree/file /etc/coffer-test
+        run mine cp $name:/tmp/tree/file /etc/coffer-test
         [ "$status" -eq 125 ]
     done
-    as_mine exec up chown 1000:1000 /tmp/tree/file
-    as_mine cp -a up:/tmp/tree/file down:/tmp/theirs
-    [ "$(as_mine cp down:/tmp/theirs - | tar --numeric-owner -tvf - | awk '{print $2}')" = 1000/1000 ]
-    as_mine cp up:/tmp/tree/file "$HOME_DIR/owned"
+    mine exec up chown 1000:1000 /tmp/tree/file
+    mine cp -a up:/tmp/tree/file down:/tmp/theirs
+    [ "$(mine cp down:/tmp/theirs - | tar --numeric-owner -tvf - | awk '{print $2}')" = 1000/1000 ]
+    mine cp up:/tmp/tree/file "$HOME_DIR/owned"
     [ "$(stat -c %u "$HOME_DIR/owned")" = "$TEST_UID" ]
 }

@@ -6,7 +6,6 @@
 #   tiny FLAGS... tiny CMD  run --rm
 #   refused TEXT FLAGS...   "create" with the flags fails with just this text, and makes nothing
 #   fails TEXT COMMAND...   a command fails with just this text
-#   until_true COMMAND...   tries for twenty seconds
 #   state NAME, is_state NAME STATE, is_gone NAME
 #   logs_have NAME PATTERN
 #   group_file V1 V2        a file of the only container's control group
@@ -54,15 +53,6 @@ fails() { # TEXT COMMAND...
 
 refused() { # TEXT FLAGS...
     fails "create tiny: $1" coffer create "${@:2}" tiny && [ -z "$(coffer ps -aq)" ]
-}
-
-until_true() {
-    for _ in $(seq 400); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
 }
 
 state() {

@@ -114,6 +114,52 @@ as_user() {
     setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- "$@"
 }
 
+# A home for the user's containers, HOME_DIR, with an image in its store as "tiny": make_image tiny, or LAYOUT TAG.
+make_home() {
+    local layout=${1:-$(make_image tiny)}
+    needs_root # to become the user
+    needs umoci busybox setpriv newuidmap
+    make_user
+    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
+    HOME_DIR=$BATS_TEST_TMPDIR/home
+    mkdir "$HOME_DIR"
+    chown "$TEST_UID" "$HOME_DIR"
+    chmod -R a+rX "$layout"
+    mine load -q --name tiny "oci:$layout:${2:-tiny}" > /dev/null
+}
+
+# coffer as that user, with what is in HOME_DIR, and never for ever.
+mine() {
+    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" timeout -k 2 60 \
+        "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
+}
+
+# For teardown: its containers go, and nothing of them is left.
+leave_home() {
+    local id left
+    for id in $(mine ps -aq); do
+        mine rm -f -v "$id" > /dev/null
+    done
+    for _ in $(seq 100); do
+        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names,store/ids} -mindepth 1 -not -name .pending 2> /dev/null
+            pgrep -u "$TEST_UID" -f "$HOME_DIR" || true)
+        [ -n "$left" ] || return 0
+        sleep 0.1
+    done
+    echo "left behind: $left" | head -20
+    return 1
+}
+
+# until_true COMMAND...: tries for twenty seconds.
+until_true() {
+    for _ in $(seq 400); do
+        "$@" > /dev/null 2>&1 && return 0
+        sleep 0.05
+    done
+    echo "never true: $*"
+    return 1
+}
+
 # What a container must not leave behind, one a line. Tests of other files run at the same time, so only what bears this test's folder
 # counts; cgroups are told by the name of the test's containers (LEAK_NAME).
 leak_state() {

@@ -4,53 +4,15 @@ bats_require_minimum_version 1.5.0
 load helpers
 
 setup() {
-    needs_root # to become the user
-    needs umoci busybox setpriv newuidmap
-    make_user
-    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
-    HOME_DIR=$BATS_TEST_TMPDIR/home
-    mkdir "$HOME_DIR"
-    chown "$TEST_UID" "$HOME_DIR"
-    layout=$(make_image tiny)
-    chmod -R a+rX "$layout"
-    mine load -q --name tiny "oci:$layout:tiny" > /dev/null
+    make_home
 }
 
 teardown() {
-    mine ps -aq | while read -r id; do
-        mine rm -f "$id" > /dev/null
-    done
-    nothing_left
-}
-
-mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" timeout -k 2 60 \
-        "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
-}
-
-nothing_left() {
-    local left
-    for _ in $(seq 100); do
-        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names,store/ids} -mindepth 1 -not -name .pending 2> /dev/null
-            pgrep -u "$TEST_UID" -f "$HOME_DIR" || true)
-        [ -n "$left" ] || return 0
-        sleep 0.1
-    done
-    echo "left behind: $left" | head -20
-    return 1
+    leave_home
 }
 
 state() {
     mine ps -a --format '{{.Names}} {{.State}}' | sed -n "s/^$1 //p"
-}
-
-until_true() {
-    for _ in $(seq 200); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
 }
 
 is_state() {

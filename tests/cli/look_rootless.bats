@@ -5,26 +5,12 @@ bats_require_minimum_version 1.5.0
 load helpers
 
 setup() {
-    needs_root # to become the user
-    needs umoci busybox jq setpriv newuidmap
-    make_user
-    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
-    OWN=$BATS_TEST_TMPDIR/own
-    mkdir "$OWN"
-    chown "$TEST_UID" "$OWN"
-    layout=$(make_image tiny)
-    chmod -R a+rX "$layout"
-    mine load -q --name tiny "oci:$layout:tiny" > /dev/null
+    needs jq
+    make_home
 }
 
 teardown() {
-    mine ps -aq | while read -r id; do
-        mine rm -f "$id" > /dev/null
-    done
-}
-
-mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$OWN" timeout -k 2 60 "$COFFER" --root "$OWN/run" --store "$OWN/store" "$@"
+    leave_home
 }
 
 @test "rootless: inspect, ps with sizes, top, stats and events" {
