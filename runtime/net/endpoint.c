@@ -3,6 +3,7 @@
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/kernel/netlink.h"
 #include "runtime/net/announce.h"
 #include "runtime/net/sysctl.h"
@@ -297,6 +298,17 @@ static int announce(int here, const struct endpoint_request *request, int netns_
                : 0;
 }
 
+// The other end goes with it. A macvlan has its only end within.
+static void unmake_link(int here, const struct endpoint_request *request, int netns_fd) {
+    struct err err;
+    bool is_macvlan = request->kind == ENDPOINT_MACVLAN;
+    AUTO_FD int there = is_macvlan ? netlink_open_in(netns_fd, NETLINK_ROUTE, &err) : -1;
+    if ((is_macvlan && there < 0) ||
+        link_remove(is_macvlan ? there : here, is_macvlan ? request->name : request->host_name, is_macvlan ? "macvlan" : "veth", &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
 int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
     struct endpoint endpoint = {0};
     uint8_t mac[MAC_SIZE];
@@ -306,10 +318,12 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
     }
     AUTO_FD int here = netlink_open(err);
     choose_mac(request, mac);
-    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0 || configure(netns_fd, request, &endpoint, err) < 0) {
+    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0) {
         return -1;
     }
-    if (is_news(request, endpoint.mac) && announce(here, request, netns_fd, &endpoint, err) < 0) {
+    if (configure(netns_fd, request, &endpoint, err) < 0 ||
+        (is_news(request, endpoint.mac) && announce(here, request, netns_fd, &endpoint, err) < 0)) {
+        unmake_link(here, request, netns_fd);
         return -1;
     }
     *ret = endpoint;

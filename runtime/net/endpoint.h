@@ -50,7 +50,7 @@ struct endpoint {
     uint8_t mac[MAC_SIZE];
 };
 
-// What was made when it fails goes with the namespace, as always.
+// What was made is removed when it fails: the namespace may go on.
 int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) MUST_CHECK;
 
 // The loopback interface of a namespace that has no other: a container without a network.

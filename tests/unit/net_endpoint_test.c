@@ -167,11 +167,15 @@ CASE(wrong_requests_are_told) {
     request.gateway_count = 1;
     CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), -1);
     CHECK_STR(err.text, "network interface \"eth0\": the gateway 10.97.0.1 is in none of its subnets");
+    // Nothing is left of it, on either side.
+    CHECK_INT(if_nametoindex("cfwrong"), 0);
     request.gateway_count = 0;
+    CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), 0);
     request.host_name = "cfwrong2";
     CHECK_INT(endpoint_create(&request, netns, &endpoint, &err), -1);
     CHECK_STR(err.text, "make network interface \"eth0\": the container has one of that name already");
     CHECK_INT(if_nametoindex("cfwrong2"), 0);
+    CHECK(if_nametoindex("cfwrong") > 0);
 }
 
 // Too small for IPv6, which such an interface does not have then, as on a host without.
@@ -229,13 +233,18 @@ CASE(a_macvlan_is_on_its_parents_link) {
                                        .gateways = gateways,
                                        .gateway_count = 2};
     CHECK_INT(setns(host, CLONE_NEWNET), 0);
+    const struct address right = gateways[0];
+    gateways[0] = lab_address("10.96.0.1");
+    bool refused = endpoint_create(&request, container, &endpoint, &err) < 0 && strstr(err.text, "is in none of its subnets");
+    gateways[0] = right;
     int made = endpoint_create(&request, container, &endpoint, &err);
     CHECK_INT(setns(here, CLONE_NEWNET), 0);
     if (made < 0 && err.kind == ERR_UNSUPPORTED) {
         CHECK_STR(err.text, "make network interface \"eth0\": this kernel has no macvlan interfaces");
         SKIP("this kernel has no macvlan interfaces");
     }
-    CHECK_INT(made, 0);
+    CHECK(refused);
+    CHECK_INT(made, 0); // nothing of the first one is left
     char seen[ADDRESS_TEXT_SIZE];
     AUTO_FD int ipv4 = lab_serve(container, SOCK_STREAM, "10.98.0.3", 80), ipv6 = lab_serve(container, SOCK_STREAM, "fd98::3", 80);
     CHECK(lab_stream(-1, "10.98.0.3", 80, ipv4, seen));
