@@ -9,13 +9,12 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/links.h"
 #include "runtime/engine/network_store.h"
+#include "runtime/engine/publication.h"
 #include "runtime/engine/record.h"
-#include "runtime/net/conntrack.h"
 #include "runtime/net/dns_names.h"
 #include "runtime/net/firewall.h"
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,15 +45,6 @@ static void sweep_networks(const struct home *home, const char *id) {
     }
 }
 
-// Old flows of UDP would be sent to whoever has the address next for as long as they go on.
-static void forget_flows(int firewall_fd, const struct firewall_port *port) {
-    const struct conntrack_match match = {.container = port->target, .protocol = IPPROTO_UDP};
-    struct err err;
-    if (port->protocol == IPPROTO_UDP && conntrack_forget(firewall_fd, &match, 1, &err) < 0) {
-        log_warn("%s", err.text);
-    }
-}
-
 // id NULL: of all that are in the store and do not run.
 static bool is_left(const struct home *home, const char *id, const struct firewall_published *published) {
     return id ? strcmp(published->owner, id) == 0
@@ -67,21 +57,20 @@ static size_t sweep_ports(const struct home *home, const char *id) {
     AUTO_ARENA struct arena arena = {0};
     struct firewall_state state;
     struct err err;
-    size_t count = 0;
     AUTO_FD int firewall_fd = home->rootless ? -1 : firewall_open(&err);
     if (firewall_fd < 0 || firewall_read(firewall_fd, &arena, &state, &err) < 0) {
         return 0;
     }
+    struct firewall_port *left = arena_array(&arena, state.port_count + 1, sizeof(*left));
+    size_t count = 0;
     for (size_t i = 0; i < state.port_count; i++) {
-        if (!is_left(home, id, &state.ports[i])) {
-            continue;
+        if (is_left(home, id, &state.ports[i])) {
+            left[count++] = state.ports[i].port;
         }
-        if (firewall_unpublish(firewall_fd, &state.ports[i].port, 1, &err) < 0) {
-            log_warn("container %.12s: %s", state.ports[i].owner, err.text);
-            continue;
-        }
-        forget_flows(firewall_fd, &state.ports[i].port);
-        count++;
+    }
+    if (count > 0 && publication_take_back(firewall_fd, left, count, &err) < 0) {
+        log_warn("ports of containers that have ended: %s", err.text);
+        return 0;
     }
     return count;
 }

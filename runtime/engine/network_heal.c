@@ -4,8 +4,11 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/container/container.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/home.h"
 #include "runtime/engine/network_host.h"
+#include "runtime/engine/publication.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
 #include "runtime/net/endpoint.h"
@@ -61,6 +64,15 @@ static bool read_port(const struct attachment_port *port, struct firewall_port *
            address_parse("target", port->target, &ret->target, &damaged) == 0;
 }
 
+// Its monitor may be about to tell so, and the record says that it runs until then.
+static bool has_ended(struct healing *healing, const char *id) {
+    struct oci_state state;
+    struct err gone;
+    return container_state(healing->home->oci_root, id, &healing->arena, &state, &gone) < 0 || state.status == OCI_STATUS_STOPPED;
+}
+
+// Whose monitor withdraws its ports before we have published them is seen to have ended afterwards; from any other it will withdraw
+// ours, too.
 static void publish(struct healing *healing, const char *id, const struct attachment_list *list) {
     struct firewall_port *ports = arena_array(&healing->arena, list->ports_count + 1, sizeof(*ports));
     struct err err;
@@ -68,7 +80,11 @@ static void publish(struct healing *healing, const char *id, const struct attach
     for (size_t i = 0; i < list->ports_count; i++) {
         count += read_port(&list->ports[i], &ports[count]);
     }
-    if (count > 0 && firewall_publish(healing->firewall_fd, ports, count, id, &err) < 0) {
+    if (count == 0) {
+        return;
+    }
+    if (firewall_publish(healing->firewall_fd, ports, count, id, &err) < 0 ||
+        (has_ended(healing, id) && publication_take_back(healing->firewall_fd, ports, count, &err) < 0)) {
         log_warn("container %.12s: %s", id, err.text);
     }
 }
@@ -118,8 +134,15 @@ int network_heal(const struct home *home, struct err *err) {
 
 int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) {
     struct network_losses losses;
-    if (network_make(network, ports, &losses, err) < 0) {
-        return -1;
+    struct err unhealed;
+    int result = network_make(network, ports, &losses, err);
+    if ((!losses.firewall && !losses.bridge) || network_heal(home, &unhealed) == 0) {
+        return result;
     }
-    return losses.firewall || losses.bridge ? network_heal(home, err) : 0;
+    if (result < 0) {
+        log_warn("%s", unhealed.text);
+    } else {
+        *err = unhealed;
+    }
+    return -1;
 }

@@ -14,7 +14,8 @@
 struct err;
 struct home;
 
-// Makes all of a bridge network (network_host.h), and heals what was lost with what of it was not there.
+// Makes all of a bridge network (network_host.h), and heals what was lost with what of it was not there, even when this one cannot
+// be made.
 int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) MUST_CHECK;
 
 // Heals all networks of containers that run.

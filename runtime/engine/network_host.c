@@ -70,14 +70,13 @@ static int make_all(const struct network *network, bool ports, struct network_lo
     if (!network->internal && sysctl_forward(network->ipv4.set, network->ipv6.set, &changes, err) < 0) {
         return -1;
     }
-    return ports && network->ipv4.set ? sysctl_route_localnet(parts.name, err) : 0;
+    return ports && network->ipv4.set && !network->internal ? sysctl_route_localnet(parts.name, err) : 0;
 }
 
 // Where the host cannot have a network, its user learns what goes without one.
 int network_make(const struct network *network, bool ports, struct network_losses *ret_losses, struct err *err) {
-    struct network_losses losses = {0};
-    if (make_all(network, ports, &losses, err) == 0) {
-        *ret_losses = losses;
+    *ret_losses = (struct network_losses){0};
+    if (make_all(network, ports, ret_losses, err) == 0) {
         return 0;
     }
     struct err why = *err;

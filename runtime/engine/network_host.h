@@ -23,7 +23,8 @@ struct network_losses {
 };
 
 // Sees to it that all of a bridge network is there. ports: some are, or will be, published in it. Where this host cannot have
-// networks, ERR_UNSUPPORTED says what goes without. See network_heal.h.
+// networks, ERR_UNSUPPORTED says what goes without. *ret_losses is written on an error, too: what was lost of others has been put
+// right in part by then, and is not found wanting a second time. See network_heal.h.
 int network_make(const struct network *network, bool ports, struct network_losses *ret_losses, struct err *err) MUST_CHECK;
 
 // Takes it away, when nobody is on it any more. A bridge that was there before stays.

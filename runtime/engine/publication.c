@@ -220,14 +220,13 @@ int publication_publish(struct publication *publication, struct err *err) {
 // --- giving them back ---
 
 // What comes by UDP belongs to its old flow as long as it goes on, and would be sent to this container for ever.
-static int forget_flows(const struct publication *publication, int firewall_fd, struct err *err) {
-    for (size_t i = 0; i < publication->port_count; i++) {
-        const struct firewall_port *port = &publication->ports[i];
+static int forget_flows(int firewall_fd, const struct firewall_port *ports, size_t count, struct err *err) {
+    for (size_t i = 0; i < count; i++) {
+        const struct firewall_port *port = &ports[i];
         const struct conntrack_match match = {.container = port->target, .protocol = IPPROTO_UDP};
         bool is_first = port->protocol == IPPROTO_UDP;
         for (size_t before = 0; before < i && is_first; before++) {
-            is_first = publication->ports[before].protocol != IPPROTO_UDP ||
-                       !address_is_equal(&publication->ports[before].target, &port->target);
+            is_first = ports[before].protocol != IPPROTO_UDP || !address_is_equal(&ports[before].target, &port->target);
         }
         if (is_first && conntrack_forget(firewall_fd, &match, 1, err) < 0) {
             return -1;
@@ -236,12 +235,15 @@ static int forget_flows(const struct publication *publication, int firewall_fd, 
     return 0;
 }
 
+int publication_take_back(int firewall_fd, const struct firewall_port *ports, size_t count, struct err *err) {
+    return firewall_unpublish(firewall_fd, ports, count, err) < 0 ? -1 : forget_flows(firewall_fd, ports, count, err);
+}
+
 void publication_withdraw(struct publication *publication) {
     struct err err;
     if (publication->published) {
         AUTO_FD int firewall_fd = firewall_open(&err);
-        if (firewall_fd < 0 || firewall_unpublish(firewall_fd, publication->ports, publication->port_count, &err) < 0 ||
-            forget_flows(publication, firewall_fd, &err) < 0) {
+        if (firewall_fd < 0 || publication_take_back(firewall_fd, publication->ports, publication->port_count, &err) < 0) {
             log_warn("%s", err.text);
         }
         publication->published = false;

@@ -38,6 +38,9 @@ void publication_aim(struct publication *publication, const struct address *ipv4
 int publication_publish(struct publication *publication, struct err *err) MUST_CHECK;
 void publication_withdraw(struct publication *publication);
 
+// Takes ports out of the packet filter, with the flows that still lead by them; those that lead elsewhere by now stay.
+int publication_take_back(int firewall_fd, const struct firewall_port *ports, size_t count, struct err *err) MUST_CHECK;
+
 // Another program of ours is to listen on them, which it can only when nobody holds them.
 void publication_let_go(struct publication *publication);
 
