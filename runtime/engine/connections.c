@@ -364,12 +364,21 @@ int connections_add(struct connections *connections, const struct attachment *wi
     return -1;
 }
 
-int connections_remove(struct connections *connections, int64_t number, struct err *err) {
-    const struct ways before = find_ways(connections);
+static size_t find(const struct connections *connections, int64_t number) {
     size_t index = 0;
     while (index < connections->count && connections->items[index]->wish->number != number) {
         index++;
     }
+    return index;
+}
+
+bool connections_include(const struct connections *connections, int64_t number) {
+    return find(connections, number) < connections->count;
+}
+
+int connections_remove(struct connections *connections, int64_t number, struct err *err) {
+    const struct ways before = find_ways(connections);
+    size_t index = find(connections, number);
     if (index == connections->count) {
         return 0;
     }

@@ -62,6 +62,8 @@ int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) 
 // One more while it runs; on an error nothing of it is left. `wish` is kept.
 int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) MUST_CHECK;
 
+bool connections_include(const struct connections *connections, int64_t number);
+
 // One less, by its number. None of that number is fine.
 int connections_remove(struct connections *connections, int64_t number, struct err *err) MUST_CHECK;
 

@@ -71,32 +71,56 @@ static int write_down(struct start *start, const struct attachment_list *list, b
     return record_write(&start->dir, &start->record, err);
 }
 
+// What could not be written down is not so.
+static int write_down_wish(struct start *start, const struct attachment_list *list, bool runs, struct err *err) {
+    const struct attachment_list attachments = start->attachments;
+    const char *const networks = start->networks, *const described = start->record.networks;
+    if (write_down(start, list, runs, err) == 0) {
+        return 0;
+    }
+    start->attachments = attachments;
+    start->networks = networks;
+    start->record.networks = described;
+    return -1;
+}
+
+// From now on it is so here; the record follows now, or with whatever is written next.
+static void take_back(struct start *start, const struct attachment_list *before, bool runs) {
+    struct err err;
+    if (write_down(start, before, runs, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
 static int join(struct start *start, const char *text, bool runs, struct err *err) {
     const struct attachment_list before = start->attachments;
     struct attachment_list after = before;
-    struct err undone;
-    if (network_change_join(&start->home, &start->arena, &after, text, err) < 0 || write_down(start, &after, runs, err) < 0) {
-        start->attachments = before;
+    if (network_change_join(&start->home, &start->arena, &after, text, err) < 0 || write_down_wish(start, &after, runs, err) < 0) {
         return -1;
     }
     const struct attachment *added = &start->attachments.items[start->attachments.items_count - 1];
     if (!runs || connections_add(&start->connections, added, err) == 0) {
         return 0;
     }
-    if (write_down(start, &before, runs, &undone) < 0) {
-        log_warn("%s", undone.text);
-    }
+    take_back(start, &before, runs);
     return -1;
 }
 
 static int leave(struct start *start, const char *text, bool runs, struct err *err) {
-    struct attachment_list after = start->attachments;
+    const struct attachment_list before = start->attachments;
+    struct attachment_list after = before;
     int64_t number;
     if (network_change_leave(&start->home, &start->arena, &after, text, &number, err) < 0 ||
-        write_down(start, &after, runs, err) < 0) {
+        write_down_wish(start, &after, runs, err) < 0) {
         return -1;
     }
-    return runs ? connections_remove(&start->connections, number, err) : 0;
+    if (!runs || connections_remove(&start->connections, number, err) == 0) {
+        return 0;
+    }
+    if (connections_include(&start->connections, number)) { // what failed may also be what comes behind
+        take_back(start, &before, runs);
+    }
+    return -1;
 }
 
 int start_change_networks(void *context, uint32_t kind, const char *text, bool runs, struct err *err) {
@@ -124,5 +148,5 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
     }
     start_describe_etc(start, &resolv_after, &after);
     const struct attachment_list list = start->attachments;
-    return etc_update(start->home.live_fd, start->dir.id, &before, &after, err) < 0 ? -1 : write_down(start, &list, true, err);
+    return write_down(start, &list, true, err) < 0 ? -1 : etc_update(start->home.live_fd, start->dir.id, &before, &after, err);
 }

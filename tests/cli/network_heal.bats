@@ -60,6 +60,22 @@ asks_by_name() { # NETWORK NAME WANTED
     reach 127.0.0.1 8080 from-web
 }
 
+@test "a flushed packet filter: a container that fails to join its network heals the others all the same" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --internal --subnet 10.78.0.0/24 -o com.docker.network.bridge.name=walled inner > /dev/null
+    here network create --subnet 10.79.0.0/24 -o com.docker.network.bridge.name=taken bad > /dev/null
+    on_host ip link add taken type veth peer name taken2
+    serve web 80 --network mine --network inner -p 8080:80
+    # Whom nothing comes to from outside is not told to take 127.0.0.1 from there.
+    run -0 on_host cat /proc/sys/net/ipv4/conf/walled/route_localnet
+    [ "$output" = 0 ]
+    on_host nft flush ruleset
+    run -125 here run --rm --network bad tiny true
+    reach 127.0.0.1 8080 from-web
+    run -0 on_host nft list ruleset
+    [[ "$output" == *'"walled"'* ]]
+}
+
 @test "a bridge that was removed is there again with all that were in it" {
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     serve web 80 --network mine -p 8080:80
@@ -78,6 +94,34 @@ asks_by_name() { # NETWORK NAME WANTED
     run -0 here exec web sh -c 'ip -4 -o addr show eth0; ip route'
     [[ "$output" == *"$address/"*"default via "* ]]
     reach 127.0.0.1 8080 from-web
+}
+
+@test "a network that a container cannot join while it runs leaves no interface in it" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 --subnet fd00:78::/64 six > /dev/null
+    here run -d --name web --network mine --sysctl net.ipv6.conf.all.disable_ipv6=1 --sysctl net.ipv6.conf.default.disable_ipv6=1 tiny sleep 1000 > /dev/null
+    fails 'coffer: connect web to network six: *fd00:78::2*' here network connect six web
+    run -0 here exec web ip -o link
+    [[ "$output" == *eth0* && "$output" != *eth1* ]]
+    run -0 on_host ip -o link
+    [[ "$output" != *@cof-*$'\n'*cv*cv* ]]
+    [ -z "$(find "$(coffer_store)/networks/$(here network inspect -f '{{.Id}}' six)/leases" -type l)" ]
+}
+
+@test "a change that cannot be written down is none: what it is on it can still leave, and what was refused it does not join later" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here network create --subnet 10.78.0.0/24 more > /dev/null
+    here run -d --name web --network bridge --network mine tiny sleep 1000 > /dev/null
+    folder=$(echo "$(coffer_store)"/containers/"$(here inspect -f '{{.Id}}' web)")
+    mkdir "$folder/record.json.new"
+    fails 'coffer: disconnect web from network mine: *record.json*' here network disconnect mine web
+    fails 'coffer: connect web to network more: *record.json*' here network connect more web
+    rmdir "$folder/record.json.new"
+    run -0 here network disconnect mine web
+    here network connect mine web
+    here restart -t 0 web > /dev/null
+    run -0 here exec web ip -4 -o addr
+    [[ "$output" == *10.77.0.* && "$output" != *10.78.0.* ]]
 }
 
 @test "a responder that was killed is there again for the next one on the network, and by network reload" {
