@@ -172,30 +172,42 @@ int process_name(pid_t pid, char ret_name[PROCESS_NAME_SIZE]) {
 
 enum { FLAG_EXITING = 4 }; // PF_EXITING, the kernel's own since ever
 
-// 0 with errno for a process that is gone, or that nobody has waited for yet. One whose first thread alone has ended is neither: it shows
-// that thread's state, and has more of them.
-uint64_t process_look(pid_t pid, bool *ret_ending) {
-    char path[64], text[1024];
+enum { STAT_SIZE = 1024 };
+
+// What stands behind the command's name, which may hold anything, brackets too: the fields begin behind the last one. "" where there is
+// none; NULL with errno.
+static const char *read_stat(pid_t pid, char room[STAT_SIZE]) {
+    char path[64];
     snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         errno = errno == ENOENT ? ESRCH : errno;
-        return 0;
+        return NULL;
     }
-    ssize_t size = read(fd, text, sizeof(text) - 1); // the kernel gives it whole
+    ssize_t size = read(fd, room, STAT_SIZE - 1); // the kernel gives it whole
     if (size < 0) {
+        return NULL;
+    }
+    room[size] = '\0';
+    const char *fields = strrchr(room, ')');
+    return fields ? fields + 1 : "";
+}
+
+// 0 with errno for a process that is gone, or that nobody has waited for yet. One whose first thread alone has ended is neither: it shows
+// that thread's state, and has more of them.
+uint64_t process_look(pid_t pid, bool *ret_ending) {
+    char text[STAT_SIZE];
+    const char *fields = read_stat(pid, text);
+    if (!fields) {
         return 0;
     }
-    text[size] = '\0';
     errno = ESRCH;
-    // The command's name may hold anything, brackets too: the fields begin behind the last one.
-    char *fields = strrchr(text, ')');
     char state = '\0';
     unsigned long long start = 0;
     unsigned flags = 0;
     int threads = 0;
     *ret_ending = false;
-    if (!fields || sscanf(fields + 1, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state, &flags,
+    if (sscanf(fields, " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d %llu", &state, &flags,
                           &threads, &start) != 4) {
         return 0;
     }
@@ -209,4 +221,15 @@ uint64_t process_look(pid_t pid, bool *ret_ending) {
 uint64_t process_start_time(pid_t pid) {
     bool ending;
     return process_look(pid, &ending);
+}
+
+bool process_zombie_status(pid_t pid, int *ret_status) {
+    char text[STAT_SIZE], state;
+    const char *fields = read_stat(pid, text), *last = fields ? strrchr(fields, ' ') : NULL;
+    int status;
+    if (!last || sscanf(fields, " %c", &state) != 1 || state != 'Z' || sscanf(last, " %d", &status) != 1 || status == 0) {
+        return false;
+    }
+    *ret_status = status;
+    return true;
 }

@@ -49,4 +49,8 @@ uint64_t process_start_time(pid_t pid);
 // has waited for each of the others.
 uint64_t process_look(pid_t pid, bool *ret_ending);
 
+// The status of a process that has ended and that nobody has waited for yet, as wait(2) has it (field 52 of /proc/PID/stat). False when it
+// is none of these, or the status is 0: the kernel says 0 as well to whom it does not want to tell.
+bool process_zombie_status(pid_t pid, int *ret_status) MUST_CHECK;
+
 #endif

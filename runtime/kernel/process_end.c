@@ -2,6 +2,8 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,7 +70,7 @@ static int filter(int fd, pid_t pid) {
 void process_end_watch(struct process_end *end, pid_t pid, int pidfd) {
     struct pidfd_info info = {.mask = INFO_EXIT};
     const struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-    end->events_fd = -1;
+    *end = (struct process_end){.pid = pid, .events_fd = -1};
     if (ioctl(pidfd, GET_INFO, &info) == 0) {
         return;
     }
@@ -97,6 +99,17 @@ static bool read_events(int fd, int *ret_status) {
     return found;
 }
 
+// Some parents take their time to reap, and who removes a container waits for us. Its number was its own when it was read if the process,
+// dead as it is, can be sent a signal still.
+static bool read_zombie(pid_t pid, int pidfd, int *ret_status) {
+    int status;
+    if (!process_zombie_status(pid, &status) || sys_pidfd_send_signal(pidfd, 0) < 0) {
+        return false;
+    }
+    *ret_status = status;
+    return true;
+}
+
 // A pidfd is readable when its process has ended, and has hung up when that was reaped (pidfd_open(2)): then its status is kept.
 static bool ask(int pidfd, int *ret_status) {
     struct pidfd_info info = {.mask = INFO_EXIT};
@@ -113,5 +126,6 @@ static bool ask(int pidfd, int *ret_status) {
 }
 
 bool process_end_status(const struct process_end *end, int pidfd, int *ret_status) {
-    return end->events_fd >= 0 ? read_events(end->events_fd, ret_status) : ask(pidfd, ret_status);
+    return read_events(end->events_fd, ret_status) || read_zombie(end->pid, pidfd, ret_status) ||
+           (end->events_fd < 0 && ask(pidfd, ret_status));
 }
