@@ -120,9 +120,10 @@ static void time_out(struct work *work) {
     work->end.result = paused ? HEALTH_NO_RESULT : HEALTH_FAILURE;
 }
 
+// Of what the command has said, as much as is kept: what it has left behind may go on for ever.
 static void take_end(struct work *work) {
     siginfo_t end = {0};
-    while (work->output >= 0 && poll(&(struct pollfd){.fd = work->output, .events = POLLIN}, 1, 0) > 0) {
+    while (work->output >= 0 && work->text.size <= HEALTH_LOG_BYTES && poll(&(struct pollfd){.fd = work->output, .events = POLLIN}, 1, 0) > 0) {
         read_output(work);
     }
     process_reap(work->child.pidfd, &end);

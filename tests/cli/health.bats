@@ -126,6 +126,12 @@ EOF2
     until_true only_sleeps
 }
 
+@test "what a check has left behind and says on and on is waited for no longer" {
+    start box --health-interval 100ms --health-timeout 2s --health-cmd 'yes & sleep 0.2; exit 0' tiny sleep 100
+    until_true is box healthy
+    [[ $(health_log box) == *'"ExitCode":0,"Output":"y'* ]]
+}
+
 @test "no checks while it is paused, and one that the pause meets does not count" {
     start box --health-interval 100ms --health-timeout 1s --health-retries 1 --health-cmd 'echo one >> /checks; sleep 0.2' tiny sleep 100
     coffer wait --condition healthy box
