@@ -382,6 +382,7 @@ void monitor_note(struct monitor *monitor, const char *format, ...) {
 static void note_failure(struct monitor *monitor, const struct err *err) {
     struct record *record = monitor->request->record;
     record->exit_code = err->kind == ERR_NO_COMMAND ? 127 : err->kind == ERR_NOT_EXECUTABLE ? 126 : 125;
+    record->exit_unknown = false;
     record->finished_s = time(NULL);
     monitor_note(monitor, "coffer: restart: %s", err->text);
     monitor->started_ms = clock_now_ms();

@@ -91,10 +91,11 @@ void start_announce(struct start *start, const char *action, const char *name, c
 static void announce_end(struct start *start) {
     char code[16];
     snprintf(code, sizeof(code), "%d", start->record.exit_code);
+    const char *told = start->record.exit_unknown ? "unknown" : code;
     if (start->record.out_of_memory) {
         start_announce(start, "oom", NULL, NULL);
     }
-    start_announce(start, "die", "exitCode", code);
+    start_announce(start, "die", "exitCode", told);
 }
 
 int start_fill_volumes(const struct start *start, struct err *err) {
@@ -277,6 +278,7 @@ void start_remove_all(struct start *start, bool volumes) {
 void start_ended(void *context, bool for_good, bool has_run) {
     struct start *start = context;
     struct err err;
+    bool is_told = start->adopts == MONITOR_ADOPTS_ENDED; // by who found it
     if (start->adopts != MONITOR_STARTS && !has_run) {
         return; // it goes on without us
     }
@@ -292,7 +294,7 @@ void start_ended(void *context, bool for_good, bool has_run) {
         image_mounts_finish(&start->image_mounts);
         fd_close(&start->image_lock); // before anybody hears of the end
     }
-    if (has_run) {
+    if (has_run && !is_told) {
         announce_end(start);
     }
     if (has_run ? for_good && start->record.remove : start->is_new) {

@@ -57,6 +57,20 @@ begin() {
     [ "$(told | tail -2 | paste -sd,)" = "container create,container destroy" ]
 }
 
+@test "events: an end that nobody saw is told once, before it is started again" {
+    begin
+    id=$(coffer run -d --name box --restart always tiny sleep 1000)
+    pid=$(coffer inspect -f '{{.State.Pid}}' box)
+    kill -KILL "$(monitors)"
+    kill -KILL "$pid"
+    while [ -e "/proc/$pid" ]; do sleep 0.01; done
+    coffer ps -q > /dev/null 2>&1 # finds it
+    started_again() { [ "$(told -f event=start | wc -l)" -eq 2 ]; }
+    until_true started_again
+    [ "$(told -f container="$id" | paste -sd,)" = "container create,container start,container die,container start" ]
+    [ "$(coffer events --since "$BEGIN" --until 0s -f event=die --format '{{.Actor.Attributes.exitCode}}')" = unknown ]
+}
+
 @test "events: health, when it changes" {
     begin
     coffer run -d --name box --health-cmd 'test ! -e /ill' --health-interval 100ms --health-retries 1 tiny sleep 100 > /dev/null
