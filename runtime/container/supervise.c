@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/timestamp.h"
 #include "runtime/container/container.h"
 #include "runtime/container/create.h"
 #include "runtime/container/options.h"
@@ -46,6 +47,7 @@ static int make(struct creation *creation, const struct container_options *optio
 // The lock of its folder goes with the rest: from here on it is anybody's, by its id.
 int container_supervise(const struct container_options *options, struct supervised **ret, struct err *err) {
     AUTO_CREATION struct creation creation = CREATION_NONE;
+    int64_t made_s = time(NULL); // before its command runs, which may end at once
     if (make(&creation, options, err) < 0) {
         return -1;
     }
@@ -54,7 +56,7 @@ int container_supervise(const struct container_options *options, struct supervis
         .root = mem_format("%s", options->root),
         .id = mem_format("%s", options->id),
         .has_memory_limit = creation.plan.limits.memory_bytes.set,
-        .made_s = time(NULL),
+        .made_s = made_s,
         .launched = creation.launched,
         .console = fd_take(&creation.console),
         .end = {.events_fd = -1},
@@ -62,6 +64,12 @@ int container_supervise(const struct container_options *options, struct supervis
     creation.launched = (struct launched){.pid = -1, .pidfd = -1, .channel = -1};
     *ret = supervised;
     return 0;
+}
+
+// 0, as long ago as can be, where it is not said.
+static int64_t created_s(const struct container_record *record) {
+    int64_t time_ns;
+    return record->created && timestamp_parse(record->created, strlen(record->created), &time_ns) > 0 ? time_ns / 1000000000 : 0;
 }
 
 int container_adopt(const char *root, const char *id, struct supervised **ret, struct err *err) {
@@ -80,6 +88,7 @@ int container_adopt(const char *root, const char *id, struct supervised **ret, s
         .root = mem_format("%s", root),
         .id = mem_format("%s", id),
         .has_memory_limit = true, // or not: it is asked
+        .made_s = created_s(&record),
         .launched = {.pid = (pid_t)record.pid, .pidfd = fd_take(&pidfd), .channel = -1},
         .console = -1,
         .is_adopted = true,
