@@ -105,8 +105,9 @@ int container_ids(const char *root, struct arena *arena, const char ***ret, size
 // Removes what commands that were killed left below the root: folders, processes, cgroups. Never fails; logs what it cannot remove.
 void container_sweep(const char *root);
 
-// Forgets all containers below the root, which an earlier boot has left there: processes and cgroups of their numbers and names are others'
-// by now, and left alone. One that a command works on stays. Never fails.
-void container_forget_all(const char *root);
+// Forgets the containers below the root that an earlier boot has left there: processes and cgroups of their numbers and names are others'
+// by now, and left alone. is_earlier says so of the caller's own, whatever their processes' numbers and times; others that share the root
+// stay while theirs run. One that a command works on stays. Never fails.
+void container_forget_earlier(const char *root, bool (*is_earlier)(const void *context, const char *id), const void *context);
 
 #endif

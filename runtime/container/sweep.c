@@ -54,7 +54,15 @@ static bool sweep_one(const char *root, const char *id) {
     return free;
 }
 
-void container_forget_all(const char *root) {
+static bool runs(const struct state_dir *dir) {
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    struct err none;
+    AUTO_FD int pidfd = state_dir_read(dir, &arena, &record, &none) < 0 ? -1 : removal_open_process(&record, &none);
+    return pidfd >= 0;
+}
+
+void container_forget_earlier(const char *root, bool (*is_earlier)(const void *context, const char *id), const void *context) {
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
     size_t count;
@@ -64,7 +72,8 @@ void container_forget_all(const char *root) {
     }
     for (size_t i = 0; i < count; i++) {
         AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
-        if (state_dir_open(root, ids[i], &dir, &err) == 0 && state_dir_lock(&dir, false, &err) == 0 && state_dir_remove(&dir, &err) < 0) {
+        if (state_dir_open(root, ids[i], &dir, &err) == 0 && state_dir_lock(&dir, false, &err) == 0 &&
+            (is_earlier(context, ids[i]) || !runs(&dir)) && state_dir_remove(&dir, &err) < 0) {
             log_warn("%s", err.text);
         }
     }

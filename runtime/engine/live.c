@@ -151,8 +151,14 @@ static bool is_of_earlier_boot(const struct home *home) {
     return length == BOOT_ID_SIZE - 1 && read_boot(boot) && memcmp(boot, noted, BOOT_ID_SIZE - 1) != 0;
 }
 
+// Whoever holds its lock is of this boot, whatever the id says. Other stores may share the root of the containers.
+static bool is_earlier(const void *context, const char *id) {
+    const struct home *home = context;
+    return record_exists(home, id) && !record_is_running(home, id);
+}
+
 static void forget(const struct home *home, const char *id) {
-    if (!record_is_running(home, id)) { // whoever holds its lock is of this boot, whatever the id says
+    if (!record_is_running(home, id)) {
         live_remove(home, id);
     }
 }
@@ -164,7 +170,7 @@ void live_begin(const struct home *home) {
         return;
     }
     if (is_of_earlier_boot(home)) {
-        container_forget_all(home->oci_root);
+        container_forget_earlier(home->oci_root, is_earlier, home);
         (void)live_each(home, forget);
         unlinkat(home->live_fd, swept, 0);
     }
