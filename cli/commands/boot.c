@@ -1,5 +1,6 @@
 #include "cli/commands/all.h"
 #include "cli/commands/engine.h"
+#include "cli/commands/store.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "runtime/base/attr.h"
@@ -38,6 +39,7 @@ static const char *const results[] = {
 
 static int halt(const struct engine *engine, struct err *err) {
     size_t count, left;
+    store_raise_descriptor_limit(); // one for each container
     if (boot_halt(engine, HALT_S * 1000, &count, &left, err) < 0) {
         return -1;
     }

@@ -1,5 +1,6 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/engine/boot.h"
 #include "runtime/engine/control.h"
 #include "runtime/engine/engine.h"
@@ -15,19 +16,26 @@
 #include <unistd.h>
 
 // Who listens on the container's socket is its monitor (unix(7), SO_PEERCRED). The line to it is open while the pidfd is made: had it ended
-// before, its number could be another's. -1: it has none.
-static int open_monitor(const struct home *home, const char *id) {
-    struct err gone;
+// before, its number could be another's. ERR_NOT_FOUND: it has none.
+static int open_monitor(const struct home *home, const char *id, struct err *err) {
     struct ucred peer;
     socklen_t size = sizeof(peer);
     struct pollfd line = {.events = POLLIN};
-    AUTO_FD int fd = control_connect(home, id, &gone);
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+    AUTO_FD int fd = control_connect(home, id, err);
+    if (fd < 0) {
         return -1;
     }
-    AUTO_FD int pidfd = sys_pidfd_open(peer.pid, 0);
+    AUTO_FD int pidfd = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? -1 : sys_pidfd_open(peer.pid, 0);
+    if (pidfd < 0 && errno != ESRCH) {
+        return err_sys(err, "find the monitor of container %.12s", id);
+    }
     line.fd = fd;
-    return pidfd >= 0 && poll(&line, 1, 0) == 0 ? fd_take(&pidfd) : -1;
+    return pidfd >= 0 && poll(&line, 1, 0) == 0 ? fd_take(&pidfd) : err_set(err, ERR_NOT_FOUND, "container %.12s has no monitor any more", id);
+}
+
+// Whether it goes on all the same: nobody could be made its monitor.
+static bool runs_alone(const struct home *home, const char *id) {
+    return !record_is_running(home, id) && record_runs_alone(home, id);
 }
 
 // False: its time is over.
@@ -45,11 +53,11 @@ int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, s
     AUTO_HOME struct home home = HOME_CLOSED;
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
-    size_t total = 0, count = 0;
+    size_t total = 0, count = 0, lost = 0;
     if (home_open(engine, &home, err) < 0) {
         return -1;
     }
-    record_sweep(&home); // one without a monitor gets one
+    record_sweep(&home);
     if (record_list(&home, &arena, &ids, err) < 0) {
         return -1;
     }
@@ -58,15 +66,19 @@ int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, s
     }
     int *monitors = arena_array(&arena, total + 1, sizeof(*monitors));
     for (size_t i = 0; i < total; i++) {
-        int pidfd = open_monitor(&home, ids[i]);
+        record_repair_live(&home, ids[i]); // one without a monitor gets one
+        int pidfd = open_monitor(&home, ids[i], err);
         if (pidfd >= 0) {
             sys_pidfd_send_signal(pidfd, SIGTERM);
             monitors[count++] = pidfd;
+        } else if (err->kind != ERR_NOT_FOUND || runs_alone(&home, ids[i])) {
+            log_warn("%s", err->text);
+            lost++;
         }
     }
     int64_t until_ms = clock_now_ms() + most_ms;
-    *ret_count = count;
-    *ret_left = 0;
+    *ret_count = count + lost;
+    *ret_left = lost;
     for (size_t i = 0; i < count; i++) {
         *ret_left += wait_for(monitors[i], until_ms) ? 0 : 1;
         fd_close(&monitors[i]);

@@ -36,6 +36,11 @@ power_cut() {
     rm -rf "$(coffer_root)"
 }
 
+# Where what runs of the store has its folders.
+live() { # STORE
+    echo "$(coffer_root)/containers/$(stat -c '%D %i' "$1" | xargs printf '%s.%x')"
+}
+
 states() {
     coffer ps -a --format '{{.Names}} {{.State}}' | sort | tr '\n' ';'
 }
@@ -187,6 +192,35 @@ needs_systemd() {
     [ "$(states)" = "box exited;plain exited;" ]
     [[ $(coffer ps -a --format '{{.Status}}' --filter name=box) == "Exited (7) "* ]]
     [ "$(coffer boot --format '{{.Name}} {{.Result}}')" = "box started" ]
+}
+
+@test "boot --stop ends one whose monitor was killed, however many there are" {
+    coffer run -d --name box --stop-signal KILL tiny sleep 1000 > /dev/null
+    kill -KILL "$(monitors)"
+    # Each command looks at some folders only. These are debris.
+    (cd "$(live "$(coffer_store)")" && seq -f '%064.0f' 3000 | xargs mkdir)
+    run -0 coffer boot --stop
+    [ "$(states)" = "box exited;" ]
+}
+
+@test "boot --stop ends more than there may be descriptors at first" {
+    local i
+    for i in 1 2 3 4 5 6 7 8; do coffer run -d --name "box$i" --stop-signal KILL tiny sleep 1000 > /dev/null; done
+    # shellcheck disable=SC2016 # the inner shell's
+    run -0 bash -c 'exec 3>&- 4>&- 9>&-; ulimit -S -n 14; exec "$@"' - "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" boot --stop
+    [ -z "$output" ]
+    [[ $(states) != *running* ]]
+}
+
+@test "a changed boot id: containers of other stores that share the run-time root go on" {
+    coffer run -d --name box tiny sleep 1000 > /dev/null
+    local other=("$COFFER" --root "$(coffer_root)" --store "$BATS_TEST_TMPDIR/other")
+    "${other[@]}" ps > /dev/null
+    ln -sfn 01234567-89ab-cdef-0123-456789abcdef "$(live "$BATS_TEST_TMPDIR/other")/.swept"
+    "${other[@]}" boot --stop
+    [ "$(readlink "$(live "$BATS_TEST_TMPDIR/other")/.swept")" = "$(cat /proc/sys/kernel/random/boot_id)" ]
+    [ "$(states)" = "box running;" ]
+    coffer exec box true
 }
 
 @test "a container as systemd's unit: it ends as the container does, and a stop is no failure" {
