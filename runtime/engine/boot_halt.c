@@ -61,12 +61,12 @@ int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, s
     if (record_list(&home, &arena, &ids, err) < 0) {
         return -1;
     }
-    while (ids[total]) {
-        total++;
+    // One without a monitor gets one, and that before the monitors of others take up the descriptors.
+    for (; ids[total]; total++) {
+        record_repair_live(&home, ids[total]);
     }
     int *monitors = arena_array(&arena, total + 1, sizeof(*monitors));
     for (size_t i = 0; i < total; i++) {
-        record_repair_live(&home, ids[i]); // one without a monitor gets one
         int pidfd = open_monitor(&home, ids[i], err);
         if (pidfd >= 0) {
             sys_pidfd_send_signal(pidfd, SIGTERM);

@@ -210,6 +210,13 @@ needs_systemd() {
     run -0 bash -c 'exec 3>&- 4>&- 9>&-; ulimit -S -n 14; exec "$@"' - "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" boot --stop
     [ -z "$output" ]
     [[ $(states) != *running* ]]
+    for i in 1 2 3 4 5 6 7 8; do coffer start "box$i" > /dev/null; done
+    # shellcheck disable=SC2016
+    run -125 bash -c 'exec 3>&- 4>&- 9>&-; ulimit -n 14; exec "$@"' - "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" boot --stop
+    echo "$output"
+    [[ $output == *"coffer: warning: "*" the monitor of container "* ]]
+    [[ ${lines[-1]} == "coffer: "?" of 8 containers have not ended within 110 s; "* ]]
+    [[ $(states) == *exited*running* || $(states) == *running*exited* ]]
 }
 
 @test "a changed boot id: containers of other stores that share the run-time root go on" {
