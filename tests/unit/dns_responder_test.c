@@ -383,6 +383,21 @@ CASE(unknown_ones_are_asked_of_others) {
     CHECK_STR(ask("7.7.7.7.in-addr.arpa", DNS_TYPE_PTR), "NOERROR 11.11.11.11");
 }
 
+CASE(an_answer_from_beside_is_whole_by_tcp) {
+    const struct address address = address_of("10.99.0.2"), beside = address_of("127.0.0.12");
+    const struct dns_endpoint endpoint = {
+        .container = one, .names = (const char *[]){"web"}, .name_count = 1, .addresses = &address, .address_count = 1,
+        .besides = &beside, .beside_count = 1};
+    struct err err = {0};
+    CHECK(dns_names_publish(endpoints_fd, &endpoint, &err) == 0);
+    CHECK_STR(ask_tcp("ok.example", DNS_TYPE_A), "NOERROR 12.12.12.12");
+    CHECK_STR(ask_tcp("big.example", DNS_TYPE_A),
+              "NOERROR 12.12.12.12 12.12.12.12 12.12.12.12 12.12.12.12 12.12.12.12 12.12.12.12 12.12.12.12 "
+              "12.12.12.12 (1000)");
+    CHECK_INT(answer.bytes[2] & 1, 1); // as it was asked: others, too
+    publish_both();
+}
+
 CASE(names_come_and_go_while_it_runs) {
     publish("3333", (const char *[]){"new"}, 1, "10.99.0.4", NULL);
     CHECK_STR(ask("new", DNS_TYPE_A), "NOERROR 10.99.0.4");
@@ -721,6 +736,7 @@ int main(void) {
     RUN(known_names_are_answered);
     RUN(the_c_librarys_resolver_finds_them);
     RUN(unknown_ones_are_asked_of_others);
+    RUN(an_answer_from_beside_is_whole_by_tcp);
     RUN(names_come_and_go_while_it_runs);
     RUN(dead_servers_cost_little_and_not_for_long);
     RUN(the_hosts_own_resolver_is_asked_first_and_those_behind_it_then);

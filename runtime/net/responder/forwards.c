@@ -207,9 +207,10 @@ static void tcp_fail(struct forward *forward) {
     give_code(forward, DNS_SERVER_FAILURE);
 }
 
-static void tcp_start(struct forward *forward, const struct attempt *attempt) {
+// give_fd: connected to the one whose answer was cut off, or below 0.
+static void tcp_start(struct forward *forward, int give_fd) {
     forward->tcp_id = make_id();
-    forward->tcp_fd = connect_to(forward, attempt->server, SOCK_STREAM);
+    forward->tcp_fd = give_fd;
     forward->tcp_in = mem_alloc(2 + DNS_MAX_SIZE);
     for (size_t i = 0; i < forward->attempt_count; i++) {
         forward->attempts[i].over = true; // this one says all
@@ -268,6 +269,7 @@ static void tcp_ready(void *object, unsigned part, short events) {
     dns_set_id(forward->message, forward->tcp_id);
     enum dns_reply reply = dns_judge(forward->tcp_in + 2, length, forward->message, forward->query.question_end);
     if (reply == DNS_REPLY_GOOD) {
+        dns_set_wants_others(forward->tcp_in + 2, true); // one beside was told otherwise
         give(forward, forward->tcp_in + 2, length);
     } else {
         tcp_fail(forward);
@@ -316,7 +318,7 @@ static void udp_ready(void *object, unsigned part, short events) {
         return;
     case DNS_REPLY_TRUNCATED: // who has asked by UDP asks again
         if (forward->origin.stream && !forward->answered) {
-            tcp_start(forward, attempt);
+            tcp_start(forward, connect_to(forward, attempt->server, SOCK_STREAM));
             return;
         }
         break;
@@ -359,6 +361,12 @@ static void beside_ready(void *object, unsigned part, short events) {
     dns_set_id(forward->message, attempt->id);
     enum dns_reply reply =
         size < 0 ? DNS_REPLY_FAILED : dns_judge(answer, (size_t)size, forward->message, forward->query.question_end);
+    if (reply == DNS_REPLY_TRUNCATED && forward->origin.stream) {
+        close_besides(forward);
+        dns_set_wants_others(forward->message, false);
+        tcp_start(forward, upstream_connect_to(&forward->asks.besides[part], 0, SOCK_STREAM));
+        return;
+    }
     if (reply == DNS_REPLY_GOOD || reply == DNS_REPLY_TRUNCATED) {
         dns_set_wants_others(answer, true);
         give(forward, answer, (size_t)size);
