@@ -358,6 +358,11 @@ int64_t attachment_free_number(const struct attachment_list *list) {
     }
 }
 
+const char *attachment_address(struct arena *arena, const struct address *address) {
+    char text[ADDRESS_TEXT_SIZE];
+    return address->family == 0 ? NULL : arena_copy_string(arena, address_format(address, text));
+}
+
 const char *attachment_link_name(const struct attachment *attachment, char name[IF_NAMESIZE]) {
     if (attachment->link_name) {
         snprintf(name, IF_NAMESIZE, "%s", attachment->link_name);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct address;
 struct arena;
 struct err;
 struct run_request;
@@ -69,6 +70,9 @@ int64_t attachment_free_number(const struct attachment_list *list);
 // Its interface in the container, and the host's end of that.
 const char *attachment_link_name(const struct attachment *attachment, char name[IF_NAMESIZE]);
 const char *attachment_host_name(const char *container, int64_t number, char name[IF_NAMESIZE]);
+
+// As it stands there, in the arena; NULL where it is of no family.
+const char *attachment_address(struct arena *arena, const struct address *address);
 
 // As JSON, in the arena; `as_is`: with what is there while it runs.
 const char *attachment_list_write(const struct attachment_list *list, bool as_is, struct arena *arena);

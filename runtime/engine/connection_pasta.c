@@ -29,16 +29,6 @@ enum { END_MS = 5000, REVIVE_MS = 2000 };
 static const struct pool pool_4 = {{{AF_INET, {10, 202}}, 16}, 24};
 static const struct subnet subnet_6 = {{AF_INET6, {0xfd, 0xc0, 0xff, 0xee, 0xca}}, 64};
 
-static void read_resolv(const char *path, struct resolv *ret) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    struct err missing;
-    *ret = (struct resolv){0};
-    if (fd_read_file(AT_FDCWD, path, RESOLV_MAX_BYTES, &text, &size, &missing) == 0) {
-        resolv_parse(text, size, ret);
-    }
-}
-
 // --- addresses ---
 
 static bool is_loopback_4(const struct address *address) {
@@ -130,7 +120,7 @@ int pasta_take(struct pasta *pasta, const struct home *home, const char *contain
         return -1;
     }
     *pasta = (struct pasta){.home = home, .container = container, .arena = arena, .pidfd = -1, .events_fd = -1};
-    read_resolv(RESOLV_PATH, &host);
+    resolv_read(RESOLV_PATH, &host);
     pasta->forward_names = wants_forward(&host);
     if (choose_subnet(&host, arena, &subnet, err) < 0 || choose_interface(pasta, err) < 0) {
         return -1;
@@ -150,26 +140,22 @@ size_t pasta_addresses(const struct pasta *pasta, struct address *ret) {
     return count;
 }
 
-static const char *show(struct arena *arena, const struct address *address) {
-    char text[ADDRESS_TEXT_SIZE];
-    return address->family == 0 ? NULL : arena_copy_string(arena, address_format(address, text));
-}
-
 void pasta_describe(const struct pasta *pasta, struct arena *arena, struct attachment_list *list) {
     uint8_t mac[MAC_SIZE];
+    char text[MAC_TEXT_SIZE];
     if (!pasta->taken || list->items_count == 0) {
         return;
     }
     struct attachment *item = &list->items[0];
     link_mac_of(&pasta->ipv4.address.address, mac);
     item->network_name = PASTA_NETWORK;
-    item->ipv4 = show(arena, &pasta->ipv4.address.address);
-    item->ipv6 = show(arena, &pasta->ipv6.address.address);
-    item->gateway4 = show(arena, &pasta->ipv4.gateway);
-    item->gateway6 = show(arena, &pasta->ipv6.gateway);
+    item->ipv4 = attachment_address(arena, &pasta->ipv4.address.address);
+    item->ipv6 = attachment_address(arena, &pasta->ipv6.address.address);
+    item->gateway4 = attachment_address(arena, &pasta->ipv4.gateway);
+    item->gateway6 = attachment_address(arena, &pasta->ipv6.gateway);
     item->prefix4 = pasta->ipv4.address.prefix;
     item->prefix6 = pasta->ipv6.address.prefix;
-    item->hardware = arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    item->hardware = arena_copy_string(arena, link_format_mac(mac, text));
 }
 
 // --- names ---
@@ -178,9 +164,9 @@ void pasta_describe(const struct pasta *pasta, struct arena *arena, struct attac
 void pasta_write_resolv(const struct pasta *pasta, struct buf *text) {
     struct resolv host, behind;
     char gateway[ADDRESS_TEXT_SIZE];
-    read_resolv(RESOLV_PATH, &host);
+    resolv_read(RESOLV_PATH, &host);
     if (resolv_has_stub(&host)) {
-        read_resolv(RESOLV_BEHIND_STUB, &behind);
+        resolv_read(RESOLV_BEHIND_STUB, &behind);
         resolv_add_servers(&host, &behind);
     }
     if (pasta->forward_names) {

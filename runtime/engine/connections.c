@@ -3,7 +3,6 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
-#include "runtime/base/mem.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
@@ -193,16 +192,6 @@ int connections_take(struct connections *connections, const struct attachment_li
     return 0;
 }
 
-static void read_host_file(const char *path, struct resolv *ret) {
-    AUTO_FREE char *text = NULL;
-    size_t size;
-    struct err missing;
-    *ret = (struct resolv){0};
-    if (fd_read_file(AT_FDCWD, path, RESOLV_MAX_BYTES, &text, &size, &missing) == 0) {
-        resolv_parse(text, size, ret);
-    }
-}
-
 // The responder of its way out is asked first.
 static size_t list_gateways(const struct connections *connections, struct address *gateways, size_t room) {
     const struct connection *first = way_out(connections, AF_INET);
@@ -233,9 +222,9 @@ void connections_write_resolv(const struct connections *connections, struct buf 
     if (connections->count == 0) {
         return;
     }
-    read_host_file(RESOLV_PATH, &host);
+    resolv_read(RESOLV_PATH, &host);
     if (count == 0 && resolv_has_stub(&host)) {
-        read_host_file(RESOLV_BEHIND_STUB, &behind);
+        resolv_read(RESOLV_BEHIND_STUB, &behind);
         resolv_add_servers(&host, &behind);
     }
     resolv_for_container(&host, gateways, count, text);
@@ -419,23 +408,18 @@ int connections_restore(struct connections *connections, struct err *err) {
 
 // --- telling ---
 
-static const char *show_address(struct arena *arena, const struct address *address) {
-    char text[ADDRESS_TEXT_SIZE];
-    return address->family == 0 ? NULL : arena_copy_string(arena, address_format(address, text));
-}
-
 static void describe_one(struct arena *arena, const struct connection *connection, struct attachment *ret) {
     const struct network *network = &connection->network;
-    const uint8_t *mac = connection->mac;
+    char mac[MAC_TEXT_SIZE];
     ret->network_id = network->id;
     ret->network_name = network->name;
-    ret->ipv4 = show_address(arena, &connection->lease.ipv4);
-    ret->ipv6 = show_address(arena, &connection->lease.ipv6);
-    ret->gateway4 = network->ipv4.set ? show_address(arena, &network->ipv4.gateway) : NULL;
-    ret->gateway6 = network->ipv6.set ? show_address(arena, &network->ipv6.gateway) : NULL;
+    ret->ipv4 = attachment_address(arena, &connection->lease.ipv4);
+    ret->ipv6 = attachment_address(arena, &connection->lease.ipv6);
+    ret->gateway4 = network->ipv4.set ? attachment_address(arena, &network->ipv4.gateway) : NULL;
+    ret->gateway6 = network->ipv6.set ? attachment_address(arena, &network->ipv6.gateway) : NULL;
     ret->prefix4 = network->ipv4.set ? network->ipv4.subnet.prefix : 0;
     ret->prefix6 = network->ipv6.set ? network->ipv6.subnet.prefix : 0;
-    ret->hardware = arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    ret->hardware = arena_copy_string(arena, link_format_mac(connection->mac, mac));
 }
 
 void connections_describe(struct connections *connections, struct attachment_list *list) {
@@ -453,12 +437,12 @@ void connections_describe(struct connections *connections, struct attachment_lis
     pasta_describe(&connections->pasta, arena, list);
     for (size_t i = 0; i < list->ports_count; i++) {
         const struct firewall_port *port = &publication->ports[i];
-        const char *host = show_address(arena, &port->host);
+        const char *host = attachment_address(arena, &port->host);
         list->ports[i] = (struct attachment_port){
             .protocol = publish_protocol_name(port->protocol),
             .host = host ? host : "",
             .host_port = port->host_port,
-            .target = show_address(arena, &port->target),
+            .target = attachment_address(arena, &port->target),
             .target_port = port->target_port,
         };
     }

@@ -62,6 +62,11 @@ bool link_parse_mac(const char *text, uint8_t ret_mac[MAC_SIZE]) {
     return true;
 }
 
+char *link_format_mac(const uint8_t mac[MAC_SIZE], char text[MAC_TEXT_SIZE]) {
+    snprintf(text, MAC_TEXT_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    return text;
+}
+
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]) {
     return (struct link_address){
         .address = {.family = AF_INET6,

@@ -32,6 +32,10 @@ void link_mac_of_name(const char *name, uint8_t ret_mac[MAC_SIZE]);
 // As people write it, 02:00:5e:10:00:01; false for what is none, or is not of one host.
 bool link_parse_mac(const char *text, uint8_t ret_mac[MAC_SIZE]);
 
+// Returns `text`.
+enum { MAC_TEXT_SIZE = 18 };
+char *link_format_mac(const uint8_t mac[MAC_SIZE], char text[MAC_TEXT_SIZE]);
+
 // The link-local address that belongs to a hardware address (RFC 4291, appendix A).
 struct link_address link_local_of(const uint8_t mac[MAC_SIZE]);
 

@@ -2,8 +2,11 @@
 
 #include "runtime/base/buf.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +96,16 @@ void resolv_parse(const char *text, size_t size, struct resolv *ret) {
             read_line(ret, line);
         }
         text += length + 1;
+    }
+}
+
+void resolv_read(const char *path, struct resolv *ret) {
+    AUTO_FREE char *text = NULL;
+    size_t size;
+    struct err missing;
+    *ret = (struct resolv){0};
+    if (fd_read_file(AT_FDCWD, path, RESOLV_MAX_BYTES, &text, &size, &missing) == 0) {
+        resolv_parse(text, size, ret);
     }
 }
 

@@ -1,4 +1,4 @@
-// resolv: what resolv.conf(5) says: who is asked, and how names are completed. Pure: the text is the caller's.
+// resolv: what resolv.conf(5) says: who is asked, and how names are completed.
 #ifndef COFFER_NET_RESOLV_H
 #define COFFER_NET_RESOLV_H
 
@@ -28,6 +28,9 @@ struct resolv {
 
 // Cannot fail: lines that make no sense are left out, as the C libraries do. `text` need not end in NUL.
 void resolv_parse(const char *text, size_t size, struct resolv *ret);
+
+// One of the host's own files; one that cannot be read says nothing.
+void resolv_read(const char *path, struct resolv *ret);
 
 // Adds the servers of the other one behind those of the first that are not there yet.
 void resolv_add_servers(struct resolv *resolv, const struct resolv *other);

@@ -62,8 +62,9 @@ static char *port_words(struct arena *arena, const struct firewall_port *port) {
 
 static void add_mac(struct arena *arena, const char *option, const struct address *of, struct words *words) {
     uint8_t mac[MAC_SIZE];
+    char text[MAC_TEXT_SIZE];
     link_mac_of(of, mac);
-    add(words, option, arena_format(arena, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]));
+    add(words, option, arena_copy_string(arena, link_format_mac(mac, text)));
 }
 
 static char *address_word(struct arena *arena, const struct address *address) {
