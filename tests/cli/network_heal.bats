@@ -103,8 +103,7 @@ asks_by_name() { # NETWORK NAME WANTED
     fails 'coffer: connect web to network six: *fd00:78::2*' here network connect six web
     run -0 here exec web ip -o link
     [[ "$output" == *eth0* && "$output" != *eth1* ]]
-    run -0 on_host ip -o link
-    [[ "$output" != *@cof-*$'\n'*cv*cv* ]]
+    [ "$(on_host ip -o link | grep -c ': cv')" -eq 1 ]
     [ -z "$(find "$(coffer_store)/networks/$(here network inspect -f '{{.Id}}' six)/leases" -type l)" ]
 }
 
