@@ -11,25 +11,21 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/strv.h"
-#include "runtime/container/container.h"
 #include "runtime/engine/aside.h"
 #include "runtime/engine/changes.h"
 #include "runtime/engine/commit_settings.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/files.h"
+#include "runtime/engine/hold.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/overlay.h"
-#include "runtime/kernel/process.h"
 #include "runtime/kernel/userns.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 struct committing {
@@ -37,6 +33,8 @@ struct committing {
     const struct commit_request *request;
     struct arena arena;
     struct target target;
+    struct hold hold;      // of one that runs
+    struct record_dir dir; // the lock of one that does not
     struct store *store;
     struct image *image; // the container's own
     const char **left_out; // of its writable layer, for tree_pack()
@@ -45,56 +43,12 @@ struct committing {
 };
 
 static void committing_finish(struct committing *committing) {
+    hold_finish(&committing->hold);
+    record_dir_finish(&committing->dir);
     image_close(committing->image);
     store_close(committing->store);
     target_finish(&committing->target);
     arena_finish(&committing->arena);
-}
-
-// --- one that runs is held meanwhile ---
-
-struct hold {
-    pid_t pid; // 0: nothing is held
-    int pipe;
-};
-
-// A process that lets it go on when we are done, or gone, however that came.
-static void guard(const struct target *target, int pipe) {
-    char nothing;
-    struct err ignored;
-    setsid();
-    while (read(pipe, &nothing, 1) < 0 && errno == EINTR) {
-    }
-    (void)!container_resume(target->home.oci_root, target->id, &ignored);
-    _exit(0);
-}
-
-static int hold_start(struct hold *hold, const struct target *target, struct err *err) {
-    int pair[2];
-    if (target_state(target) != RECORD_RUNNING) {
-        return 0;
-    }
-    if (pipe2(pair, O_CLOEXEC) < 0) {
-        return err_sys(err, "make a pipe");
-    }
-    hold->pipe = pair[1];
-    hold->pid = process_clone(0, -1, NULL);
-    if (hold->pid == 0) {
-        close(pair[1]);
-        guard(target, pair[0]);
-    }
-    close(pair[0]);
-    if (hold->pid < 0) {
-        hold->pid = 0;
-        return err_sys(err, "start a process");
-    }
-    return container_pause(target->home.oci_root, target->id, err);
-}
-
-static void hold_finish(struct hold *hold) {
-    fd_close(&hold->pipe);
-    while (hold->pid > 0 && waitpid(hold->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
 }
 
 // --- its writable layer as a tar ---
@@ -197,6 +151,43 @@ static int find_left_out(struct committing *committing, struct err *err) {
     return 0;
 }
 
+// 1: it has started or ended meanwhile.
+static int keep_once(struct committing *committing, struct err *err) {
+    const struct target *target = &committing->target;
+    if (!target_runs(target)) {
+        return target_lock_stopped(target, &committing->dir, err);
+    }
+    if (!committing->request->pause) {
+        return 0;
+    }
+    int result = hold_start(&committing->hold, target, err);
+    if (result != 0) {
+        hold_finish(&committing->hold);
+    }
+    return result;
+}
+
+// Opens the container and keeps it as it is: one that runs is held, unless that is not wished for, another one cannot start or be removed.
+static int keep(struct committing *committing, struct err *err) {
+    enum { ATTEMPTS = 8 };
+    const char *name = committing->request->container;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        target_finish(&committing->target);
+        committing->target = (struct target)TARGET_NONE;
+        if (target_open(&committing->target, committing->engine, name, err) < 0) {
+            return -1;
+        }
+        if (committing->request->pause && target_state(&committing->target) == RECORD_RESTARTING) {
+            return target_not_running(&committing->target, "commit", name, err);
+        }
+        int result = keep_once(committing, err);
+        if (result <= 0) {
+            return result < 0 ? err_in(err, "commit %s", name) : 0;
+        }
+    }
+    return err_set(err, ERR_STATE, "commit %s: other commands start, stop or use it all the time; try again", name);
+}
+
 static int prepare(struct committing *committing, struct err *err) {
     const struct commit_request *request = committing->request;
     const struct target *target = &committing->target;
@@ -220,11 +211,9 @@ static int prepare(struct committing *committing, struct err *err) {
 }
 
 static int commit(struct committing *committing, struct arena *arena, const char **ret_id, uint64_t *ret_left_out, struct err *err) {
-    AUTO(hold_finish) struct hold hold = {.pipe = -1};
     AUTO_ASIDE struct aside aside = {0};
     const struct aside_request start = {.work = work, .context = committing, .close_fd = -1};
-    if ((committing->request->pause && hold_start(&hold, &committing->target, err) < 0) || find_left_out(committing, err) < 0 ||
-        aside_start(&aside, &start, err) < 0) {
+    if (find_left_out(committing, err) < 0 || aside_start(&aside, &start, err) < 0) {
         return -1;
     }
     if (aside_wait(&aside) < 0) {
@@ -238,8 +227,9 @@ static int commit(struct committing *committing, struct arena *arena, const char
 
 int engine_commit(const struct engine *engine, const struct commit_request *request, struct arena *arena, const char **ret_id,
                   uint64_t *ret_left_out, struct err *err) {
-    AUTO(committing_finish) struct committing committing = {.engine = engine, .request = request, .target = TARGET_NONE};
-    if (target_open(&committing.target, engine, request->container, err) < 0) {
+    AUTO(committing_finish) struct committing committing = {
+        .engine = engine, .request = request, .target = TARGET_NONE, .hold = HOLD_NONE, .dir = {.fd = -1}};
+    if (keep(&committing, err) < 0) {
         return -1;
     }
     const struct target *target = &committing.target;

@@ -60,20 +60,6 @@ static int open_layers(struct files *files, struct err *err) {
     return live_make(&files->target.home, files->target.id, err);
 }
 
-// 1: it runs, and so should be looked at in the other way.
-static int lock_stopped(struct files *files, struct err *err) {
-    struct err other;
-    if (control_lock(&files->target.home, files->target.id, &files->dir, &other) == 0) {
-        if (!record_runs_alone(&files->target.home, files->target.id)) {
-            return 0;
-        }
-        record_dir_finish(&files->dir);
-        return 1;
-    }
-    *err = other;
-    return other.kind == ERR_STATE ? 1 : -1;
-}
-
 static int open_running(struct files *files, struct err *err) {
     const struct target *target = &files->target;
     return container_open_init(target->home.oci_root, target->id, CLONE_NEWUSER | CLONE_NEWNS, &files->pidfd, &files->joined, err);
@@ -99,7 +85,7 @@ int files_open(struct files *files, const struct engine *engine, const char *nam
                 return result;
             }
         } else {
-            result = lock_stopped(files, err);
+            result = target_lock_stopped(&files->target, &files->dir, err);
             if (result <= 0) {
                 return result < 0 ? -1 : open_layers(files, err);
             }

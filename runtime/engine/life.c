@@ -1,6 +1,7 @@
 // What is done to containers that are there: by their monitors, or without where there is none.
 #include "runtime/base/clock.h"
 #include "runtime/base/err.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/container/container.h"
 #include "runtime/container/supervise.h"
@@ -8,6 +9,7 @@
 #include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/event_log.h"
+#include "runtime/engine/hold.h"
 #include "runtime/engine/live.h"
 #include "runtime/engine/target.h"
 #include "runtime/kernel/names.h"
@@ -189,6 +191,11 @@ int engine_pause(const struct engine *engine, const char *name, bool paused, str
     }
     if (!target_runs(&target) || target_state(&target) == RECORD_RESTARTING) {
         return target_not_running(&target, verb, name, err);
+    }
+    // A commit that holds it meanwhile is waited for: it would take this pause away with its own.
+    AUTO_FD int lock = paused ? hold_lock(&target.home, target.id, err) : -1;
+    if (paused && lock < 0 && err->errnum != ENOENT) {
+        return -1;
     }
     int result =
         paused ? container_pause(target.home.oci_root, target.id, err) : container_resume(target.home.oci_root, target.id, err);

@@ -116,6 +116,18 @@ bool target_runs(const struct target *target) {
     return target->socket >= 0 || state == RECORD_RUNNING || state == RECORD_PAUSED;
 }
 
+int target_lock_stopped(const struct target *target, struct record_dir *ret_dir, struct err *err) {
+    if (control_lock(&target->home, target->id, ret_dir, err) < 0) {
+        return err->kind == ERR_STATE ? 1 : -1;
+    }
+    if (!record_runs_alone(&target->home, target->id)) {
+        return 0;
+    }
+    record_dir_finish(ret_dir);
+    (void)!err_set(err, ERR_STATE, "container %.12s is running", target->id);
+    return 1;
+}
+
 int target_not_running(const struct target *target, const char *verb, const char *name, struct err *err) {
     return err_set(err, ERR_STATE,
                    target_state(target) == RECORD_RESTARTING ? "%s %s: it waits to be restarted; try again when it runs"

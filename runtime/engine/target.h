@@ -49,6 +49,9 @@ enum record_state target_state(const struct target *target);
 // Whether it runs, is about to, or waits to be restarted; without a monitor, too.
 bool target_runs(const struct target *target);
 
+// Takes the lock of one that does not run, which so cannot start or be removed. 1, with err: it runs all the same, open it anew.
+int target_lock_stopped(const struct target *target, struct record_dir *ret_dir, struct err *err) MUST_CHECK;
+
 // The error of who needs one that runs: that it does not, or why not now.
 int target_not_running(const struct target *target, const char *verb, const char *name, struct err *err);
 

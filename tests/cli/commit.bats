@@ -10,6 +10,7 @@ setup() {
 }
 
 teardown() {
+    [ -z "${caught:-}" ] || kill -KILL "$caught" 2> /dev/null || true
     [ -z "${HOME_DIR:-}" ] || leave_home
     engine_teardown
 }
@@ -123,6 +124,67 @@ A /there/t'
     coffer images > /dev/null # takes away what was half made
     [ -z "$(ls "$(coffer_store)/staging")" ]
     coffer system check
+}
+
+# A commit in the background that is stopped while it has what the command looks for; the container's layer is large enough for that.
+catch() { # COMMAND...
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" commit box caught > /dev/null 2> caught.txt &
+    caught=$!
+    for _ in $(seq 5000); do
+        "$@" && break
+    done
+    kill -STOP $caught
+    "$@"
+}
+
+is_paused() {
+    [ "$(coffer ps --format '{{.State}}')" = paused ]
+}
+
+guard_of() { # PID: its child that leads a session
+    ps -o pid=,sess= --ppid "$1" | while read -r pid session; do
+        [ "$pid" != "$session" ] || echo "$pid"
+    done
+}
+
+@test "commit of one that runs: one at a time, a user's pause stays, and what was killed leaves none" {
+    coffer run -d --name box tiny sh -c 'dd if=/dev/urandom of=/large bs=1M count=64 2> /dev/null; echo ready; sleep 1000' > /dev/null
+    for _ in $(seq 300); do
+        coffer logs box | grep -q ready && break
+        sleep 0.1
+    done
+    catch is_paused
+    run timeout -k 2 1 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" commit box second
+    [ "$status" -eq 124 ]
+    coffer pause box > /dev/null &
+    pausing=$!
+    kill -CONT $caught
+    wait $caught
+    wait $pausing
+    is_paused
+    coffer unpause box
+    catch is_paused
+    guard=$(guard_of $caught)
+    kill -KILL "$guard"
+    kill -CONT $caught
+    wait $caught
+    [ "$(coffer ps --format '{{.State}}')" = running ]
+    [ ! -s caught.txt ]
+}
+
+@test "commit of one that does not run: nobody starts or removes it meanwhile" {
+    coffer run --name box tiny dd if=/dev/urandom of=/large bs=1M count=64 2> /dev/null
+    folder=$(coffer_store)/containers/$(coffer ps -aq --no-trunc)
+    is_locked() {
+        ! flock -n -s "$folder" true || false
+    }
+    catch is_locked
+    run timeout -k 2 1 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm box
+    [ "$status" -eq 124 ]
+    kill -CONT $caught
+    wait $caught
+    [ "$(coffer run --rm caught stat -c %s /large)" = 67108864 ]
+    coffer rm box
 }
 
 @test "commit: capabilities, and files that a container of root's has on the host" {
