@@ -129,7 +129,8 @@ int network_heal(const struct home *home, struct err *err) {
     for (; *ids; ids++) {
         heal_container(&healing, *ids);
     }
-    return 0;
+    // Where there is no packet filter, nothing of it is healed.
+    return firewall_settle(healing.firewall_fd, err) < 0 && err->kind != ERR_UNSUPPORTED ? -1 : 0;
 }
 
 int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) {

@@ -20,6 +20,12 @@ int firewall_open(struct err *err) {
     return nft_open(err);
 }
 
+// An empty chain more than a whole table has, as long as not all is told.
+static void mark(struct nft_batch *batch, uint16_t type, uint16_t flags) {
+    nft_message(batch, type, flags);
+    netlink_add_string(&batch->messages, NFTA_CHAIN_NAME, "untold");
+}
+
 static int make(int fd, bool first_remove, struct err *err) {
     AUTO_NFT_BATCH struct nft_batch batch = NFT_BATCH;
     struct netlink_failure failure = {0};
@@ -27,6 +33,7 @@ static int make(int fd, bool first_remove, struct err *err) {
         nft_message(&batch, NFT_MSG_DELTABLE, 0);
     }
     ruleset_add(&batch);
+    mark(&batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     if (nft_commit(fd, &batch, &failure, err) < 0) {
         return -1;
     }
@@ -45,6 +52,17 @@ int firewall_ensure(int fd, bool *ret_fresh, struct err *err) {
     }
     *ret_fresh = state != RULESET_WHOLE;
     return 0;
+}
+
+int firewall_settle(int fd, struct err *err) {
+    AUTO_NFT_BATCH struct nft_batch batch = NFT_BATCH;
+    struct netlink_failure failure = {0};
+    mark(&batch, NFT_MSG_DELCHAIN, 0);
+    if (nft_commit(fd, &batch, &failure, err) < 0) {
+        return -1;
+    }
+    bool done = failure.errnum == 0 || failure.errnum == ENOENT;
+    return done ? 0 : nft_complain(failure.errnum, "finish the packet filter", err);
 }
 
 int firewall_remove(int fd, struct err *err) {

@@ -24,8 +24,12 @@ struct err;
 int firewall_open(struct err *err) MUST_CHECK;
 
 // Sees to it that the table is there and whole. *ret_fresh: it was not, so it may be empty now, and all networks and ports have to
-// be told again. Where it is whole, this is a question of some microseconds.
+// be told again; that is so until firewall_settle(), so that one who is killed meanwhile leaves it to the next. Where it is whole,
+// this is a question of some microseconds.
 int firewall_ensure(int fd, bool *ret_fresh, struct err *err) MUST_CHECK;
+
+// All networks and ports have been told again.
+int firewall_settle(int fd, struct err *err) MUST_CHECK;
 
 // Removes it with all that is in it.
 int firewall_remove(int fd, struct err *err) MUST_CHECK;

@@ -92,6 +92,9 @@ static bool build(void) {
         return false;
     }
     CHECK(fresh);
+    CHECK(firewall_ensure(filter, &fresh, &err) == 0 && fresh); // as long as not all is told
+    CHECK_INT(firewall_settle(filter, &err), 0);
+    CHECK_INT(firewall_settle(filter, &err), 0);
     CHECK_INT(sysctl_forward(true, true, &changes, &err), 0);
     CHECK(lab_bridge("lan", "192.0.2.1", "2001:db8::1") > 0 && lab_bridge("cf-a", "10.80.0.1", "fd80::1") > 0 &&
           lab_bridge("cf-b", "10.81.0.1", "fd81::1") > 0 && lab_bridge("cf-int", "10.82.0.1", "fd82::1") > 0);
@@ -135,6 +138,7 @@ CASE(it_is_made_once_and_repaired) {
         CHECK(strcmp(output_of("nft list table inet coffer"), before) != 0);
         CHECK_INT(firewall_ensure(filter, &fresh, &err), 0);
         CHECK(fresh);
+        CHECK_INT(firewall_settle(filter, &err), 0);
         CHECK_STR(output_of("nft list table inet coffer"), before);
     }
 }
@@ -514,6 +518,7 @@ CASE(what_others_do_to_their_tables_is_theirs) {
     CHECK_INT(firewall_ensure(filter, &fresh, &err), 0);
     CHECK(fresh);
     set_networks(true);
+    CHECK_INT(firewall_settle(filter, &err), 0);
     CHECK_STR(output_of("nft list table inet coffer"), before);
 }
 
