@@ -15,15 +15,15 @@
 
 // --- before the container ---
 
-static int take_addresses(struct connection *connection, struct err *err) {
+static int take_addresses(struct connection *connection, int folder_fd, struct err *err) {
     struct address four, six;
     const struct attachment *wish = connection->wish;
     if ((wish->ip && address_parse("--ip", wish->ip, &four, err) < 0) ||
         (wish->ip6 && address_parse("--ip6", wish->ip6, &six, err) < 0)) {
         return -1;
     }
-    return lease_take(connection->home, &connection->network, connection->container, wish->ip ? &four : NULL,
-                      wish->ip6 ? &six : NULL, &connection->lease, err);
+    const struct lease_wish lease = {connection->container, folder_fd, wish->ip ? &four : NULL, wish->ip6 ? &six : NULL};
+    return lease_take(connection->home, &connection->network, &lease, &connection->lease, err);
 }
 
 int connection_take(struct connection *connection, struct arena *arena, struct err *err) {
@@ -45,7 +45,7 @@ int connection_take(struct connection *connection, struct arena *arena, struct e
         return -1;
     }
     connection->taken = true;
-    if (take_addresses(connection, err) < 0) {
+    if (take_addresses(connection, folder_fd, err) < 0) {
         connection_release(connection);
         return -1;
     }

@@ -204,25 +204,21 @@ static int take_family(const struct taking *taking, const struct address *wish, 
     return wish ? take_wish(taking, wish, ret, err) : take_any(taking, ret, err);
 }
 
-int lease_take(const struct home *home, const struct network *network, const char *container, const struct address *wish_4,
-               const struct address *wish_6, struct lease *ret, struct err *err) {
+int lease_take(const struct home *home, const struct network *network, const struct lease_wish *wish, struct lease *ret,
+               struct err *err) {
     struct lease lease = {0};
-    AUTO_FD int folder = network_open(home, network, err);
-    if (folder < 0) {
-        return -1;
-    }
-    AUTO_FD int leases = open_in(folder, "leases");
+    AUTO_FD int leases = open_in(wish->folder_fd, "leases");
     if (leases < 0) {
         return err_sys(err, "open the addresses of network %s", network->name);
     }
-    struct taking taking = {home, network, &network->ipv4, container, folder, leases};
-    snprintf(lease.container, sizeof(lease.container), "%s", container);
-    if (take_family(&taking, wish_4, "--ip", &lease.ipv4, err) < 0) {
+    struct taking taking = {home, network, &network->ipv4, wish->container, wish->folder_fd, leases};
+    snprintf(lease.container, sizeof(lease.container), "%s", wish->container);
+    if (take_family(&taking, wish->ipv4, "--ip", &lease.ipv4, err) < 0) {
         return -1;
     }
     taking.plane = &network->ipv6;
-    if (take_family(&taking, wish_6, "--ip6", &lease.ipv6, err) < 0) {
-        links_remove(leases, container);
+    if (take_family(&taking, wish->ipv6, "--ip6", &lease.ipv6, err) < 0) {
+        links_remove(leases, wish->container);
         return -1;
     }
     *ret = lease;

@@ -19,11 +19,15 @@ struct lease {
     struct address ipv4, ipv6; // family 0 where there is none
 };
 
-// Takes an address of each family that the network has. *wish_4 and *wish_6, where not NULL, are the addresses to take (--ip,
-// --ip6); one that the container has already is as good as taken. The container's record is locked by the caller: it counts as
-// running.
-int lease_take(const struct home *home, const struct network *network, const char *container, const struct address *wish_4,
-               const struct address *wish_6, struct lease *ret, struct err *err) MUST_CHECK;
+struct lease_wish {
+    const char *container;             // its id; its record is locked by the caller: it counts as running
+    int folder_fd;                     // network_open()'s
+    const struct address *ipv4, *ipv6; // --ip, --ip6; NULL: any. One that the container has already is as good as taken.
+};
+
+// Takes an address of each family that the network has.
+int lease_take(const struct home *home, const struct network *network, const struct lease_wish *wish, struct lease *ret,
+               struct err *err) MUST_CHECK;
 
 // Gives back what lease_take has taken.
 void lease_release(const struct home *home, const char *network_id, const struct lease *lease);

@@ -258,6 +258,12 @@ static struct network make(const char *name, const char *subnet, const char *ran
     return network;
 }
 
+static int take(const struct network *network, const char *id, const struct address *four, const struct address *six,
+                struct lease *ret, struct err *err) {
+    AUTO_FD int folder_fd = network_open(&home, network, err);
+    return folder_fd < 0 ? -1 : lease_take(&home, network, &(struct lease_wish){id, folder_fd, four, six}, ret, err);
+}
+
 static const char *taken(const struct network *network, const struct record_dir *dir, const char *wish) {
     struct address address;
     struct lease lease = {0};
@@ -267,7 +273,7 @@ static const char *taken(const struct network *network, const struct record_dir 
         address = address_of(wish);
     }
     bool is_6 = wish && address.family == AF_INET6;
-    if (lease_take(&home, network, dir->id, wish && !is_6 ? &address : NULL, is_6 ? &address : NULL, &lease, &err) < 0) {
+    if (take(network, dir->id, wish && !is_6 ? &address : NULL, is_6 ? &address : NULL, &lease, &err) < 0) {
         return arena_copy_string(&arena, err.text);
     }
     return arena_format(&arena, "%s%s%s", address_format(&lease.ipv4, text[0]), lease.ipv6.family ? " " : "",
@@ -343,7 +349,7 @@ CASE(no_address_is_given_twice) {
                 struct lease lease;
                 struct err err = {0};
                 char other[RECORD_ID_SIZE], text[ADDRESS_TEXT_SIZE];
-                bool good = container(&dir, NULL) == 0 && lease_take(&home, &many, dir.id, NULL, NULL, &lease, &err) == 0;
+                bool good = container(&dir, NULL) == 0 && take(&many, dir.id, NULL, NULL, &lease, &err) == 0;
                 for (int look = 0; good && look < 20; look++) {
                     AUTO_FD int leases =
                         openat(home.store_fd, arena_format(&arena, "networks/%s/leases", many.id), O_RDONLY | O_DIRECTORY);
@@ -409,7 +415,7 @@ CASE(names_are_published_with_the_lease) {
     struct network network = make("named", "198.18.40.0/24", NULL, "2001:db8:40::/64");
     struct lease lease;
     struct err err = {0};
-    CHECK(container(&dir, "dd") == 0 && lease_take(&home, &network, dir.id, NULL, NULL, &lease, &err) == 0);
+    CHECK(container(&dir, "dd") == 0 && take(&network, dir.id, NULL, NULL, &lease, &err) == 0);
     CHECK(publish(&network, &lease, "b d", &err) < 0);
     CHECK_STR(err.text, "name \"b d\": expected letters, digits, - and _, with dots between parts of at most 63");
     if (publish(&network, &lease, "alias", &err) < 0) {
