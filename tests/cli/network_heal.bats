@@ -76,6 +76,22 @@ asks_by_name() { # NETWORK NAME WANTED
     [[ "$output" == *'"walled"'* ]]
 }
 
+@test "a flushed packet filter: no port comes back for a container that has ended, even if its monitor has not said so yet" {
+    here run -d --name web -p 8080:80 tiny sleep 1000 > /dev/null
+    here run -d --name other -p 8081:80 tiny sleep 1000 > /dev/null
+    pid=$(here inspect -f '{{.State.Pid}}' web)
+    monitor=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$pid/stat")
+    [ "$(cat "/proc/$monitor/comm")" = coffer-monitor ]
+    kill -STOP "$monitor"
+    kill -9 "$pid"
+    for ((i = 0; i < 500; i++)); do grep -q '^State:.*Z' "/proc/$pid/status" && break; sleep 0.01; done
+    on_host nft flush ruleset
+    here run --rm --network bridge tiny true
+    run -0 on_host nft list ruleset
+    kill -CONT "$monitor"
+    [[ "$output" == *8081* && "$output" != *8080* ]]
+}
+
 @test "a bridge that was removed is there again with all that were in it" {
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     serve web 80 --network mine -p 8080:80
