@@ -310,13 +310,25 @@ int engine_rename(const struct engine *engine, const char *name, const char *new
     return 0;
 }
 
+// Nothing takes away what it cannot read, but who is told to.
+static int remove_damaged(const struct target *target, bool force, struct err *err) {
+    AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
+    if (control_lock(&target->home, target->id, &dir, err) < 0) {
+        return -1;
+    }
+    if (!force && record_runs_alone(&target->home, target->id)) {
+        return err_set(err, ERR_STATE, "(--force kills it first): container %.12s is running", target->id);
+    }
+    return record_remove(&target->home, &dir, false, err);
+}
+
 // 1: it was started by another command just when it had ended.
 static int remove_once(const struct engine *engine, const char *name, bool force, bool volumes, struct err *err) {
     AUTO_TARGET struct target target = TARGET_NONE;
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     struct control_message answer;
     if (target_open(&target, engine, name, err) < 0) {
-        return -1;
+        return err->kind != ERR_CORRUPT ? -1 : remove_damaged(&target, force, err) < 0 ? err_in(err, "remove %s", name) : 0;
     }
     if (!force && target_runs(&target)) {
         return err_set(err, ERR_STATE, "remove %s (--force kills it first): container %.12s is running", name, target.id);

@@ -30,8 +30,6 @@
 
 static const int ending_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
 
-enum { SHUTDOWN_TIMEOUT_MS = 10000 };
-
 // --- becoming one ---
 
 // What came with the command from its caller: ours all close on exec.
@@ -237,7 +235,7 @@ int monitor_rename(struct monitor *monitor, const char *name, struct err *err) {
 static void take_signals(struct monitor *monitor) {
     struct signalfd_siginfo info;
     while (read(monitor->signals_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        end_container(monitor, SHUTDOWN_TIMEOUT_MS, 0);
+        end_container(monitor, monitor->request->stop_timeout_ms, 0);
         monitor->ending = true;
     }
 }

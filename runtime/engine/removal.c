@@ -164,7 +164,9 @@ enum record_repair record_repair(const struct home *home, const char *id) {
     if (has_record && !record.remove) {
         return settle(home, &dir, &record, was_live);
     }
-    if (record_remove(home, &dir, false, &err) < 0) {
+    // What is only half made has none yet. One that cannot be read may be of a container with all that somebody has written in it.
+    bool is_half_made = !has_record && err.errnum == ENOENT;
+    if ((!has_record && !is_half_made) || record_remove(home, &dir, false, &err) < 0) {
         log_warn("%s", err.text);
         return RECORD_NOT_REPAIRED;
     }

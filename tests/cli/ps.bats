@@ -126,3 +126,20 @@ names() { # OPTIONS...
     run -0 --separate-stderr coffer ps -a --format '{{.Names}}'
     [ -z "$stderr" ]
 }
+
+@test "a record that cannot be read takes nothing with it: only its owner's word does" {
+    id=$(coffer create --name box tiny)
+    folder=$(coffer_store)/containers/$id
+    mkdir "$(coffer_root)"/containers/*/"$id" 2> /dev/null || true # as of one that has just been killed
+    echo written > "$folder/upper/file"
+    cp "$folder/record.json" "$BATS_TEST_TMPDIR/kept"
+    echo '{"name":' > "$folder/record.json"
+    coffer system repair > /dev/null 2>&1 || true
+    coffer ps -a > /dev/null 2>&1 || true
+    [ "$(cat "$folder/upper/file")" = written ]
+    cp "$BATS_TEST_TMPDIR/kept" "$folder/record.json"
+    [ "$(coffer start -a box; coffer ps -aq | wc -l)" = 1 ]
+    echo '{"name":' > "$folder/record.json"
+    coffer rm -f "${id:0:12}"
+    [ ! -e "$folder" ]
+}
