@@ -299,6 +299,10 @@ static int make_image(const struct making *making, struct volume *volume, struct
     if (!form->source || !*form->source) {
         return err_set(err, ERR_INPUT, "\"%s\": source: expected an image's name", making->text);
     }
+    if (form->source[0] == '/') {
+        return err_set(err, ERR_INPUT, "\"%s\": source: expected an image's name, found the path \"%s\"; type=bind takes paths", making->text,
+                       form->source);
+    }
     if (form->image_part && form->image_part[0] == '/') {
         return err_set(err, ERR_INPUT, "\"%s\": image-subpath: expected a path without / in front, found \"%s\"", making->text,
                        form->image_part);

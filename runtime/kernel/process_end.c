@@ -6,6 +6,7 @@
 #include "runtime/kernel/sys.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
@@ -30,22 +31,30 @@ enum { INFO_EXIT = 1 << 3, REAPED_MS = 2000 };
 
 // --- events ---
 
+// A struct cn_msg without the data behind it.
+struct connector {
+    struct cb_id id;
+    uint32_t sequence, answer;
+    uint16_t size, flags;
+};
+static_assert(sizeof(struct connector) == sizeof(struct cn_msg), "the kernel's");
+
 struct event {
     struct nlmsghdr head;
-    struct cn_msg connector;
+    struct connector connector;
     struct proc_event event;
 } __attribute__((packed));
 
 struct wish {
     struct nlmsghdr head;
-    struct cn_msg connector;
+    struct connector connector;
     uint32_t operation;
 } __attribute__((packed));
 
 static int say(int fd, uint32_t operation) {
     const struct wish wish = {
         .head = {.nlmsg_len = sizeof(wish), .nlmsg_type = NLMSG_DONE},
-        .connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(operation)},
+        .connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .size = sizeof(operation)},
         .operation = operation,
     };
     return send(fd, &wish, sizeof(wish), 0) == (ssize_t)sizeof(wish) ? 0 : -1;

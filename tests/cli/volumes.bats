@@ -473,6 +473,8 @@ data" ]
     [ "$status" -eq 125 ]
     [[ $output == *"--mount type=image: image none:latest is not in the store; load one with "* ]]
     fails 'run tiny: --mount: "type=image,target=/i": source: expected an image'"'"'s name' coffer run --rm --mount type=image,target=/i tiny true
+    fails 'run tiny: --mount: "type=image,src=/x,target=/i": source: expected an image'"'"'s name, found the path "/x"; type=bind takes paths' \
+        coffer run --rm --mount type=image,src=/x,target=/i tiny true
 }
 
 # --- an ordinary user's ---
