@@ -168,7 +168,7 @@ static void write_mount(const struct showing *showing, const struct volume *volu
     if (named) {
         json_write_string(writer, "Driver", "local");
     }
-    json_write_string(writer, "Mode", volume->read_only ? "ro" : "");
+    json_write_string(writer, "Mode", volume->swaps_owner ? (volume->read_only ? "ro,U" : "U") : volume->read_only ? "ro" : "");
     json_write_bool(writer, "RW", !volume->read_only);
     json_write_string(writer, "Propagation", propagation_of(volume));
     json_write_close(writer, '}');

@@ -24,8 +24,16 @@ static int map_ids(const struct plan_tree *tree, int fd, int userns_fd, struct e
     }
     int reason = errno;
     err_num(err, reason, "map the ids of %s", tree->source);
+    if (reason == EPERM) {
+        return err_in(err, "%s is mapped to other user ids already, or its file system is another user namespace's; use another place",
+                      tree->source);
+    }
     if (reason == EINVAL || reason == ENOSYS || reason == EOPNOTSUPP) {
         err->kind = ERR_UNSUPPORTED;
+        if (tree->uids.count > 0) {
+            return err_in(err, "the file system of %s cannot show its files to other user ids; leave the map out (option U or idmap), or use "
+                          "another place", tree->source);
+        }
         err_in(err, "the file system of %s cannot show its files to another range of user ids; use --userns host, or another place",
                tree->source);
     }

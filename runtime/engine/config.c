@@ -8,6 +8,7 @@
 #include "runtime/engine/policy.h"
 #include "runtime/engine/request.h"
 #include "runtime/engine/resources.h"
+#include "runtime/engine/volume_ids.h"
 #include "specs/image_config.h"
 #include "specs/oci_config.h"
 
@@ -167,7 +168,22 @@ static void add_etc(struct making *making, const char *name, const char *target)
     MOUNT(target, "bind", arena_format(making->arena, "%s/%s", making->request->etc, name), "bind", "rprivate");
 }
 
-static void add_volume(struct making *making, const struct volume *volume) {
+static bool has_map(const struct volume *volume) {
+    bool found = false;
+    for (size_t i = 0; i < volume->options_count; i++) {
+        found = found || volume_is_map(volume->options[i]);
+    }
+    return found;
+}
+
+static int add_volume(struct making *making, const struct volume *volume, struct err *err) {
+    const struct config_request *request = making->request;
+    const struct volume_ids ids = {
+        .user = request->user,
+        .user_namespace = request->user_namespace,
+        .range = request->uids.ranges,
+        .rootless = request->rootless,
+    };
     bool is_new = volume->kind == VOLUME_TMPFS;
     struct oci_mount *mount = &making->config->mounts[making->config->mounts_count++];
     *mount = (struct oci_mount){
@@ -180,11 +196,13 @@ static void add_volume(struct making *making, const struct volume *volume) {
     };
     // With ids of the container's own, files of the host would all be nobody's: they keep the owners they have outside. Those of a
     // volume have the owners that containers see, whatever their ids are.
-    if (!is_new && volume->kind != VOLUME_IMAGE && making->request->user_namespace && !making->request->rootless) {
+    bool shows_other_ids = (request->user_namespace && !request->rootless) || volume->swaps_owner;
+    if (!is_new && volume->kind != VOLUME_IMAGE && shows_other_ids && !has_map(volume)) {
         mount->options = arena_array(making->arena, volume->options_count + 2, sizeof(*mount->options));
         memcpy(mount->options, volume->options, volume->options_count * sizeof(*mount->options));
         mount->options[mount->options_count++] = "ridmap";
     }
+    return request->runs ? 0 : volume_ids_apply(&ids, making->arena, volume, mount, err);
 }
 
 // A mount of the user's over one of ours replaces it; what lies below others comes after them.
@@ -202,7 +220,7 @@ static void drop_replaced(struct oci_config *config, size_t ours) {
     config->mounts_count = kept;
 }
 
-static void merge_mounts(struct making *making) {
+static int merge_mounts(struct making *making, struct err *err) {
     const struct mount_list *mounts = making->request->mounts;
     making->config->mounts = arena_array(making->arena, ENGINE_MOUNTS_MAX + mounts->items_count, sizeof(*making->config->mounts));
     add_system_mounts(making);
@@ -211,9 +229,12 @@ static void merge_mounts(struct making *making) {
     add_etc(making, "hosts", "/etc/hosts");
     size_t ours = making->config->mounts_count;
     for (size_t i = 0; i < mounts->items_count; i++) {
-        add_volume(making, &mounts->items[i]);
+        if (add_volume(making, &mounts->items[i], err) < 0) {
+            return -1;
+        }
     }
     drop_replaced(making->config, ours);
+    return 0;
 }
 
 // --- namespaces ---
@@ -286,8 +307,7 @@ int engine_config(const struct config_request *request, struct arena *arena, str
     config->hostname = is_host(request->run->uts) ? NULL : engine_hostname(request->run, request->id, arena);
     config->domainname = request->run->domainname;
     merge_namespaces(&making);
-    merge_mounts(&making);
-    if (merge_process(&making, err) < 0 || resources_merge(request, arena, config, err) < 0 ||
+    if (merge_mounts(&making, err) < 0 || merge_process(&making, err) < 0 || resources_merge(request, arena, config, err) < 0 ||
         policy_hiding(request->run, arena, config, err) < 0) {
         return -1;
     }

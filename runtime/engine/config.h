@@ -24,6 +24,7 @@ struct config_request {
     const char *etc;      // folder with hosts, hostname and resolv.conf for the container
     bool user_namespace;  // with these maps
     struct idmap uids, gids;
+    const char *user;     // as the record has it
     unsigned rows, columns; // of its terminal from the beginning; 0: not known
     bool rootless;
     bool single_id;

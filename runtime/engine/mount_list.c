@@ -32,6 +32,7 @@ static const struct json_row rows[] = {
     ROW_BOOL("makeSource", struct volume, make_source, 0),
     ROW_BOOL("anonymous", struct volume, anonymous, 0),
     ROW_BOOL("noCopy", struct volume, no_copy, 0),
+    ROW_BOOL("swapsOwner", struct volume, swaps_owner, 0),
     ROW_STRINGS("createOptions", struct volume, create_options, 0),
     ROW_STRINGS("createLabels", struct volume, create_labels, 0),
     ROW_STRINGS("options", struct volume, options, 0),
@@ -72,6 +73,7 @@ const char *mount_list_write(const struct mount_list *list, struct arena *arena)
         write_flag(&writer, "makeSource", volume->make_source);
         write_flag(&writer, "anonymous", volume->anonymous);
         write_flag(&writer, "noCopy", volume->no_copy);
+        write_flag(&writer, "swapsOwner", volume->swaps_owner);
         if (volume->create_options_count > 0) {
             json_write_strings(&writer, "createOptions", volume->create_options, volume->create_options_count);
         }

@@ -150,6 +150,7 @@ int start_make_config(struct start *start, struct oci_config **ret, struct err *
         .user_namespace = start->user_namespace,
         .uids = uid_map(start),
         .gids = gid_map(start),
+        .user = start->record.user,
         .rows = start->rows,
         .columns = start->columns,
         .rootless = start->home.rootless,

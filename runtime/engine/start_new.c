@@ -14,6 +14,7 @@
 #include "runtime/engine/image_wishes.h"
 #include "runtime/engine/request_check.h"
 #include "runtime/engine/request_json.h"
+#include "runtime/engine/volume_ids.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
 
@@ -95,6 +96,16 @@ static int complete_request(struct start *start, bool *ret_shares, uint32_t *ret
                : image_wishes_add(&start->image->config.settings, &start->arena, &start->stored, err);
 }
 
+static int check_ids(const struct start *start, struct err *err) {
+    const struct volume_ids ids = {
+        .user = start->record.user,
+        .user_namespace = start->user_namespace,
+        .range = &start->range,
+        .rootless = start->home.rootless,
+    };
+    return volume_ids_check(&ids, &start->mounts, err);
+}
+
 // The record is written when all it names has been taken, and before anything runs.
 static int make_record(struct start *start, struct err *err) {
     const char *name;
@@ -131,7 +142,7 @@ static int make_record(struct start *start, struct err *err) {
         return -1;
     }
     start_set_ids(start);
-    if (write_record(start, err) < 0) {
+    if (write_record(start, err) < 0 || check_ids(start, err) < 0) {
         return -1;
     }
     start_announce(start, "create", NULL, NULL);

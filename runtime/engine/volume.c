@@ -96,6 +96,12 @@ static int set_source(struct arena *arena, const char *text, const char *source,
 
 // --- options ---
 
+bool volume_is_map(const char *word) {
+    const char *name = *word == 'r' ? word + 1 : word;
+    size_t length = strcspn(name, "=");
+    return length == strlen("idmap") && memcmp(name, "idmap", length) == 0;
+}
+
 // Those of SELinux labels and of consistency mean nothing here and are accepted, as docker does.
 int volume_add_word(struct volume *volume, const char *word, const char *text, struct err *err) {
     static const char *const passed[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave", "nosuid", "nodev", "noexec"};
@@ -107,6 +113,13 @@ int volume_add_word(struct volume *volume, const char *word, const char *text, s
     if (strcmp(word, "nocopy") == 0) {
         volume->no_copy = true;
         return 0;
+    }
+    if (strcmp(word, "U") == 0) {
+        volume->swaps_owner = true;
+        return 0;
+    }
+    if (volume_is_map(word)) {
+        return volume_add_option(volume, word, text, err);
     }
     for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
         if (strcmp(word, passed[i]) == 0) {
@@ -121,8 +134,8 @@ int volume_add_word(struct volume *volume, const char *word, const char *text, s
             return 0;
         }
     }
-    return err_set(err, ERR_INPUT, "\"%s\": unknown option \"%s\"; expected ro, rw, nocopy, nosuid, nodev, noexec, [r]private, "
-                   "[r]shared or [r]slave", text, word);
+    return err_set(err, ERR_INPUT, "\"%s\": unknown option \"%s\"; expected ro, rw, nocopy, U, idmap[=MAP], nosuid, nodev, noexec, "
+                   "[r]private, [r]shared or [r]slave", text, word);
 }
 
 int volume_finish(struct volume *volume, enum volume_recursion recursion, const char *text, struct err *err) {

@@ -25,6 +25,7 @@ struct volume {
     bool make_source; // BIND: -v makes a missing directory, --mount does not (docker)
     bool anonymous;   // NAMED: of the container's own, goes with it when told (rm --volumes, --rm)
     bool no_copy;     // NAMED: an empty volume stays empty
+    bool swaps_owner; // BIND, NAMED: U, its owner's files are the container's user's (volume_ids.h)
     const char **create_options, **create_labels; // NAMED: NAME=VALUE, of one that is made for the container
     size_t create_options_count, create_labels_count;
     const char **options; // mount options as the runtime-spec writes them, NULL-terminated
@@ -60,6 +61,8 @@ void volume_start(struct arena *arena, struct volume *volume, enum volume_kind k
 int volume_add_option(struct volume *volume, const char *option, const char *text, struct err *err) MUST_CHECK;
 // One option of a bind or a volume, as -v writes it.
 int volume_add_word(struct volume *volume, const char *word, const char *text, struct err *err) MUST_CHECK;
+// "[r]idmap[=MAP]", as the runtime takes it, too.
+bool volume_is_map(const char *word);
 int volume_set_target(struct arena *arena, const char *text, const char *target, struct volume *volume, struct err *err) MUST_CHECK;
 // The host's path, absolute.
 int volume_set_path(struct arena *arena, const char *text, const char *source, const struct volume_place *place,

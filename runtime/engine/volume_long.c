@@ -20,8 +20,8 @@ struct long_form {
     const char *type, *source, *target, *ignored;
     const char *propagation, *recursive;
     const char *sub_path, *driver, *image_part;
-    const char *size, *mode;
-    bool read_only, non_recursive, no_copy;
+    const char *size, *mode, *map;
+    bool read_only, non_recursive, no_copy, swaps_owner;
     struct words options, labels;
 };
 
@@ -42,6 +42,7 @@ static const struct field fields[] = {
     TEXT("target", NULL, target), TEXT("dst", NULL, target), TEXT("destination", NULL, target),
     FLAG("readonly", NULL, read_only), FLAG("ro", NULL, read_only),
     TEXT("consistency", NULL, ignored),
+    FLAG("U", NULL, swaps_owner), FLAG("chown", NULL, swaps_owner),
     TEXT("bind-propagation", "bind", propagation), TEXT("propagation", "bind", propagation),
     TEXT("bind-recursive", "bind", recursive), FLAG("bind-nonrecursive", "bind", non_recursive),
     TEXT("volume-subpath", "volume", sub_path), FLAG("volume-nocopy", "volume", no_copy),
@@ -63,7 +64,7 @@ static const struct field *find_field(const char *name) {
 static int unknown_field(const char *name, const char *text, struct err *err) {
     return err_set(err, ERR_INPUT,
                    "\"%s\": unknown field \"%s\"; expected type, source, target, readonly, bind-propagation, bind-recursive, "
-                   "bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, volume-label, image-subpath, "
+                   "bind-nonrecursive, U, idmap, volume-nocopy, volume-subpath, volume-opt, volume-label, image-subpath, "
                    "tmpfs-size or tmpfs-mode", text, name);
 }
 
@@ -92,6 +93,10 @@ static int read_flag(const struct field *field, const char *value, bool *place, 
 }
 
 static int read_field(struct long_form *form, char *word, const char *text, struct err *err) {
+    if (volume_is_map(word)) {
+        form->map = word; // with its value, if it has one
+        return 0;
+    }
     char *value = strchr(word, '=');
     if (value) {
         *value++ = '\0';
@@ -148,6 +153,10 @@ static int check_fields(const struct long_form *form, const char *text, struct e
     if (form->options.count + form->labels.count > 0 && strcmp(form->type, "volume") != 0) {
         return err_set(err, ERR_INPUT, "\"%s\": field \"%s\" is of type volume, and this is type %s", text,
                        form->options.count > 0 ? "volume-opt" : "volume-label", form->type);
+    }
+    if ((form->swaps_owner || form->map) && strcmp(form->type, "bind") != 0 && strcmp(form->type, "volume") != 0) {
+        return err_set(err, ERR_INPUT, "\"%s\": field \"%s\" is of types bind and volume, and this is type %s", text,
+                       form->map ? "idmap" : "U", form->type);
     }
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const char *place = (const char *)form + fields[i].offset;
@@ -348,8 +357,9 @@ int volume_parse_long(struct arena *arena, const char *text, const struct volume
         }
         volume_start(arena, &volume, kinds[i].kind);
         volume.read_only = form.read_only;
+        volume.swaps_owner = form.swaps_owner;
         if (volume_set_target(arena, text, form.target, &volume, err) < 0 || check_fields(&form, text, err) < 0 ||
-            kinds[i].make(&making, &volume, err) < 0) {
+            (form.map && volume_add_option(&volume, form.map, text, err) < 0) || kinds[i].make(&making, &volume, err) < 0) {
             return -1;
         }
         *ret = volume;

@@ -104,6 +104,7 @@ void volume_apply_options(const struct home *home, struct arena *arena, const st
     memcpy(options + volume->options_count, more.options, more.options_count * sizeof(*options));
     volume->options = options;
     volume->options_count += more.options_count;
+    volume->swaps_owner = volume->swaps_owner || more.swaps_owner;
     if (more.read_only && !volume->read_only) {
         options[volume->options_count++] = "rro";
     }

@@ -6,6 +6,9 @@
 #include "runtime/engine/mount_list.h"
 #include "runtime/engine/request.h"
 #include "runtime/engine/volume.h"
+#include "runtime/engine/volume_ids.h"
+#include "runtime/kernel/userns.h"
+#include "specs/oci_config.h"
 
 static struct arena arena;
 static struct err err;
@@ -91,14 +94,60 @@ CASE(short_form_says_what_is_wrong) {
     SHORT_FAILS(":/b", "\":/b\": expected [SOURCE:]TARGET[:OPTIONS]");
     SHORT_FAILS("", "\"\": expected [SOURCE:]TARGET[:OPTIONS]");
     SHORT_FAILS("data", "\"data\": expected an absolute path in the container, found \"data\"");
-    SHORT_FAILS("/a:/b:rx", "\"/a:/b:rx\": unknown option \"rx\"; expected ro, rw, nocopy, nosuid, nodev, noexec, [r]private, [r]shared or "
-                            "[r]slave");
+    SHORT_FAILS("/a:/b:rx", "\"/a:/b:rx\": unknown option \"rx\"; expected ro, rw, nocopy, U, idmap[=MAP], nosuid, nodev, noexec, "
+                            "[r]private, [r]shared or [r]slave");
     SHORT_FAILS("a/b:/c", "\"a/b:/c\": the name of a volume has no slash; write the path as ./a/b");
     SHORT_FAILS("x:/c", "\"x:/c\": volume name \"x\": expected 2 to 128 letters, digits, _ . or -, a letter or digit in front");
     SHORT_FAILS("~who:/c", "\"~who:/c\": the shell has left ~ as it is; write the path of that user's home");
     const struct volume_place homeless = {.cwd = "/cwd"};
     CHECK_INT(volume_parse_short(&arena, "~/x:/c", &homeless, &volume, &err), -1);
     CHECK_STR(err.text, "\"~/x:/c\": HOME is not set, so ~ is no place; write the path");
+}
+
+CASE(options_about_owners_are_podmans) {
+    CHECK_INT(parse_short("/a:/b:U,ro"), 0);
+    CHECK(volume.swaps_owner && volume.read_only);
+    CHECK_STR(joined(), "rbind,rprivate,rro");
+    CHECK_INT(parse_short("data:/b:idmap=uids=0-1000-1;gids=0-1000-1"), 0);
+    CHECK_STR(joined(), "idmap=uids=0-1000-1;gids=0-1000-1,rbind,rprivate");
+    CHECK_INT(parse_short("/a:/b:ridmap"), 0);
+    CHECK_STR(joined(), "ridmap,rbind,rprivate");
+    SHORT_FAILS("/a:/b:idmaps", "\"/a:/b:idmaps\": unknown option \"idmaps\"; expected ro, rw, nocopy, U, idmap[=MAP], nosuid, nodev, noexec, "
+                                "[r]private, [r]shared or [r]slave");
+    CHECK_INT(parse_long("type=bind,src=/a,dst=/b,U=true"), 0);
+    CHECK(volume.swaps_owner);
+    CHECK_INT(parse_long("type=bind,src=/a,dst=/b,chown"), 0);
+    CHECK(volume.swaps_owner);
+    CHECK_INT(parse_long("src=data,dst=/b,U=false,idmap"), 0);
+    CHECK(!volume.swaps_owner);
+    CHECK_STR(joined(), "idmap,rbind,rprivate");
+    LONG_FAILS("type=tmpfs,dst=/b,U", "\"type=tmpfs,dst=/b,U\": field \"U\" is of types bind and volume, and this is type tmpfs");
+    LONG_FAILS("type=image,src=tiny,dst=/b,idmap",
+               "\"type=image,src=tiny,dst=/b,idmap\": field \"idmap\" is of types bind and volume, and this is type image");
+}
+
+static const char *swapped(uint32_t owner, uint32_t user, uint32_t first, uint32_t size) {
+    const struct id_range range = {.inside = 0, .outside = first, .count = size};
+    struct oci_id_mapping maps[VOLUME_IDS_RANGES];
+    const char *text = "";
+    size_t count = volume_ids_swap(owner, user, &range, maps);
+    for (size_t i = 0; i < count; i++) {
+        text = arena_format(&arena, "%s%s%u-%u-%u", text, i ? " " : "", maps[i].container_id, maps[i].host_id, maps[i].size);
+    }
+    return text;
+}
+
+CASE(owner_and_user_change_places) {
+    CHECK_STR(swapped(1000, 0, 0, UINT32_MAX), "0-1000-1 1-1-999 1000-0-1 1001-1001-4294966294");
+    CHECK_STR(swapped(0, 1000, 0, UINT32_MAX), "0-1000-1 1-1-999 1000-0-1 1001-1001-4294966294");
+    CHECK_STR(swapped(1000, 1001, 0, UINT32_MAX), "0-0-1000 1000-1001-1 1001-1000-1 1002-1002-4294966293");
+    CHECK_STR(swapped(7, 7, 0, UINT32_MAX), "0-0-4294967295");
+    CHECK_STR(swapped(0, 65535, 100000, 65536), "0-165535-1 1-100001-65534 65535-100000-1");
+    CHECK_STR(swapped(7, 7, 100000, 65536), "0-100000-65536");
+    // Of an owner that the container has no id for, only he is seen as the user, whose own files are nobody's then.
+    CHECK_STR(swapped(100000, 5, 200000, 65536), "0-200000-5 6-200006-65530 100000-200005-1");
+    CHECK_STR(swapped(100000, 0, 200000, 65536), "1-200001-65535 100000-200000-1");
+    CHECK_STR(swapped(100000, 65535, 200000, 65536), "0-200000-65535 100000-265535-1");
 }
 
 CASE(long_form_is_dockers) {
@@ -138,7 +187,7 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=bind,target=/b", "\"type=bind,target=/b\": a bind mount needs a source");
     LONG_FAILS("type=bind,target=/b,src=data", "\"type=bind,target=/b,src=data\": expected a path as source, such as ./data");
     LONG_FAILS("type=bind,sorce=/b", "\"type=bind,sorce=/b\": unknown field \"sorce\"; expected type, source, target, readonly, "
-                                     "bind-propagation, bind-recursive, bind-nonrecursive, volume-nocopy, volume-subpath, volume-opt, "
+                                     "bind-propagation, bind-recursive, bind-nonrecursive, U, idmap, volume-nocopy, volume-subpath, volume-opt, "
                                      "volume-label, image-subpath, tmpfs-size or tmpfs-mode");
     LONG_FAILS("type=bind,target=/a,target=/b", "\"type=bind,target=/a,target=/b\": field \"target\" is there twice");
     LONG_FAILS("type=bind,source=/a,target", "\"type=bind,source=/a,target\": field \"target\" needs a value");
@@ -216,6 +265,8 @@ int main(void) {
     RUN(long_form_is_dockers);
     RUN(long_form_has_quotes);
     RUN(long_form_says_what_is_wrong);
+    RUN(options_about_owners_are_podmans);
+    RUN(owner_and_user_change_places);
     RUN(tmpfs_form);
     RUN(a_list_is_sorted_by_depth_and_survives_its_document);
     arena_finish(&arena);
