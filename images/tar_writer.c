@@ -210,10 +210,10 @@ static int emit_records(struct tar_writer *writer, const char *name, struct err 
                : emit(writer, zeros, -size & (TAR_BLOCK_SIZE - 1), err);
 }
 
-static int begin(struct tar_writer *writer, const struct tar_entry *entry, uint64_t size, struct err *err) {
+// The records are there already.
+static int begin_with(struct tar_writer *writer, const struct tar_entry *entry, uint64_t size, struct err *err) {
     struct tar_header *header = &writer->header;
     assert(writer->left == 0 && !writer->unsized && entry->name[0] && entry->type < TAR_TYPE_COUNT);
-    buf_clear(&writer->records);
     init_header(header, types[entry->type]);
     put_name(writer, entry);
     put_link(writer, entry);
@@ -237,14 +237,51 @@ static int begin(struct tar_writer *writer, const struct tar_entry *entry, uint6
     return emit(writer, header, sizeof(*header), err);
 }
 
+static int begin(struct tar_writer *writer, const struct tar_entry *entry, uint64_t size, struct err *err) {
+    buf_clear(&writer->records);
+    return begin_with(writer, entry, size, err);
+}
+
+static void expect(struct tar_writer *writer, uint64_t size) {
+    writer->left = size;
+    writer->padding = (uint32_t)(-size & (TAR_BLOCK_SIZE - 1));
+}
+
 int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, struct err *err) {
     uint64_t size = entry->type == TAR_FILE ? entry->size : 0;
     if (begin(writer, entry, size, err) < 0) {
         return -1;
     }
-    writer->left = size;
-    writer->padding = (uint32_t)(-size & (TAR_BLOCK_SIZE - 1));
+    expect(writer, size);
     return 0;
+}
+
+static void add_map_line(struct buf *map, uint64_t number) {
+    buf_add_format(map, "%llu\n", (unsigned long long)number);
+}
+
+int tar_writer_entry_sparse(struct tar_writer *writer, const struct tar_entry *entry, const struct tar_sparse *sparse, struct err *err) {
+    AUTO_BUF struct buf map = {0};
+    char real[32];
+    uint64_t data = 0;
+    add_map_line(&map, sparse->count);
+    for (size_t i = 0; i < sparse->count; i++) {
+        add_map_line(&map, sparse->segments[i].offset);
+        add_map_line(&map, sparse->segments[i].size);
+        data += sparse->segments[i].size;
+    }
+    buf_add(&map, zeros, -map.size & (TAR_BLOCK_SIZE - 1));
+    buf_clear(&writer->records);
+    snprintf(real, sizeof(real), "%llu", (unsigned long long)sparse->real_size);
+    add_text_record(writer, "GNU.sparse.major", "1");
+    add_text_record(writer, "GNU.sparse.minor", "0");
+    add_text_record(writer, "GNU.sparse.name", entry->name);
+    add_text_record(writer, "GNU.sparse.realsize", real);
+    if (begin_with(writer, entry, map.size + data, err) < 0) {
+        return -1;
+    }
+    expect(writer, map.size + data);
+    return tar_writer_data(writer, map.data, map.size, err);
 }
 
 int tar_writer_data(struct tar_writer *writer, const void *data, size_t size, struct err *err) {

@@ -54,6 +54,11 @@ void tar_writer_finish(struct tar_writer *writer); // a zeroed one is fine
 int tar_writer_entry(struct tar_writer *writer, const struct tar_entry *entry, struct err *err) MUST_CHECK;
 int tar_writer_data(struct tar_writer *writer, const void *data, size_t size, struct err *err) MUST_CHECK;
 
+// A file with holes, in GNU's format 1.0: of its sparse->real_size bytes only those of the segments follow, one behind the other. For
+// readers that know it: ours, GNU tar, bsdtar and Go's do.
+int tar_writer_entry_sparse(struct tar_writer *writer, const struct tar_entry *entry, const struct tar_sparse *sparse,
+                            struct err *err) MUST_CHECK;
+
 // The current file's data as a sink.
 struct sink tar_writer_sink(struct tar_writer *writer);
 

@@ -38,6 +38,7 @@ struct tree_pack {
     struct hasher hasher;
     struct inode_table links;
     struct tree_attributes attributes;
+    struct tar_sparse sparse; // of the file at hand
     struct buf path; // of the entry at hand, below the root; its parent is the working directory
     struct buf shown; // the same as the tar has it
     bool in_kernel;   // the tree begins in a file system of the kernel
@@ -66,7 +67,7 @@ static int take_bytes(void *context, const void *data, size_t size, struct err *
 
 // --- one entry ---
 
-static int add_entry(struct tree_pack *pack, const struct tar_entry *entry, struct err *err) {
+static int check_room(struct tree_pack *pack, const struct tar_entry *entry, struct err *err) {
     if (++pack->result->entries > UNPACK_MAX_ENTRIES) {
         return err_set(err, ERR_UNSUPPORTED, "is beyond the limit of %llu entries", (unsigned long long)UNPACK_MAX_ENTRIES);
     }
@@ -74,7 +75,11 @@ static int add_entry(struct tree_pack *pack, const struct tar_entry *entry, stru
         return err_set(err, ERR_UNSUPPORTED, "makes the tar larger than the limit of %llu bytes",
                        (unsigned long long)UNPACK_MAX_BYTES);
     }
-    return tar_writer_entry(&pack->tar, entry, err);
+    return 0;
+}
+
+static int add_entry(struct tree_pack *pack, const struct tar_entry *entry, struct err *err) {
+    return check_room(pack, entry, err) < 0 ? -1 : tar_writer_entry(&pack->tar, entry, err);
 }
 
 // The path of a marker in the directory that holds what is at hand, or in itself.
@@ -130,9 +135,9 @@ static void describe(struct tree_pack *pack, const struct stat *status, struct t
     };
 }
 
-static int add_data(struct tree_pack *pack, int fd, uint64_t size, struct err *err) {
-    for (uint64_t done = 0; done < size;) {
-        size_t wanted = size - done < CHUNK_BYTES ? (size_t)(size - done) : CHUNK_BYTES;
+static int add_data(struct tree_pack *pack, int fd, uint64_t from, uint64_t size, struct err *err) {
+    for (uint64_t done = from; done < from + size;) {
+        size_t wanted = from + size - done < CHUNK_BYTES ? (size_t)(from + size - done) : CHUNK_BYTES;
         ssize_t got = pread(fd, pack->chunk, wanted, (off_t)done);
         if (got < 0 && errno == EINTR) {
             continue;
@@ -150,6 +155,47 @@ static int add_data(struct tree_pack *pack, int fd, uint64_t size, struct err *e
         done += (uint64_t)got;
     }
     pack->result->file_bytes += size;
+    return 0;
+}
+
+// Where its data is, as far as the file system knows; behind too many segments all is taken for data. False: it has no holes.
+static bool find_holes(int fd, uint64_t size, struct tar_sparse *ret) {
+    enum { SEGMENTS_MAX = 1 << 14 };
+    struct err never;
+    tar_sparse_clear(ret);
+    ret->real_size = size;
+    for (off_t at = 0; (uint64_t)at < size;) {
+        off_t data = lseek(fd, at, SEEK_DATA);
+        if (data < 0 && errno != ENXIO) {
+            return false;
+        }
+        if (data < 0 || (uint64_t)data >= size) {
+            break;
+        }
+        off_t hole = ret->count < SEGMENTS_MAX - 1 ? lseek(fd, data, SEEK_HOLE) : -1;
+        uint64_t end = hole > data && (uint64_t)hole < size ? (uint64_t)hole : size;
+        if (tar_sparse_add(ret, (uint64_t)data, end - (uint64_t)data, &never) < 0) {
+            return false;
+        }
+        at = (off_t)end;
+    }
+    return ret->count != 1 || ret->segments[0].size < size;
+}
+
+static int add_with_holes(struct tree_pack *pack, int fd, struct tar_entry *entry, struct err *err) {
+    const struct tar_sparse *sparse = &pack->sparse;
+    entry->size = 0;
+    for (size_t i = 0; i < sparse->count; i++) {
+        entry->size += sparse->segments[i].size;
+    }
+    if (check_room(pack, entry, err) < 0 || tar_writer_entry_sparse(&pack->tar, entry, sparse, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < sparse->count; i++) {
+        if (add_data(pack, fd, sparse->segments[i].offset, sparse->segments[i].size, err) < 0) {
+            return -1;
+        }
+    }
     return 0;
 }
 
@@ -181,7 +227,10 @@ static int add_file(struct tree_pack *pack, const char *name, const struct stat 
     if (pack->options->live && status.st_size == 0 && tree_is_of_kernel(fd)) {
         return add_made_up(pack, fd, &entry, err);
     }
-    return add_entry(pack, &entry, err) < 0 ? -1 : add_data(pack, fd, entry.size, err);
+    if (pack->options->keeps_holes && entry.size > 0 && find_holes(fd, entry.size, &pack->sparse)) {
+        return add_with_holes(pack, fd, &entry, err);
+    }
+    return add_entry(pack, &entry, err) < 0 ? -1 : add_data(pack, fd, 0, entry.size, err);
 }
 
 // All that has no data: directories, symbolic links, fifos, devices.
@@ -417,6 +466,7 @@ static void tree_pack_finish(struct tree_pack *pack) {
     tar_record_finish(&pack->record);
     inode_table_finish(&pack->links);
     tree_attributes_finish(&pack->attributes);
+    tar_sparse_finish(&pack->sparse);
     buf_finish(&pack->path);
     buf_finish(&pack->shown);
     free(pack->chunk);

@@ -3,7 +3,7 @@
 //
 // The tar is canonical: the root first ("./"), then all names in the order of their bytes, directories before what lies in them;
 // the same tree always gives the same bytes. Modes, owners, times of change to the nanosecond, wanted extended attributes, links
-// and devices are in it; a file with several names is one under the first of them; holes are written as zeros. What unpack_layer()
+// and devices are in it; a file with several names is one under the first of them; holes are written as zeros unless told otherwise. What unpack_layer()
 // makes of it is the tree again, and the record (images/tar_record.h) with the tree makes the tar again. Times of access are not in
 // it.
 //
@@ -34,6 +34,7 @@ struct tree_pack_options {
     // out on demand. No digest, no record; names may be a whiteout's where signs are ignored.
     bool live;
     bool no_devices;
+    bool keeps_holes; // of files; the tar is for who knows GNU's sparse files
     const char *name; // in place of ".": what the tar's names begin with. "": the root is not in it, nor is "./" in front of names
     const char *const *left_out; // clean paths that are not packed, with all below them; NULL behind the last. NULL: none
     const char *only; // what in the directory alone is packed, under `name`, and may be no directory; NULL: all

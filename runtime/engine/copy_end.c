@@ -162,6 +162,7 @@ static int send(const struct copy_task *task, struct aside_report *report, struc
         .output_fd = output,
         .live = true,
         .no_devices = !to_stream,
+        .keeps_holes = !to_stream,
         .name = !source.is_directory || (to_stream && !task->from->contents) ? task->from->base : NULL,
         .only = source.is_directory ? NULL : source.name,
     };

@@ -202,6 +202,23 @@ inside() { # COMMAND..., in the one that runs
     [[ $output == *"is a socket or a device, which is not copied" ]]
 }
 
+@test "a hole of any size is a hole at the other end, and takes neither time nor room" {
+    truncate -s 1G hole
+    truncate -s 4T large
+    printf end | dd of=large bs=1 seek=$((3 << 40)) conv=notrunc status=none
+    make_both
+    for name in up down; do
+        for file in hole large; do
+            rm -f out
+            timeout 20 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" cp $file $name:/tmp/$file
+            timeout 20 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" cp $name:/tmp/$file out
+            [ "$(stat -c %s out)" = "$(stat -c %s $file)" ]
+            [ "$(du -k out | cut -f 1)" -lt 100 ]
+        done
+        [ "$(tail -c $((1 << 40)) out | head -c 3)" = end ]
+    done
+}
+
 @test "tar archives: out on standard output, in from standard input, compressed or not" {
     mkdir -p tree/sub out
     echo one > tree/sub/a

@@ -236,6 +236,50 @@ static void read_file(int fd, struct buf *ret) {
     free(data);
 }
 
+CASE(holes_come_back) {
+    AUTO_BUF struct buf tar = {0};
+    AUTO_TAR_WRITER struct tar_writer writer;
+    AUTO_STREAM struct stream s = {0};
+    struct tar_sparse sparse = {.real_size = 1ULL << 50};
+    struct tar_piece piece;
+    struct err err;
+    const struct sink sink = {.write = add_to_buf, .context = &tar};
+    const struct tar_entry entry = {.type = TAR_FILE, .name = "dir/sparse", .mode = 0640, .uid = 1};
+    const struct tar_entry hole = {.type = TAR_FILE, .name = "hole", .mode = 0600};
+    tar_writer_init(&writer, &sink);
+    CHECK_INT(tar_sparse_add(&sparse, 4096, 3, &err), 0);
+    CHECK_INT(tar_sparse_add(&sparse, 1ULL << 40, 600, &err), 0);
+    char data[603];
+    memset(data, 'x', sizeof(data));
+    CHECK_INT(tar_writer_entry_sparse(&writer, &entry, &sparse, &err), 0);
+    CHECK_INT(tar_writer_data(&writer, data, 3, &err), 0);
+    CHECK_INT(tar_writer_data(&writer, data + 3, 600, &err), 0);
+    sparse.count = 0;
+    CHECK_INT(tar_writer_entry_sparse(&writer, &hole, &sparse, &err), 0);
+    CHECK_INT(tar_writer_end(&writer, &err), 0);
+    CHECK(tar.size < 8192 && tar.size % TAR_BLOCK_SIZE == 0);
+    stream_init(&s, &tar);
+    CHECK_INT(next(&s), 1);
+    CHECK_STR(s.entry.name, "dir/sparse");
+    CHECK(s.entry.sparse && s.entry.size == 1ULL << 50 && s.entry.mode == 0640 && s.entry.uid == 1);
+    CHECK_INT(tar_data(&s.tar, &piece, &err), 0);
+    CHECK(piece.offset == 4096 && piece.size == 3);
+    CHECK_INT(tar_data(&s.tar, &piece, &err), 0);
+    CHECK(piece.offset == 1ULL << 40 && piece.size > 0);
+    CHECK_INT(next(&s), 1);
+    CHECK_STR(s.entry.name, "hole");
+    CHECK(s.entry.sparse && s.entry.size == 1ULL << 50);
+    CHECK_INT(tar_data(&s.tar, &piece, &err), 0);
+    CHECK_INT((int)piece.size, 0);
+    CHECK_INT(next(&s), 0);
+    tar_sparse_finish(&sparse);
+    AUTO_FD int fd = memfd_create("tar", MFD_CLOEXEC);
+    CHECK_INT(fd_write_all(fd, tar.data, tar.size), 0);
+    AUTO_FREE char *list = mem_format("for tar in tar bsdtar; do $tar -tvf /proc/%d/fd/%d | grep -q ' %llu .*dir/sparse' || exit 1; done",
+                                      getpid(), fd, 1ULL << 50);
+    CHECK_INT(system(list), 0); // NOLINT: the tests' own words
+}
+
 CASE(a_size_may_come_last) {
     enum { SIZE = 700001 };
     struct err err = {0};
@@ -446,6 +490,7 @@ int main(void) {
     RUN(what_no_tar_can_hold_is_refused);
     RUN(data_comes_back_and_is_the_same_every_time);
     RUN(large_sizes_come_back);
+    RUN(holes_come_back);
     RUN(a_size_may_come_last);
     RUN(a_large_size_may_come_last);
     RUN(gnu_tar_and_bsdtar_unpack_it);
