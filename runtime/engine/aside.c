@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -63,6 +64,41 @@ int aside_wait(struct aside *aside) {
         (void)!err_set(&aside->report->err, ERR_SYSTEM, "a process of ours was killed");
     }
     return status == 0 ? 0 : -1;
+}
+
+struct opened {
+    int fd;
+    struct err err;
+};
+
+int aside_open(int (*open)(void *context, struct err *err), void *context, struct err *err) {
+    struct opened opened = {.fd = -1};
+    int pipes[2];
+    if (pipe2(pipes, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe");
+    }
+    AUTO_FD int from = pipes[0];
+    AUTO_FD int to = pipes[1];
+    AUTO_FD int pidfd = -1;
+    pid_t pid = process_clone(CLONE_FILES, -1, &pidfd);
+    if (pid == 0) {
+        aside_stay_bound();
+        opened.fd = open(context, &opened.err);
+        _exit(fd_write_all(to, &opened, sizeof(opened)) < 0 ? 1 : 0);
+    }
+    if (pid < 0) {
+        return err_sys(err, "start a process");
+    }
+    siginfo_t end;
+    process_reap(pidfd, &end);
+    fd_close(&to); // or who was killed before his answer would be read for without an end
+    if (fd_read_full(from, &opened, sizeof(opened)) != sizeof(opened)) {
+        return err_set(err, ERR_SYSTEM, "a process of ours was killed");
+    }
+    if (opened.fd < 0) {
+        *err = opened.err;
+    }
+    return opened.fd;
 }
 
 void aside_finish(struct aside *aside) {

@@ -1,5 +1,5 @@
-// aside: a process of ours that does one piece of work with files of containers, in namespaces and behind walls that the caller does not
-// enter himself, and ends. Its last words come home in memory that both have. Private to the engine.
+// aside: a process of ours that does one piece of work with files of containers, in namespaces and behind walls that the caller
+// does not enter himself, and ends. Its last words come home in memory that both have. Private to the engine.
 //
 // Owned by the caller: start, wait, finish. It dies with the caller, unless it becomes another user: then it says so again.
 #ifndef COFFER_ENGINE_ASIDE_H
@@ -22,7 +22,7 @@ struct aside_report {
 };
 
 struct aside {
-    pid_t pid; // 0: it was never started, or has been waited for
+    pid_t pid;                   // 0: it was never started, or has been waited for
     struct aside_report *report; // shared; NULL before the start
 };
 
@@ -42,6 +42,10 @@ int aside_wait(struct aside *aside) MUST_CHECK;
 // Kills one that is still at it.
 void aside_finish(struct aside *aside);
 #define AUTO_ASIDE AUTO(aside_finish)
+
+// Opens something in a process aside that has our descriptors, so that what it opens there is ours; after its end. What else it
+// does is its own affair. Returns the descriptor.
+int aside_open(int (*open)(void *context, struct err *err), void *context, struct err *err) MUST_CHECK;
 
 // In there: becomes root of an ordinary user's namespace, to whom files of his containers belong. As root it does nothing.
 int aside_enter_own(const struct home *home, struct err *err) MUST_CHECK;

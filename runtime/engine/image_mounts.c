@@ -6,6 +6,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/aside.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/mount_list.h"
 #include "runtime/kernel/overlay.h"
@@ -14,18 +15,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 
-int image_mounts_settle(const struct home *home, struct store *store, struct arena *arena, struct mount_list *list, struct err *err) {
+int image_mounts_settle(struct store *store, struct arena *arena, struct mount_list *list, struct err *err) {
     for (size_t i = 0; i < list->items_count; i++) {
         struct volume *volume = &list->items[i];
         AUTO_IMAGE struct image *image = NULL;
         if (volume->kind != VOLUME_IMAGE) {
             continue;
-        }
-        if (home->rootless) {
-            return err_set(err, ERR_UNSUPPORTED, "--mount type=image: an ordinary user cannot mount image %s into a container; copy what is "
-                           "needed with \"coffer unshare\" and \"coffer image mount\", or run it as root", volume->source);
         }
         if (image_open(store, volume->source, &image, err) < 0) {
             return err_in(err, "--mount type=image");
@@ -54,6 +52,8 @@ static int open_image(const struct image_mounts_request *request, const struct i
         .lower = image->lower,
         .lower_count = image->lower_count,
         .directory = request->place,
+        .user_xattr = request->home->rootless,
+        .own_namespace = request->home->rootless,
     };
     return single ? fd_take(&base) : overlay_mount(&overlay, err);
 }
@@ -74,21 +74,46 @@ static int open_part(const struct volume *volume, int give_tree, struct err *err
                              : err_sys(err, "open %s", volume->sub_path);
 }
 
+struct opening {
+    const struct image_mounts_request *request;
+    const struct volume *volume;
+    const struct image *image;
+    int userns_fd;
+};
+
+static int open_private(const struct opening *opening, struct err *err) {
+    AUTO_FD int tree = open_part(opening->volume, open_image(opening->request, opening->image, opening->userns_fd, err), err);
+    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    if (tree < 0) {
+        return -1;
+    }
+    return sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0 ? err_sys(err, "cut it off from the host's mounts")
+                                                                                : fd_take(&tree);
+}
+
+// Of an ordinary user: as root of his namespace, to whom the layers' files belong, and in a mount namespace that he may mount in.
+static int open_inside(void *context, struct err *err) {
+    const struct opening *opening = context;
+    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    if (aside_enter_own(opening->request->home, err) < 0) {
+        return -1;
+    }
+    return unshare(CLONE_NEWNS) < 0 || sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &attr) < 0 ? err_sys(err, "make a mount namespace")
+                                                                                                 : open_private(opening, err);
+}
+
 static int open_one(const struct image_mounts_request *request, const struct volume *volume, int userns_fd, struct image_mounts *ret,
                     struct err *err) {
     AUTO_IMAGE struct image *image = NULL;
     if (image_open(request->store, volume->image, &image, err) < 0) {
         return -1;
     }
-    AUTO_FD int tree = open_part(volume, open_image(request, image, userns_fd, err), err);
+    struct opening opening = {.request = request, .volume = volume, .image = image, .userns_fd = userns_fd};
+    int tree = request->home->rootless ? aside_open(open_inside, &opening, err) : open_private(&opening, err);
     if (tree < 0) {
         return -1;
     }
-    struct mount_attr attr = {.propagation = MS_PRIVATE};
-    if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr) < 0) {
-        return err_sys(err, "cut it off from the host's mounts");
-    }
-    ret->trees[ret->count] = (struct container_tree){.destination = volume->target, .fd = fd_take(&tree)};
+    ret->trees[ret->count] = (struct container_tree){.destination = volume->target, .fd = tree};
     ret->locks[ret->count++] = fd_take(&image->lock_fd);
     return 0;
 }
@@ -104,7 +129,7 @@ int image_mounts_open(const struct image_mounts_request *request, struct arena *
         if (volume->kind != VOLUME_IMAGE) {
             continue;
         }
-        if (own < 0 && request->ids.count > 0 && (own = userns_create(&request->ids, &request->ids, err)) < 0) {
+        if (own < 0 && request->ids.count > 0 && !request->home->rootless && (own = userns_create(&request->ids, &request->ids, err)) < 0) {
             return -1;
         }
         if (open_one(request, volume, own, ret, err) < 0) {

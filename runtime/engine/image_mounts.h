@@ -24,7 +24,7 @@ struct image_mounts {
 };
 
 // Finds the images by their names, and writes their ids into the list.
-int image_mounts_settle(const struct home *home, struct store *store, struct arena *arena, struct mount_list *list, struct err *err) MUST_CHECK;
+int image_mounts_settle(struct store *store, struct arena *arena, struct mount_list *list, struct err *err) MUST_CHECK;
 
 struct image_mounts_request {
     const struct home *home;

@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/container/container.h"
+#include "runtime/engine/aside.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
@@ -174,34 +175,30 @@ static int open_namespace(const struct other *other, const char *flag, const cha
     return 0;
 }
 
-// A mount can be cloned only by who is in its namespace: a process of ours goes there, with our descriptors.
+struct shm {
+    const struct other *other;
+    int user_fd;
+    bool rootless;
+};
+
+// A mount can be cloned only by who is in its namespace. It is made private there, as it may be of one that we may change nothing in.
+static int clone_shm(void *context, struct err *err) {
+    const struct shm *shm = context;
+    struct mount_attr attr = {.propagation = MS_PRIVATE};
+    bool there = (!shm->rootless || setns(shm->user_fd, CLONE_NEWUSER) == 0) && setns(shm->other->pidfd, CLONE_NEWNS) == 0;
+    int tree = there ? sys_open_tree(AT_FDCWD, "/dev/shm", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW) : -1;
+    return tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) < 0
+               ? err_sys(err, "--ipc: open /dev/shm of container %.12s", shm->other->id)
+               : tree;
+}
+
 static int open_shm(const struct other *other, int user_fd, bool rootless, int *ret, struct err *err) {
-    int answer[2] = {-1, 0}, pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) < 0) {
-        return err_sys(err, "make a pipe");
-    }
-    AUTO_FD int from = pipes[0];
-    AUTO_FD int to = pipes[1];
-    AUTO_FD int pidfd = -1;
-    pid_t pid = process_clone(CLONE_FILES, -1, &pidfd);
-    if (pid == 0) {
-        bool there = (!rootless || setns(user_fd, CLONE_NEWUSER) == 0) && setns(other->pidfd, CLONE_NEWNS) == 0;
-        struct mount_attr attr = {.propagation = MS_PRIVATE}; // here, as it may be of a namespace that we may change nothing in
-        int tree = there ? sys_open_tree(AT_FDCWD, "/dev/shm", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW) : -1;
-        answer[0] = tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr) == 0 ? tree : -1;
-        answer[1] = errno;
-        _exit(fd_write_all(to, answer, sizeof(answer)) < 0 ? 1 : 0);
-    }
-    siginfo_t end;
+    struct shm shm = {.other = other, .user_fd = user_fd, .rootless = rootless};
     struct statfs file_system;
-    if (pid > 0) {
-        process_reap(pidfd, &end);
+    *ret = aside_open(clone_shm, &shm, err);
+    if (*ret < 0) {
+        return -1;
     }
-    fd_close(&to); // or who was killed before his answer would be read for without an end
-    if (pid < 0 || fd_read_full(from, answer, sizeof(answer)) != sizeof(answer) || answer[0] < 0) {
-        return err_num(err, answer[1] ? answer[1] : errno, "--ipc: open /dev/shm of container %.12s", other->id);
-    }
-    *ret = answer[0];
     return fstatfs(*ret, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC
                ? 0
                : err_set(err, ERR_STATE, "--ipc: what is at /dev/shm of container %.12s is no memory", other->id);

@@ -118,7 +118,7 @@ static int make_record(struct start *start, struct err *err) {
     if (request_check(start->request, start->user_namespace, err) < 0 || start_read_log_options(start, err) < 0 ||
         start_read_health_check(start, err) < 0 ||
         mount_list_parse(start->request, &start->arena, &start->mounts, err) < 0 ||
-        image_mounts_settle(&start->home, start->store, &start->arena, &start->mounts, err) < 0 ||
+        image_mounts_settle(start->store, &start->arena, &start->mounts, err) < 0 ||
         attachment_list_parse(start->request, &start->arena, &start->attachments, err) < 0 ||
         record_create(&start->home, &start->arena, start->request->name, &start->dir, &name, err) < 0) {
         return -1;

@@ -14,11 +14,7 @@ setup() {
 
 teardown() {
     coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
-    if [ -n "${HOME_DIR:-}" ]; then
-        for id in $(as_mine ps -aq); do
-            as_mine rm -f -v "$id" > /dev/null
-        done
-    fi
+    [ -z "${HOME_DIR:-}" ] || leave_home
     leak_check
 }
 
@@ -479,50 +475,61 @@ data" ]
 
 # --- an ordinary user's ---
 
-be_ordinary() {
-    make_user
-    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
-    HOME_DIR=$BATS_TEST_TMPDIR/home
-    mkdir "$HOME_DIR"
-    chown "$TEST_UID" "$HOME_DIR"
-    chmod -R a+rX "$(make_filled)"
-    as_mine load -q --name tiny "oci:$(make_filled):filled" > /dev/null
-}
-
-as_mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
-}
-
 @test "rootless: filled with subordinate ids, kept, removed" {
-    be_ordinary
-    as_mine run --rm -v vol:/data -v /anon tiny sh -c 'echo more > /data/more; chown 1000 /data/more; touch /anon/x'
-    data=$(as_mine volume inspect -f '{{.Mountpoint}}' vol)
+    make_home "$(make_filled)" filled
+    mine run --rm -v vol:/data -v /anon tiny sh -c 'echo more > /data/more; chown 1000 /data/more; touch /anon/x'
+    data=$(mine volume inspect -f '{{.Mountpoint}}' vol)
     first=$(awk -F: -v user="$TEST_USER" '$1 == user { print $2; exit }' /etc/subuid)
     [ "$(stat -c '%u %a' "$data")" = "$((first + 999)) 2770" ]
     [ "$(stat -c %u "$data/a" "$data/more" | paste -sd ' ')" = "$TEST_UID $((first + 999))" ]
-    [ "$(as_mine run --rm -v vol:/data:ro tiny sh -c 'cat /data/a /data/b; stat -c %u:%g /data /data/sub/users' | paste -sd ' ')" = "lower upper 1000:1000 1000:1000" ]
-    [ "$(as_mine volume ls -q)" = vol ]
-    as_mine create --name one -v vol:/data tiny true > /dev/null
-    run as_mine volume rm vol
+    [ "$(mine run --rm -v vol:/data:ro tiny sh -c 'cat /data/a /data/b; stat -c %u:%g /data /data/sub/users' | paste -sd ' ')" = "lower upper 1000:1000 1000:1000" ]
+    [ "$(mine volume ls -q)" = vol ]
+    mine create --name one -v vol:/data tiny true > /dev/null
+    run mine volume rm vol
     [ "$output" = "coffer: volume vol is used by container one; remove that first (coffer rm one)" ]
-    as_mine rm -v one > /dev/null
-    as_mine volume rm vol
-    [ "$(as_mine volume ls -q)" = "" ]
+    mine rm -v one > /dev/null
+    mine volume rm vol
+    [ "$(mine volume ls -q)" = "" ]
     [ "$(ls -A "$HOME_DIR/store/volumes")" = "" ]
 }
 
 @test "rootless: a part of a volume, out of which its links do not lead" {
-    be_ordinary
-    as_mine run --rm -v vol:/v tiny sh -c 'mkdir -p /v/sub; echo part > /v/sub/f; ln -s ../../../../../../etc /v/out; ln -s /sub /v/in'
-    [ "$(as_mine run --rm --mount source=vol,target=/w,volume-subpath=sub tiny cat /w/f)" = part ]
-    [ "$(as_mine run --rm --mount source=vol,target=/w,volume-subpath=in tiny cat /w/f)" = part ]
-    run as_mine run --rm --mount source=vol,target=/w,volume-subpath=out tiny ls /w
+    make_home "$(make_filled)" filled
+    mine run --rm -v vol:/v tiny sh -c 'mkdir -p /v/sub; echo part > /v/sub/f; ln -s ../../../../../../etc /v/out; ln -s /sub /v/in'
+    [ "$(mine run --rm --mount source=vol,target=/w,volume-subpath=sub tiny cat /w/f)" = part ]
+    [ "$(mine run --rm --mount source=vol,target=/w,volume-subpath=in tiny cat /w/f)" = part ]
+    run mine run --rm --mount source=vol,target=/w,volume-subpath=out tiny ls /w
     [ "$status" -eq 125 ]
     [[ $output == *"volumes/vol/_data/out: No such file or directory" ]]
 }
 
+@test "rootless: --mount type=image, of one layer and of several, and a part of one" {
+    make_home "$(make_filled)" filled
+    mkdir -p "$HOME_DIR/single/sub"
+    echo one > "$HOME_DIR/single/sub/f"
+    chown -R "$TEST_UID" "$HOME_DIR/single"
+    mine import "$HOME_DIR/single" single > /dev/null
+    [ "$(mine run --rm --mount type=image,source=tiny,target=/i tiny sh -c 'cat /i/data/a /i/data/b; stat -c %u /i/data /i/bin/busybox; test ! -e /i/data/gone; touch /i/x 2>&1 || touch /i/bin/busybox 2>&1' | paste -sd ' ')" = \
+        "lower upper 1000 0 touch: /i/x: Read-only file system touch: /i/bin/busybox: Read-only file system" ]
+    [ "$(mine run --rm --mount type=image,source=single,dst=/i tiny sh -c 'cat /i/sub/f; stat -c %u /i/sub/f; touch /i/x 2>&1' | paste -sd ' ')" = \
+        "one 0 touch: /i/x: Read-only file system" ]
+    run mine run --rm --mount type=image,source=tiny,target=/i,image-subpath=data tiny ls /i
+    if [[ $output != *"this kernel cannot mount a part of an image"* ]]; then
+        [ "$status" -eq 0 ]
+        [ "$(paste -sd ' ' <<< "$output")" = "a b hard link sub" ]
+    fi
+    mine run -d --name one --mount type=image,source=single,target=/i tiny sleep 1000 > /dev/null
+    run mine rmi single
+    [ "$status" -ne 0 ]
+    [ "$(mine exec one cat /i/sub/f)" = one ]
+    mine restart -t 0 one
+    [ "$(mine exec one cat /i/sub/f)" = one ]
+    mine rm -f one > /dev/null
+    mine rmi single > /dev/null
+}
+
 @test "rootless: with one id only" {
-    be_ordinary
+    make_home "$(make_filled)" filled
     : > "$BATS_TEST_TMPDIR/nothing"
     # shellcheck disable=SC2016 # the inner shell's
     alone() {
@@ -540,23 +547,23 @@ as_mine() {
 }
 
 @test "rootless: killed at any moment" {
-    be_ordinary
+    make_home "$(make_filled)" filled
     for i in $(seq 40); do
-        as_mine run --rm -v "k$i:/data" -v /anon tiny true > /dev/null 2>&1 &
+        mine run --rm -v "k$i:/data" -v /anon tiny true > /dev/null 2>&1 &
         pid=$!
         sleep "0.$((i * 7 % 20 + 10))"
         kill -9 "$pid" 2> /dev/null || true
         wait "$pid" 2> /dev/null || true
     done
     for _ in $(seq 100); do
-        [ -n "$(as_mine ps -aq)" ] || break
+        [ -n "$(mine ps -aq)" ] || break
         sleep 0.1
     done
-    [ "$(as_mine ps -aq)" = "" ]
-    for name in $(as_mine volume ls -q -f name=k); do
-        [ "$(as_mine run --rm -v "$name:/data" tiny sh -c 'cat /data/a /data/b; stat -c %a /data' | paste -sd ' ')" = "lower upper 2770" ]
+    [ "$(mine ps -aq)" = "" ]
+    for name in $(mine volume ls -q -f name=k); do
+        [ "$(mine run --rm -v "$name:/data" tiny sh -c 'cat /data/a /data/b; stat -c %a /data' | paste -sd ' ')" = "lower upper 2770" ]
     done
-    [ "$(as_mine volume ls -q | grep -cE '^[0-9a-f]{64}$')" -eq 0 ]
-    as_mine volume prune -f --all > /dev/null
+    [ "$(mine volume ls -q | grep -cE '^[0-9a-f]{64}$')" -eq 0 ]
+    mine volume prune -f --all > /dev/null
     [ "$(ls -A "$HOME_DIR/store/volumes")" = "" ]
 }
