@@ -10,6 +10,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/volume_ids.h"
 #include "runtime/engine/volume_store.h"
 #include "runtime/engine/volume_use.h"
 #include "runtime/kernel/caps.h"
@@ -156,10 +157,17 @@ static int mount_layers(const struct files *files, int userns_fd, const char *pl
     return fd_take(&root);
 }
 
-// The tree of the host that is mounted; a clone.
-static int open_source(const struct volume *volume, int userns_fd, struct err *err) {
+// The tree of the host that is mounted; a clone. own_fd: the container's user ids; -1: the host's.
+static int open_source(const struct record *record, const struct volume *volume, int own_fd, struct err *err) {
     const char *path = volume->kind == VOLUME_NAMED ? volume->path : volume->source;
     const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH;
+    const struct id_range range = {.inside = 0, .outside = record->first_id, .count = IDRANGE_SIZE};
+    const struct volume_ids ids = {.user = record->user, .user_namespace = own_fd >= 0, .range = &range};
+    AUTO_FD int swapped = volume->swaps_owner ? volume_ids_namespace(&ids, volume, path, err) : -1;
+    if (volume->swaps_owner && swapped < 0) {
+        return -1;
+    }
+    int userns_fd = swapped >= 0 ? swapped : own_fd;
     AUTO_FD int top = open(path, O_PATH | O_CLOEXEC);
     AUTO_FD int below = top >= 0 && volume->sub_path ? root_try_open(top, volume->sub_path, O_PATH) : fd_take(&top);
     if (below < 0) {
@@ -186,9 +194,10 @@ static int make_mount_point(const char *path, bool directory, int root_fd, uint3
     return target;
 }
 
-static int attach_volume(const struct volume *volume, int root_fd, int userns_fd, uint32_t owner, struct err *err) {
+static int attach_volume(const struct record *record, const struct volume *volume, int root_fd, int userns_fd, struct err *err) {
+    const uint32_t owner = userns_fd >= 0 ? record->first_id : 0;
     struct stat status;
-    AUTO_FD int tree = open_source(volume, userns_fd, err);
+    AUTO_FD int tree = open_source(record, volume, userns_fd, err);
     if (tree < 0 || fstat(tree, &status) < 0) {
         return -1;
     }
@@ -203,11 +212,10 @@ static int attach_volume(const struct volume *volume, int root_fd, int userns_fd
 
 // Of what is in memory only nothing is left. A source that is gone is told when the container starts.
 static int attach_volumes(const struct files *files, int root_fd, int userns_fd, struct err *err) {
-    const uint32_t owner = userns_fd >= 0 ? files->target.record.first_id : 0;
     for (size_t i = 0; i < files->mounts.items_count; i++) {
         const struct volume *volume = &files->mounts.items[i];
         bool on_disk = volume->kind == VOLUME_BIND || volume->kind == VOLUME_NAMED;
-        if (on_disk && attach_volume(volume, root_fd, userns_fd, owner, err) < 0) {
+        if (on_disk && attach_volume(&files->target.record, volume, root_fd, userns_fd, err) < 0) {
             if (err->errnum == ENOENT) {
                 continue;
             }

@@ -164,3 +164,19 @@ int volume_ids_apply(const struct volume_ids *ids, struct arena *arena, const st
     mount->gid_mappings_count = volume_ids_swap(owner.st_gid, gid, range, mount->gid_mappings);
     return 0;
 }
+
+int volume_ids_namespace(const struct volume_ids *ids, const struct volume *volume, const char *path, struct err *err) {
+    AUTO_ARENA struct arena arena = {0};
+    struct oci_mount mount = {.source = path};
+    struct id_range uids[VOLUME_IDS_RANGES], gids[VOLUME_IDS_RANGES];
+    if (volume_ids_apply(ids, &arena, volume, &mount, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < mount.uid_mappings_count; i++) {
+        uids[i] = (struct id_range){mount.uid_mappings[i].container_id, mount.uid_mappings[i].host_id, mount.uid_mappings[i].size};
+    }
+    for (size_t i = 0; i < mount.gid_mappings_count; i++) {
+        gids[i] = (struct id_range){mount.gid_mappings[i].container_id, mount.gid_mappings[i].host_id, mount.gid_mappings[i].size};
+    }
+    return userns_create(&(struct idmap){uids, mount.uid_mappings_count}, &(struct idmap){gids, mount.gid_mappings_count}, err);
+}

@@ -34,6 +34,9 @@ int volume_ids_check(const struct volume_ids *ids, const struct mount_list *list
 int volume_ids_apply(const struct volume_ids *ids, struct arena *arena, const struct volume *volume, struct oci_mount *mount,
                      struct err *err) MUST_CHECK;
 
+// A user namespace with those maps, for who mounts it himself; the source is at the path.
+int volume_ids_namespace(const struct volume_ids *ids, const struct volume *volume, const char *path, struct err *err) MUST_CHECK;
+
 enum { VOLUME_IDS_RANGES = 5 };
 // The map in which the two change places: what the file system has to what the host has, of which [first, first + count) is the
 // container's. ret has room for VOLUME_IDS_RANGES; returns how many there are.

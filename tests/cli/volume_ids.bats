@@ -48,6 +48,23 @@ idmaps() { # a file system that cannot is a skip
     [ "$(coffer inspect -f '{{range .Mounts}}{{.Mode}}{{end}}' one)" = U ]
 }
 
+@test "U: a file that is copied to a container's user is the owner's, whether it runs or not" {
+    idmaps
+    folder=$(host_folder one)
+    echo new > "$BATS_TEST_TMPDIR/new"
+    chown 33:44 "$BATS_TEST_TMPDIR/new"
+    for users in host auto; do
+        coffer create --name box --userns $users --user 33:44 -v "$folder:/v:U" tiny sleep 1000 > /dev/null
+        coffer cp -a "$BATS_TEST_TMPDIR/new" box:/v/down
+        coffer start box > /dev/null
+        coffer cp -a "$BATS_TEST_TMPDIR/new" box:/v/up
+        [ "$(coffer exec box stat -c %u:%g /v/up /v/down | paste -sd ' ')" = "33:44 33:44" ]
+        [ "$(stat -c %u:%g "$folder/up" "$folder/down" | paste -sd ' ')" = "1000:2000 1000:2000" ]
+        coffer rm -f box > /dev/null
+        rm "$folder/up" "$folder/down"
+    done
+}
+
 @test "idmap: a map that is written down, and the container's own" {
     idmaps
     folder=$(host_folder one)
