@@ -15,6 +15,7 @@ enum { BLOCK_BYTES = 8192, STATIC_BLOCKS = 16 };
 struct arena_block {
     struct arena_block *next;
     size_t room;
+    size_t used; // known once a newer one has taken its place
     alignas(max_align_t) char data[];
 };
 enum { BLOCK_ROOM = BLOCK_BYTES - sizeof(struct arena_block) };
@@ -39,7 +40,7 @@ static struct arena_block *take_fixed(void) {
     }
 }
 
-// Memory of an arena is zeroed, so what was used is wiped for the next one.
+// Memory of an arena is zeroed, so what was used is wiped for the next one; no more than that: a page that nobody touched costs a fault.
 static void give_back(struct arena_block *block, size_t used) {
     uintptr_t start = (uintptr_t)fixed.blocks, at = (uintptr_t)block;
     if (at < start || at >= start + sizeof(fixed.blocks)) {
@@ -57,7 +58,7 @@ void arena_finish(struct arena *arena) {
         struct arena_block *next = block->next;
         give_back(block, used);
         block = next;
-        used = BLOCK_ROOM; // of older ones only as much is known; the larger are never fixed
+        used = next ? next->used : 0;
     }
     *arena = (struct arena){0};
 }
@@ -90,6 +91,9 @@ void *arena_alloc(struct arena *arena, size_t size) {
     }
     if (!arena->blocks || arena->blocks->room - arena->used < aligned) {
         struct arena_block *block = new_block(aligned > BLOCK_ROOM ? aligned : BLOCK_ROOM);
+        if (arena->blocks) {
+            arena->blocks->used = arena->used;
+        }
         block->next = arena->blocks;
         arena->blocks = block;
         arena->used = 0;
