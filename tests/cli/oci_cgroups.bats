@@ -177,6 +177,34 @@ sets() {
     nothing_left
 }
 
+@test "of version 1 a container in the cgroup namespace of another process sees its own groups, not the host's tree" {
+    needs_v1
+    # The namespace of one that was in the group which the container is put into: that is "/" there.
+    local group=joined-$BASHPID hierarchy
+    for hierarchy in /sys/fs/cgroup/pids /sys/fs/cgroup/unified; do
+        [ ! -e "$hierarchy/cgroup.procs" ] || mkdir -p "$hierarchy/$group/inner"
+    done
+    (
+        for hierarchy in /sys/fs/cgroup/pids /sys/fs/cgroup/unified; do
+            [ ! -e "$hierarchy/$group" ] || echo 0 > "$hierarchy/$group/inner/cgroup.procs"
+        done
+        exec unshare -C sleep 100
+    ) 3>&- &
+    local sleeper=$!
+    until_true sh -c "[ \"\$(readlink /proc/self/ns/cgroup)\" != \"\$(readlink /proc/$sleeper/ns/cgroup)\" ]"
+    for hierarchy in /sys/fs/cgroup/pids /sys/fs/cgroup/unified; do
+        [ ! -e "$hierarchy/$group" ] || echo "$sleeper" > "$hierarchy/cgroup.procs"
+    done
+    configure '(.linux.namespaces[] | select(.type == "cgroup")).path = $path | .linux.cgroupsPath = $group' \
+        --arg path "/proc/$sleeper/ns/cgroup" --arg group "/$group/inner"
+    run_script 'cat /sys/fs/cgroup/pids/cgroup.procs | wc -l; ls -d /sys/fs/cgroup/pids/joined-* /sys/fs/cgroup/unified/joined-* 2> /dev/null'
+    kill "$sleeper"
+    wait "$sleeper" || true
+    rmdir /sys/fs/cgroup/{pids,unified}/"$group"{/inner,} 2> /dev/null || true
+    [ "${lines[0]}" -le 4 ]
+    [[ "$output" != *"joined-"* ]]
+}
+
 # --- version 2: conversions ---
 
 @test "processor weights of version 2 follow the curve of all runtimes" {

@@ -1,9 +1,12 @@
-// Theory of operation. A container on a version 1 host expects what the host has on /sys/fs/cgroup: a tmpfs with a directory for each
-// hierarchy, and links for those of several controllers. The tmpfs is new and nobody else's, so all is made by single names below the
-// working directory: two calls a hierarchy.
+// Theory of operation. A container on a version 1 host expects what the host has on /sys/fs/cgroup: a tmpfs with a directory for
+// each hierarchy, and links for those of several controllers. The tmpfs is new and nobody else's, so all is made by single names
+// below the working directory: two calls a hierarchy.
 //
-// With a cgroup namespace each is a new mount, whose root is the container's own group. Without one that would be the host's whole
-// tree: the container's own group is bound instead, and only the host's root, unmapped, may write it (CVE-2023-25809).
+// What the container sees as a hierarchy's root is its own group. With a cgroup namespace a new mount shows that, but the kernel
+// looks at every group of the host for each (cgroup_lock_and_drain_offline(), Linux 6.18: a thousand containers cost the next one 4
+// ms). So the host's own mount of that group is bound, which is the same to look at; where it cannot be found, the new mount
+// serves. Without a cgroup namespace that would be the host's whole tree: there it is bound or left out, and only the host's root,
+// unmapped, may write it (CVE-2023-25809).
 #include "runtime/container/init/cgroups.h"
 
 #include "runtime/base/err.h"
@@ -20,7 +23,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CGROUP_FILE_MAX_BYTES = 1 << 20 };
+enum { OWN_GROUPS_MAX_BYTES = 64 << 10 };
 
 static const char mount_point[] = "/sys/fs/cgroup";
 
@@ -69,13 +72,13 @@ static bool own_group(const char *groups, const struct plan_hierarchy *hierarchy
     return size < PATH_MAX && !strstr(path, "/../");
 }
 
-static int mount_hierarchy(const struct plan_hierarchy *hierarchy, bool readonly, const char *groups) {
-    unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | (readonly ? MS_RDONLY : 0);
+static int mount_hierarchy(const struct init *init, const struct plan_hierarchy *hierarchy) {
     char path[PATH_MAX];
-    if (!groups) {
-        return sys_mount("cgroup", hierarchy->name, hierarchy->fstype, flags, hierarchy->data);
+    if (init->own_groups && own_group(init->own_groups, hierarchy, path) &&
+        sys_mount(path, hierarchy->name, NULL, MS_BIND, NULL) == 0) {
+        return 0;
     }
-    return own_group(groups, hierarchy, path) ? sys_mount(path, hierarchy->name, NULL, MS_BIND, NULL) : -1;
+    return init->plan->bind_hierarchies ? -1 : sys_mount("cgroup", hierarchy->name, hierarchy->fstype, 0, hierarchy->data);
 }
 
 // "cpu,cpuacct" is found by each of its names.
@@ -96,13 +99,13 @@ static int make_links(int tmpfs, const char *name, struct err *err) {
 }
 
 // One that the host does not let a namespace mount is left out: its directory is not there then.
-static int mount_all(const struct init_plan *plan, int tmpfs, bool readonly, const char *groups, struct err *err) {
-    for (size_t i = 0; i < plan->hierarchy_count; i++) {
-        const struct plan_hierarchy *hierarchy = &plan->hierarchies[i];
+static int mount_all(const struct init *init, int tmpfs, struct err *err) {
+    for (size_t i = 0; i < init->plan->hierarchy_count; i++) {
+        const struct plan_hierarchy *hierarchy = &init->plan->hierarchies[i];
         if (mkdirat(tmpfs, hierarchy->name, 0755) < 0) {
             return err_sys(err, "make directory %s", hierarchy->name);
         }
-        if (mount_hierarchy(hierarchy, readonly, groups) < 0) {
+        if (mount_hierarchy(init, hierarchy) < 0) {
             unlinkat(tmpfs, hierarchy->name, AT_REMOVEDIR);
         } else if (make_links(tmpfs, hierarchy->name, err) < 0) {
             return -1;
@@ -111,13 +114,15 @@ static int mount_all(const struct init_plan *plan, int tmpfs, bool readonly, con
     return 0;
 }
 
+int cgroups_find_own(struct init *init, struct err *err) {
+    if (init->plan->hierarchy_count == 0) {
+        return 0;
+    }
+    return fd_read_file_into(init->arena, "/proc/self/cgroup", 0, OWN_GROUPS_MAX_BYTES, &init->own_groups, err) < 0 ? -1 : 0;
+}
+
 int cgroups_mount_on(const struct init *init, const struct plan_mount *mount, int target_fd, struct err *err) {
     const struct init_plan *plan = init->plan;
-    AUTO_FREE char *groups = NULL;
-    size_t size;
-    if (plan->bind_hierarchies && fd_read_file(AT_FDCWD, "/proc/self/cgroup", CGROUP_FILE_MAX_BYTES, &groups, &size, err) < 0) {
-        return -1;
-    }
     const char *options[] = {"mode=0755"};
     const struct plan_mount wanted = {
         .fstype = "tmpfs",
@@ -133,19 +138,18 @@ int cgroups_mount_on(const struct init *init, const struct plan_mount *mount, in
     if (sys_move_mount(tmpfs, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 || fchdir(tmpfs) < 0) {
         return err_sys(err, "attach a tmpfs for the hierarchies");
     }
-    if (mount_all(plan, tmpfs, mount->seal, groups, err) < 0) {
+    if (mount_all(init, tmpfs, err) < 0) {
         return -1;
     }
-    if (groups) {
-        struct mount_attr all = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
-                                             (plan->write_hierarchies ? 0 : MOUNT_ATTR_RDONLY),
-                                 .propagation = MS_PRIVATE};
-        if (sys_mount_setattr(tmpfs, "", AT_EMPTY_PATH | AT_RECURSIVE, &all) < 0) {
-            return err_sys(err, "set the attributes of the hierarchies");
-        }
+    bool readonly = plan->bind_hierarchies ? !plan->write_hierarchies : mount->seal;
+    struct mount_attr all = {.attr_set =
+                                 MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | (readonly ? MOUNT_ATTR_RDONLY : 0),
+                             .propagation = MS_PRIVATE};
+    if (sys_mount_setattr(tmpfs, "", AT_EMPTY_PATH | AT_RECURSIVE, &all) < 0) {
+        return err_sys(err, "set the attributes of the hierarchies");
     }
     struct mount_attr top = {.attr_set = MOUNT_ATTR_RDONLY};
-    if ((groups || mount->seal) && sys_mount_setattr(tmpfs, "", AT_EMPTY_PATH, &top) < 0) {
+    if (!readonly && (plan->bind_hierarchies || mount->seal) && sys_mount_setattr(tmpfs, "", AT_EMPTY_PATH, &top) < 0) {
         return err_sys(err, "make the hierarchies' directory read-only");
     }
     return 0;

@@ -8,6 +8,9 @@ struct err;
 struct init;
 struct plan_mount;
 
+// Learns which groups we are in, for cgroups_mount_on(): before a cgroup namespace is made or joined, in which they have other names.
+int cgroups_find_own(struct init *init, struct err *err) MUST_CHECK;
+
 // Mounts them on the open directory of the mount's target. The working directory is changed.
 int cgroups_mount_on(const struct init *init, const struct plan_mount *mount, int target_fd, struct err *err) MUST_CHECK;
 

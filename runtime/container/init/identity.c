@@ -1,5 +1,6 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
+#include "runtime/container/init/cgroups.h"
 #include "runtime/container/init/channel.h"
 #include "runtime/container/init/init.h"
 #include "runtime/container/init/plan.h"
@@ -43,7 +44,7 @@ static int bring_up_loopback(struct err *err) {
 
 int init_join_namespaces(struct init *init, struct err *err) {
     const struct init_plan *plan = init->plan;
-    if (join_cgroups(init, err) < 0 || init_write_early_settings(init, err) < 0) {
+    if (join_cgroups(init, err) < 0 || cgroups_find_own(init, err) < 0 || init_write_early_settings(init, err) < 0) {
         return -1;
     }
     if (plan->affinity_size == sizeof(struct affinity) && affinity_set(plan->affinity, err) < 0) {

@@ -44,6 +44,7 @@ struct init {
     mode_t umask;   // the caller's, for the command
     bool has_network; // a late one has come
     size_t mounts_made;
+    const char *own_groups; // cgroups_find_own()'s, in the arena; NULL where there are no hierarchies to mount
     struct mask null_mask, empty_mask;
 };
 
