@@ -103,7 +103,7 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *re
     }
     link_add_quiet(&batch, QUIET, request->name, true);
     if (send_batch(fd, request, &batch, QUIET, err) < 0 || (index == 0 && find_bridge(fd, request->name, &index, err) < 0) ||
-        sysctl_ignore_advertisements(request->name, err) < 0) {
+        sysctl_ignore_advertisements(-1, request->name, err) < 0) {
         return -1;
     }
     buf_clear(&batch);

@@ -4,6 +4,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
 #include "runtime/kernel/netlink.h"
 #include "runtime/net/announce.h"
 #include "runtime/net/sysctl.h"
@@ -220,19 +221,28 @@ static int find_within(int there, const struct endpoint_request *request, struct
                                : err_set(err, ERR_STATE, "network interface \"%s\" was gone as soon as it was made", request->name);
 }
 
+static int set_within(int proc_fd, const struct endpoint_request *request, struct err *err) {
+    return has_ipv6(request) ? sysctl_ignore_advertisements(proc_fd, request->name, err)
+                             : sysctl_disable_ipv6(proc_fd, request->name, err);
+}
+
 // A socket of the container's namespace. What must be set by the files of that namespace is set in passing.
 static int open_within(int netns_fd, const struct endpoint_request *request, struct err *err) {
     AUTO_FD int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (here < 0) {
         return err_sys(err, "open the network namespace");
     }
+    // Beside a macvlan is a network that is not ours, and may have its routers.
+    bool to_set = request->kind == ENDPOINT_BRIDGED;
+    AUTO_FD int proc = to_set ? procfs_open(err) : -1;
+    if (to_set && proc < 0) {
+        return -1;
+    }
     if (setns(netns_fd, CLONE_NEWNET) < 0) {
         return err_sys(err, "enter the container's network namespace");
     }
     AUTO_FD int fd = netlink_open(err);
-    int (*const set)(const char *interface, struct err *err) = has_ipv6(request) ? sysctl_ignore_advertisements : sysctl_disable_ipv6;
-    // Beside a macvlan is a network that is not ours, and may have its routers.
-    bool failed = fd < 0 || (request->kind == ENDPOINT_BRIDGED && set(request->name, err) < 0);
+    bool failed = fd < 0 || (to_set && set_within(proc, request, err) < 0);
     if (setns(here, CLONE_NEWNET) < 0) {
         return err_sys(err, "come back from the container's network namespace");
     }

@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/kernel/procfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -82,22 +83,35 @@ int sysctl_route_localnet(const char *interface, struct err *err) {
     return set(path, '1', err) < 0 ? -1 : 0;
 }
 
-// Written without a look: the kernel walks along the settings of that name in all network namespaces to find it, each time.
-static int put_ipv6(const char *interface, const char *name, char value, struct err *err) {
-    char path[PATH_SIZE];
+// Where a mount lies over /proc/sys, as in a container, only the path reaches it.
+static int open_setting(int proc_fd, const char *path, int flags) {
+    int fd = proc_fd >= 0 ? procfs_try_open(proc_fd, path + strlen("/proc/"), flags) : -1;
+    return fd >= 0 || (proc_fd >= 0 && errno != EXDEV) ? fd : openat(AT_FDCWD, path, flags | O_CLOEXEC);
+}
+
+static int put_ipv6(int proc_fd, const char *interface, const char *name, char value, struct err *err) {
+    char path[PATH_SIZE], there = 0;
+    const char text[] = {value, '\0'};
     snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", interface, name);
-    struct err refused;
-    if (put(path, value, &refused) < 0 && refused.errnum != ENOENT && look(path) != value) {
-        *err = refused;
-        return -1;
+    AUTO_FD int fd = open_setting(proc_fd, path, O_WRONLY);
+    if ((fd >= 0 && write(fd, text, 1) == 1) || errno == ENOENT) {
+        return 0;
     }
-    return 0;
+    struct err refused;
+    err_sys(&refused, "set %s to %s", path, text);
+    // Where nobody may write it, it may be as it shall be.
+    AUTO_FD int look_fd = open_setting(proc_fd, path, O_RDONLY);
+    if (look_fd >= 0 && read(look_fd, &there, 1) == 1 && there == value) {
+        return 0;
+    }
+    *err = refused;
+    return -1;
 }
 
-int sysctl_ignore_advertisements(const char *interface, struct err *err) {
-    return put_ipv6(interface, "accept_ra", '0', err);
+int sysctl_ignore_advertisements(int proc_fd, const char *interface, struct err *err) {
+    return put_ipv6(proc_fd, interface, "accept_ra", '0', err);
 }
 
-int sysctl_disable_ipv6(const char *interface, struct err *err) {
-    return put_ipv6(interface, "disable_ipv6", '1', err);
+int sysctl_disable_ipv6(int proc_fd, const char *interface, struct err *err) {
+    return put_ipv6(proc_fd, interface, "disable_ipv6", '1', err);
 }

@@ -26,11 +26,15 @@ int sysctl_forward(bool ipv4, bool ipv6, struct sysctl_changes *ret_changes, str
 // bears such an address already when it arrives, so the network is added there first. For networks with published ports alone.
 int sysctl_route_localnet(const char *interface, struct err *err) MUST_CHECK;
 
+// The next two take a handle on procfs (runtime/kernel/procfs.h), or -1 for /proc. For another network namespace's interfaces a handle of
+// our own it must be: the kernel remembers each namespace's settings that were ever looked up under one procfs in one list, by their
+// name, and walks along it for the next look (proc_sys_compare(), Linux 6.18). A thousand containers made one more cost 8 ms.
+
 // The interface no longer listens to those who say they are routers: a container that can send such packets would be asked to carry
 // what others send (CVE-2020-13401). Fine on a host without IPv6.
-int sysctl_ignore_advertisements(const char *interface, struct err *err) MUST_CHECK;
+int sysctl_ignore_advertisements(int proc_fd, const char *interface, struct err *err) MUST_CHECK;
 
 // The interface has no IPv6 at all: it sends nothing of its own accord, which a bridge would have to carry to all that are on it.
-int sysctl_disable_ipv6(const char *interface, struct err *err) MUST_CHECK;
+int sysctl_disable_ipv6(int proc_fd, const char *interface, struct err *err) MUST_CHECK;
 
 #endif
