@@ -165,6 +165,7 @@ int connection_lead_out(const struct connection *connection, int netns_fd, bool 
 }
 
 void connection_release(struct connection *connection) {
+    dns_beginning_finish(&connection->responder);
     if (connection->taken) {
         if (connection->named) {
             network_names_withdraw(connection->home, &connection->network, connection->container);

@@ -10,6 +10,7 @@
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/lease.h"
 #include "runtime/engine/network.h"
+#include "runtime/net/dns.h"
 #include "runtime/net/link.h"
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@ struct connection {
     bool named; // its names are answered there
     bool made;  // its interface is there
     int index;  // in the container's namespace
+    struct dns_beginning responder; // the network's, while it is being started for this one
     uint8_t mac[MAC_SIZE];
 };
 

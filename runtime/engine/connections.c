@@ -10,6 +10,7 @@
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
+#include "runtime/net/dns.h"
 #include "runtime/net/dns_names.h"
 #include "runtime/net/endpoint.h"
 #include "runtime/net/resolv.h"
@@ -57,13 +58,15 @@ static int check_ports(const struct connections *connections, struct err *err) {
     if (connections->request->publish.count == 0 || port_target(connections, AF_INET) || port_target(connections, AF_INET6)) {
         return 0;
     }
-    return out ? err_set(err, ERR_INPUT, "--publish: the way out is network %s of driver %s, whose neighbours reach all ports as they are",
+    return out ? err_set(err, ERR_INPUT,
+                         "--publish: the way out is network %s of driver %s, whose neighbours reach all ports as they are",
                          out->network.name, network_driver_name(out->network.driver))
                : err_set(err, ERR_INPUT, "--publish: no network of the container leads out; add --network bridge");
 }
 
 // Of each other network whose names are answered, one gateway.
-static size_t list_besides(const struct connections *connections, const struct connection *but, struct address besides[DNS_MAX_BESIDES]) {
+static size_t list_besides(const struct connections *connections, const struct connection *but,
+                           struct address besides[DNS_MAX_BESIDES]) {
     size_t count = 0;
     for (size_t i = 0; i < connections->count && count < DNS_MAX_BESIDES; i++) {
         const struct network *network = &connections->items[i]->network;
@@ -79,8 +82,13 @@ static int publish_names(const struct connections *connections, struct connectio
     const char *names[2] = {connections->record->name, request->hostname};
     bool both = names[1] && strcmp(names[0], names[1]) != 0;
     struct address servers[DNS_MAX_SERVERS], besides[DNS_MAX_BESIDES];
-    struct network_names own = {
-        .names = names, .count = both ? 2 : 1, .servers = servers, .besides = besides, .netns_fd = -1, .cgroup_fd = -1};
+    struct network_names own = {.names = names,
+                                .count = both ? 2 : 1,
+                                .servers = servers,
+                                .besides = besides,
+                                .netns_fd = -1,
+                                .cgroup_fd = -1,
+                                .beginning = &connection->responder};
     own.beside_count = list_besides(connections, connection, besides);
     for (size_t i = 0; i < request->dns.count && own.server_count < DNS_MAX_SERVERS; i++) {
         if (address_parse("--dns", request->dns.items[i], &servers[own.server_count++], err) < 0) {
@@ -93,7 +101,8 @@ static int publish_names(const struct connections *connections, struct connectio
 // What is beside them has changed.
 static int publish_names_again(const struct connections *connections, const struct connection *but, struct err *err) {
     for (size_t i = 0; i < connections->count; i++) {
-        if (connections->items[i] != but && connections->items[i]->named && publish_names(connections, connections->items[i], err) < 0) {
+        struct connection *other = connections->items[i];
+        if (other != but && other->named && (publish_names(connections, other, err) < 0 || dns_await(&other->responder, err) < 0)) {
             return -1;
         }
     }
@@ -101,6 +110,7 @@ static int publish_names_again(const struct connections *connections, const stru
 }
 
 // The bridge, then the names: their responder binds to the bridge's addresses.
+// Who raises waits for the responder when it has nothing else to do.
 static int raise_one(const struct connections *connections, struct connection *connection, struct err *err) {
     bool ports = connections->request->publish.count > 0;
     if (connection->network.driver == NETWORK_BRIDGE && network_raise(connections->home, &connection->network, ports, err) < 0) {
@@ -152,8 +162,8 @@ static int take_all(struct connections *connections, const struct attachment_lis
         }
     }
     begin_publication(connections);
-    if (check_ports(connections, err) < 0 ||
-        publication_reserve(&connections->publication, &connections->request->publish, port_target(connections, AF_INET6) != NULL, err) < 0) {
+    if (check_ports(connections, err) < 0 || publication_reserve(&connections->publication, &connections->request->publish,
+                                                                 port_target(connections, AF_INET6) != NULL, err) < 0) {
         return -1;
     }
     aim(connections);
@@ -169,8 +179,8 @@ static int take_pasta(struct connections *connections, const struct attachment_l
     struct pasta *pasta = &connections->pasta;
     begin_publication(connections);
     if (pasta_take(pasta, connections->home, connections->record->id, wishes, &connections->arena, err) < 0 ||
-        publication_reserve(&connections->publication, &connections->request->publish, pasta->ipv6.address.address.family != 0, err) <
-            0) {
+        publication_reserve(&connections->publication, &connections->request->publish, pasta->ipv6.address.address.family != 0,
+                            err) < 0) {
         return -1;
     }
     publication_aim(&connections->publication, &pasta->ipv4.address.address, &pasta->ipv6.address.address);
@@ -290,7 +300,15 @@ int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) 
     if (connections->count == 0 && endpoint_loopback(netns_fd, err) < 0) {
         return -1;
     }
-    return publication_publish(publication, err);
+    if (publication_publish(publication, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < connections->count; i++) {
+        if (dns_await(&connections->items[i]->responder, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 // --- while it runs ---
@@ -333,7 +351,8 @@ static void forget(struct connections *connections, size_t index) {
 
 static int add_there(struct connections *connections, struct connection *added, const struct ways *before, struct err *err) {
     return raise_one(connections, added, err) < 0 || make_one(connections, added, err) < 0 ||
-                   follow(connections, before, err) < 0 || publish_names_again(connections, added, err) < 0
+                   dns_await(&added->responder, err) < 0 || follow(connections, before, err) < 0 ||
+                   publish_names_again(connections, added, err) < 0
                ? -1
                : 0;
 }
@@ -391,7 +410,7 @@ static int restore_one(const struct connections *connections, struct connection 
                         network_bridge_name(&connection->network, bridge), &there, err) < 0) {
         return -1;
     }
-    return there ? 0 : make_one(connections, connection, err);
+    return !there && make_one(connections, connection, err) < 0 ? -1 : dns_await(&connection->responder, err);
 }
 
 int connections_restore(struct connections *connections, struct err *err) {

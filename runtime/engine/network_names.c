@@ -76,6 +76,9 @@ int network_names_publish(const struct home *home, const struct network *network
         }
     }
     request.folder_fd = folder;
+    if (names->beginning) {
+        return dns_begin(&request, names->beginning, err);
+    }
     return dns_start(&request, NULL, err) < 0 ? -1 : 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+struct dns_beginning;
 struct err;
 struct home;
 
@@ -21,6 +22,7 @@ struct network_names {
     int netns_fd;  // where the bridge is, or will be; -1: here
     int cgroup_fd; // of version 2, for the responder: it outlives the command that starts it, and whatever is ended together with
                    // that; -1: the command's own
+    struct dns_beginning *beginning; // where wanted: the responder, when it must be started, is not waited for (runtime/net/dns.h)
 };
 
 // Makes it known by these names and by the first twelve digits of its id, under the addresses of its lease, and sees to it that the

@@ -247,16 +247,28 @@ static int send_order(const struct dns_request *request, struct ends *ends, stru
 
 // --- starting ---
 
-// In the child's child. The descriptors get their numbers in two steps, as one may stand where another is to go.
-static _Noreturn void become(int program, const struct ends *ends, const char *network) {
+struct becoming {
+    int program;
+    const struct ends *ends;
+    const char *network;
+};
+
+// In the child, which uses our memory until it executes the responder. The descriptors get their numbers in two steps, as one may
+// stand where another is to go.
+static void become(void *argument) {
     enum { ASIDE = 64 };
     static char *const none[] = {NULL};
-    char *const args[] = {(char *)(uintptr_t) "coffer-dns", (char *)(uintptr_t)network, NULL};
-    int aside[ARRAY_LEN(ends->fds)], image = fcntl(program, F_DUPFD_CLOEXEC, ASIDE);
-    for (size_t i = 0; i < ARRAY_LEN(ends->fds); i++) {
-        aside[i] = ends->fds[i] < 0 ? -1 : fcntl(ends->fds[i], F_DUPFD_CLOEXEC, ASIDE);
+    const struct becoming *becoming = argument;
+    const int *fds = becoming->ends->fds;
+    char *const args[] = {(char *)(uintptr_t) "coffer-dns", (char *)(uintptr_t)becoming->network, NULL};
+    int aside[ARRAY_LEN(becoming->ends->fds)], image = fcntl(becoming->program, F_DUPFD_CLOEXEC, ASIDE);
+    sigset_t no_signals;
+    sigemptyset(&no_signals);
+    sigprocmask(SIG_SETMASK, &no_signals, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(aside); i++) {
+        aside[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, ASIDE);
     }
-    for (size_t i = 0; i < ARRAY_LEN(ends->fds); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(aside); i++) {
         if (aside[i] >= 0 && dup2(aside[i], RESPONDER_ORDER + (int)i) < 0) {
             _exit(SEALED_NOT_STARTED);
         }
@@ -265,26 +277,9 @@ static _Noreturn void become(int program, const struct ends *ends, const char *n
     _exit(SEALED_NOT_STARTED);
 }
 
-// A grandchild, so that nobody has to wait for its end, in a session of its own, so that no terminal's signals reach it.
-static int launch(int program, const struct ends *ends, const struct dns_request *request, struct err *err) {
-    pid_t child = process_clone(CLONE_CLEAR_SIGHAND, request->cgroup_fd, NULL);
-    if (child < 0) {
-        return err_sys(err, "start the responder");
+static void reap(pid_t child) {
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
-    if (child == 0) {
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        pid_t grandchild = setsid() < 0 ? -1 : process_clone(0, -1, NULL);
-        if (grandchild == 0) {
-            become(program, ends, request->network);
-        }
-        _exit(grandchild < 0 ? 1 : 0);
-    }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return status != 0 ? err_set(err, ERR_SYSTEM, "start the responder") : 0;
 }
 
 // What it says when it has given up its rights, or why it could not.
@@ -302,7 +297,7 @@ static int await(int status_fd, struct err *err) {
     return err_set(err, ERR_SYSTEM, "the responder ended before it had begun");
 }
 
-static pid_t start(const struct dns_request *request, struct ends *ends, int *ret_pidfd, struct err *err) {
+static int start(const struct dns_request *request, struct ends *ends, struct dns_beginning *ret, struct err *err) {
     struct dns_order order = {0};
     int status[2];
     *end_of(ends, RESPONDER_ENDPOINTS) = openat(request->folder_fd, "endpoints", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -322,16 +317,16 @@ static pid_t start(const struct dns_request *request, struct ends *ends, int *re
     }
     AUTO_FD int listener = status[0];
     *end_of(ends, RESPONDER_STATUS) = status[1];
-    int launched = launch(program, ends, request, err);
-    fd_close(end_of(ends, RESPONDER_STATUS)); // ours
-    if (launched < 0 || await(listener, err) < 0) {
-        return -1;
+    struct becoming becoming = {program, ends, request->network};
+    pid_t child = process_clone_to_exec(CLONE_CLEAR_SIGHAND | CLONE_VFORK, request->cgroup_fd, become, &becoming, NULL);
+    if (child < 0) {
+        return err_sys(err, "start the responder");
     }
-    pid_t pid = read_holder(*end_of(ends, RESPONDER_LOCK), ret_pidfd);
-    return pid > 0 ? pid : err_set(err, ERR_SYSTEM, "the responder has ended at once");
+    *ret = (struct dns_beginning){.child = child, .status_fd = fd_take(&listener)};
+    return 0;
 }
 
-pid_t dns_start(const struct dns_request *request, int *ret_pidfd, struct err *err) {
+static int begin(const struct dns_request *request, struct dns_beginning *ret, pid_t *ret_pid, int *ret_pidfd, struct err *err) {
     AUTO(ends_finish) struct ends ends;
     for (size_t i = 0; i < ARRAY_LEN(ends.fds); i++) {
         ends.fds[i] = -1;
@@ -339,11 +334,41 @@ pid_t dns_start(const struct dns_request *request, int *ret_pidfd, struct err *e
     int *lock = end_of(&ends, RESPONDER_LOCK);
     *lock = open_lock(request->folder_fd, O_CREAT);
     if (*lock < 0) {
-        return err_sys(err, "names of network %s: open dns.lock", request->network);
+        return err_sys(err, "open dns.lock");
     }
-    pid_t pid = take_lock(*lock, ret_pidfd, err);
+    *ret_pid = take_lock(*lock, ret_pidfd, err);
+    return *ret_pid != 0 ? (*ret_pid > 0 ? 0 : -1) : start(request, &ends, ret, err);
+}
+
+int dns_begin(const struct dns_request *request, struct dns_beginning *ret, struct err *err) {
+    pid_t there;
+    *ret = (struct dns_beginning){.status_fd = -1};
+    return begin(request, ret, &there, NULL, err) < 0 ? err_in(err, "names of network %s", request->network) : 0;
+}
+
+int dns_await(struct dns_beginning *beginning, struct err *err) {
+    int result = beginning->child > 0 ? await(beginning->status_fd, err) : 0;
+    dns_beginning_finish(beginning);
+    return result;
+}
+
+void dns_beginning_finish(struct dns_beginning *beginning) {
+    if (beginning->child > 0) {
+        fd_close(&beginning->status_fd);
+        reap(beginning->child);
+    }
+    *beginning = (struct dns_beginning){.status_fd = -1};
+}
+
+pid_t dns_start(const struct dns_request *request, int *ret_pidfd, struct err *err) {
+    AUTO(dns_beginning_finish) struct dns_beginning beginning = {.status_fd = -1};
+    pid_t pid = 0;
+    if (begin(request, &beginning, &pid, ret_pidfd, err) < 0 || dns_await(&beginning, err) < 0) {
+        return err_in(err, "names of network %s", request->network);
+    }
     if (pid == 0) {
-        pid = start(request, &ends, ret_pidfd, err);
+        AUTO_FD int lock = open_lock(request->folder_fd, 0);
+        pid = lock < 0 ? 0 : read_holder(lock, ret_pidfd);
     }
-    return pid < 0 ? err_in(err, "names of network %s", request->network) : pid;
+    return pid > 0 ? pid : err_set(err, ERR_SYSTEM, "names of network %s: the responder has ended at once", request->network);
 }

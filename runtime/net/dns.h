@@ -47,6 +47,17 @@ enum { DNS_MAX_FAMILIES = 2 };
 // with one thread.
 pid_t dns_start(const struct dns_request *request, int *ret_pidfd, struct err *err) MUST_CHECK;
 
+// The same in two parts, for who has more to do while it starts: questions wait in its sockets meanwhile. dns_await() says why it could not,
+// and finishes the beginning; so does dns_beginning_finish(), for who does not want to know any more. Of where there was one already,
+// and zeroed, there is nothing to wait for.
+struct dns_beginning {
+    pid_t child; // a child of ours, which ends at once
+    int status_fd;
+};
+int dns_begin(const struct dns_request *request, struct dns_beginning *ret, struct err *err) MUST_CHECK;
+int dns_await(struct dns_beginning *beginning, struct err *err) MUST_CHECK;
+void dns_beginning_finish(struct dns_beginning *beginning);
+
 // Only binds: UDP and TCP for each gateway, in the namespace that the request names; for callers who must be somebody else to do
 // so. The sockets are the caller's.
 int dns_bind(const struct dns_request *request, int ret_sockets[2 * DNS_MAX_FAMILIES], struct err *err) MUST_CHECK;
