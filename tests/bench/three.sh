@@ -16,11 +16,28 @@ hide_podman_network() {
     done
 }
 
+# Run-time state lies in memory on every host: /run. FOLDER may be on a disk.
+run_time_folders() {
+    printf '%s\n' "$folder/coffer/run" "$folder/docker/exec" "$folder/podman/run" "$folder/podman/tmp"
+}
+
+lay_run_time_in_memory() {
+    local place
+    while read -r place; do
+        mkdir -p "$place"
+        mount -t tmpfs none "$place"
+    done < <(run_time_folders)
+}
+
 clean_more() {
-    local name
+    local name place
     for name in "${peers[@]}"; do
         [ "$name" = docker ] || remove_containers "$name" > /dev/null 2>&1 || true
     done
+    stop_dockerd
+    while read -r place; do
+        umount -l "$place" 2> /dev/null || true
+    done < <(run_time_folders)
 }
 
 servers() { # NAME
@@ -75,6 +92,7 @@ three() { # FOLDER
     local name status
     bench_in "$1"
     hide_podman_network
+    lay_run_time_in_memory
     "$here/image.sh" tiny "$folder/tiny.docker.tar"
     coffer=("$build/coffer" --root "$folder/coffer/run" --store "$folder/coffer/store")
     for name in ${BENCH_ONLY:-coffer docker podman}; do
