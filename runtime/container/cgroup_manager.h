@@ -7,6 +7,11 @@
 //
 // A manager that asks a service for a group may need a process to put in it, which is then there before the group: needs_process.
 //
+// On version 2 systemd, or whoever else has made the group above ours, may take a controller from all that are in it at any time, for
+// it knows only what it has made itself; limits were gone then without a word. The kernel lets nobody take what some group in there gives
+// on to those in itself. So the engine's containers are in a group of theirs, "folder", that has no processes. It is made with the first
+// of them, and goes with the last.
+//
 // The path that plan() gives is written into the container's record before anything is made, with the manager's name. From these two
 // every later command finds the group again, also when its maker was killed half way.
 #ifndef COFFER_CONTAINER_CGROUP_MANAGER_H
@@ -29,6 +34,7 @@ struct text_pair;
 // What a container asks of its group. All is borrowed.
 struct cgroup_wish {
     const char *id;
+    const char *folder;    // a group for all of them, that its own lies in: cgroupfs
     const char *path;      // plan(): linux.cgroupsPath or NULL; later what plan() made of it
     const char *user_bus;  // plan(): the bus of the user's own systemd; NULL: the system's
     bool privileged;       // made by root

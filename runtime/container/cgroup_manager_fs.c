@@ -20,12 +20,21 @@ static int plan(const struct cgroup_wish *wish, struct arena *arena, const char 
         *ret_path = *path != '/' && wish->privileged ? arena_format(arena, "/%s", path) : path;
         return cgroup_check_path(path, err) < 0 ? err_in(err, "config.json: linux.cgroupsPath") : 0;
     }
-    *ret_path = arena_format(arena, wish->privileged ? "/coffer-%s" : "coffer-%s", wish->id);
+    *ret_path = arena_format(arena, "%s%s%scoffer-%s", wish->privileged ? "/" : "", wish->folder ? wish->folder : "",
+                             wish->folder ? "/" : "", wish->id);
     return 0;
 }
 
 static int make(const struct cgroup_host *host, const struct cgroup_wish *wish, struct cgroup *ret_cgroup, struct err *err) {
-    return cgroup_create(host, wish->path, wish->controllers, ret_cgroup, err);
+    enum { WITH_FOLDER = 2 };
+    if (cgroup_create(host, wish->path, wish->controllers, ret_cgroup, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; wish->folder && i < ret_cgroup->count; i++) {
+        struct cgroup_dir *dir = &ret_cgroup->dirs[i];
+        dir->made = dir->made == 1 ? WITH_FOLDER : dir->made; // the last one in it takes it along
+    }
+    return 0;
 }
 
 static int apply(const char *path, struct cgroup *cgroup, const struct cgroup_limits *limits, struct err *err) {

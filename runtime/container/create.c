@@ -61,6 +61,12 @@ static uint32_t v1_controllers(const struct creation *creation, const struct con
     return CGROUP_ALL;
 }
 
+// A group right below another has what that gives; a folder has to be told what those in it are to be counted by. Disks are not what an
+// ordinary user is given.
+static uint32_t folder_controllers(const struct container_plan *plan) {
+    return CGROUP_MASK(CGROUP_MEMORY) | CGROUP_MASK(CGROUP_PIDS) | CGROUP_MASK(CGROUP_CPU) | (plan->privileged ? CGROUP_MASK(CGROUP_IO) : 0);
+}
+
 // Without privilege and without limits a container runs where its user runs, if he may make no cgroup (container_options.rootless).
 static int judge_cgroup(const struct creation *creation, struct err *err) {
     const struct container_plan *plan = &creation->plan;
@@ -116,8 +122,11 @@ static int make_cgroup(struct creation *creation, const struct container_options
     const struct cgroup_wish wish = {
         .id = options->id,
         .path = plan->cgroup_path,
+        .folder = plan->cgroup_folder,
         .privileged = plan->privileged,
-        .controllers = creation->plan.cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options) : 0,
+        .controllers = creation->plan.cgroup_host.version == CGROUP_V1 ? v1_controllers(creation, options)
+                       : plan->cgroup_folder                           ? folder_controllers(plan)
+                                                                       : 0,
         .limits = &plan->limits,
         .annotations = options->config->annotations,
         .annotations_count = options->config->annotations_count,

@@ -63,6 +63,8 @@ struct container_options {
     int listen_fds;             // so many of them are sockets to listen on, which it is told by LISTEN_FDS (sd_listen_fds(3))
     const char *listen_names;   // LISTEN_FDNAMES, NULL for none
     const struct cgroup_manager *cgroup_manager; // NULL: cgroupfs
+    const char *cgroup_folder; // cgroup version 2: a group of this name that the container's own lies in, unless the configuration names
+                               // one: controllers that it gives to those in it are not taken from it (cgroup_manager.h). NULL: none
     const char *user_bus; // where the user's own systemd is asked for a cgroup; NULL: the system's is
     // Called once the container's network namespace is there, while its init, `pid`, mounts: for who puts interfaces into it. NULL:
     // nobody.

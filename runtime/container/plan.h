@@ -69,6 +69,7 @@ struct container_plan {
     bool knows_cgroup_host;
     const struct cgroup_manager *cgroup_manager;
     const char *cgroup_path; // as the manager has it; NULL: none is made
+    const char *cgroup_folder; // that the path leads through (container_options.cgroup_folder); NULL: none
     bool cgroup_writable; // the container sees it by a mount that is not read-only
     bool cgroup_required; // limits were asked for: no cgroup is an error then
     struct cgroup_limits limits;

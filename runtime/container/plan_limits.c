@@ -20,8 +20,14 @@ int container_plan_limits(const struct container_options *options, struct contai
     plan->cgroup_manager = options->cgroup_manager ? options->cgroup_manager : &cgroup_manager_fs;
     // Who asks for a service's group wants that one.
     plan->cgroup_required = !may_do_without || plan->cgroup_manager->needs_process || cgroup_limits_asked(limits);
+    bool named = config->os.cgroups_path && *config->os.cgroups_path;
+    if (options->cgroup_folder && !named && container_plan_cgroup_host(plan, err) < 0) {
+        return -1;
+    }
+    plan->cgroup_folder = !named && plan->cgroup_host.version == CGROUP_V2 ? options->cgroup_folder : NULL;
     const struct cgroup_wish wish = {
         .id = options->id,
+        .folder = plan->cgroup_folder,
         .path = config->os.cgroups_path,
         .user_bus = options->user_bus,
         .privileged = plan->privileged,

@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 
+// What the containers' own groups are in, beside the monitors' (container_options.cgroup_folder).
+#define MONITOR_GROUP_CONTAINERS "coffer-containers"
+
 // The calling process, which has one thread, goes there. What cannot be is no error.
 void monitor_group_enter(bool rootless);
 

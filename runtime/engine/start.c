@@ -16,6 +16,7 @@
 #include "runtime/engine/idrange.h"
 #include "runtime/engine/limit_change.h"
 #include "runtime/engine/live.h"
+#include "runtime/engine/monitor_group.h"
 #include "runtime/engine/request_json.h"
 #include "runtime/engine/restart_policy.h"
 #include "runtime/engine/volume_store.h"
@@ -231,6 +232,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
         .attach_network = start->connections.has_namespace ? connections_attach : NULL,
         .attach_context = &start->connections,
         .few_hierarchies = true,
+        .cgroup_folder = MONITOR_GROUP_CONTAINERS,
         .give_stdio = start->request->tty ? NULL : stdio,
     };
     if (container_supervise(&start->options, ret, err) < 0) {

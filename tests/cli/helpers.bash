@@ -165,7 +165,7 @@ until_true() {
 leak_state() {
     local file pid
     awk -v folder="$BATS_TEST_TMPDIR" 'index($0, folder) { print "mount " $5 }' /proc/self/mountinfo
-    find /sys/fs/cgroup -type d -name "*${LEAK_NAME:-coffer}*" ! -name coffer-monitors -printf 'cgroup %p\n' 2> /dev/null || true
+    find /sys/fs/cgroup -type d -name "*${LEAK_NAME:-coffer}*" ! -name coffer-monitors ! -name coffer-containers -printf 'cgroup %p\n' 2> /dev/null || true
     while read -r file; do
         pid=${file#/proc/}
         pid=${pid%/cmdline}
