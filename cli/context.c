@@ -1,5 +1,6 @@
 #include "cli/context.h"
 
+#include "cli/user_bus.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/kernel/userns.h"
@@ -105,5 +106,9 @@ int context_find_state(struct context *context, struct err *err) {
     context->store_dir = store;
     context->oci_dir = oci;
     context->mounts_dir = arena_format(&context->arena, "%s/images", root);
+    struct err none;
+    if (context->rootless && user_bus_find(context, &context->user_bus, &none) < 0) {
+        context->user_bus = NULL;
+    }
     return 0;
 }

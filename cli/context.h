@@ -19,6 +19,7 @@ struct context {
     const char *store_dir; // images, volumes, records: /var/lib/coffer
     const char *oci_dir;   // the low level's run-time state: root_dir/oci
     const char *mounts_dir; // where images are mounted: root_dir/images
+    const char *user_bus;  // of an ordinary user's own systemd; NULL: not known
     bool oci_dir_given;    // by --root of the low level
     bool rootless;         // not started by root
 
@@ -44,7 +45,7 @@ struct context {
     struct arena arena; // for whatever lives as long as the call
 };
 
-// Fills root_dir, store_dir, oci_dir and rootless from the options already there, the environment (COFFER_ROOT, COFFER_STORE, and
+// Fills root_dir, store_dir, oci_dir, user_bus and rootless from the options already there, the environment (COFFER_ROOT, COFFER_STORE, and
 // the XDG folders when rootless) and the defaults. A rootless user without XDG_RUNTIME_DIR gets /tmp/coffer-UID, which is made here
 // and refused when it is not only his.
 int context_find_state(struct context *context, struct err *err) MUST_CHECK;

@@ -7,7 +7,8 @@
 #include "runtime/engine/engine.h"
 
 static inline struct engine engine_of(const struct context *context) {
-    return (struct engine){.store = context->store_dir, .root = context->root_dir, .oci_root = context->oci_dir};
+    return (struct engine){
+        .store = context->store_dir, .root = context->root_dir, .oci_root = context->oci_dir, .user_bus = context->user_bus};
 }
 
 // Its exit code. Why the kernel has killed it is said in one line.

@@ -14,7 +14,7 @@
 #include <string.h>
 
 int adopt_container(const struct home *home, struct record_dir *give_dir, enum monitor_adopts adopts, struct err *err) {
-    const struct engine engine = {.store = home->store, .root = home->root, .oci_root = home->oci_root};
+    const struct engine engine = {.store = home->store, .root = home->root, .oci_root = home->oci_root, .user_bus = home->user_bus};
     AUTO_START struct start start = START_NONE;
     AUTO(launched_monitor_finish) struct launched_monitor launched = {.socket = -1, .pidfd = -1};
     char id[RECORD_ID_SIZE];

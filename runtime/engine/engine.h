@@ -19,6 +19,7 @@ struct engine {
     const char *store;    // absolute paths
     const char *root;     // run-time state of the engine itself
     const char *oci_root; // of the low level
+    const char *user_bus; // of an ordinary user's own systemd (systemd_connect()); NULL: not known
 };
 
 enum { ENGINE_ID_SIZE = 65 };

@@ -7,6 +7,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/monitor_group.h"
+#include "runtime/engine/resources.h"
 #include "runtime/engine/start.h"
 #include "runtime/engine/stdio.h"
 #include "runtime/engine/target.h"
@@ -92,7 +93,7 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     memcpy(options.pipes, stdio.ours, sizeof(options.pipes));
     AUTO_EVENT_LOG struct event_log log = EVENT_LOG_CLOSED;
     announce(&target, &log, exec, -1);
-    monitor_group_follow(target.home.rootless);
+    monitor_group_follow(&target.home, resources_asked(&target.request));
     int result = container_exec(&options, ret_status, err);
     if (result == 0 && !exec->detach) {
         announce(&target, &log, exec, *ret_status);

@@ -95,6 +95,7 @@ int home_open(const struct engine *engine, struct home *ret_home, struct err *er
         .store = engine->store,
         .root = engine->root,
         .oci_root = engine->oci_root,
+        .user_bus = engine->user_bus,
         .rootless = geteuid() != 0,
         .store_fd = -1,
         .containers_fd = -1,

@@ -22,6 +22,7 @@ struct home {
     const char *store; // absolute paths, borrowed
     const char *root;
     const char *oci_root;
+    const char *user_bus; // NULL: not known
     bool rootless;
     int store_fd;
     int containers_fd;

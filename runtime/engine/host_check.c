@@ -61,15 +61,41 @@ static bool has_program(struct looking *looking, const char *name) {
 
 // --- control groups ---
 
+// What an ordinary user can have: of what was delegated to him, or what his own systemd, where it runs, can give (monitor_group.h). Of
+// version 1 that is nothing.
+static uint32_t users_controllers(struct looking *looking) {
+    bool may;
+    uint32_t mask = cgroup_beside(&looking->cgroups, &may);
+    if (may || looking->cgroups.version != CGROUP_V2) {
+        return may ? mask : 0;
+    }
+    const char *service = arena_format(looking->arena, "/sys/fs/cgroup/user.slice/user-%u.slice/user@%u.service", (unsigned)geteuid(),
+                                       (unsigned)geteuid());
+    if (faccessat(AT_FDCWD, arena_format(looking->arena, "%s/cgroup.procs", service), W_OK, 0) < 0) {
+        return 0;
+    }
+    const char *given = read_line(looking, arena_format(looking->arena, "%s/cgroup.controllers", service));
+    char *state = NULL, *text = arena_copy_string(looking->arena, given);
+    mask = 0;
+    for (char *name = strtok_r(text, " ", &state); name; name = strtok_r(NULL, " ", &state)) {
+        mask |= cgroup_controller_mask(name);
+    }
+    return mask;
+}
+
 static void check_controller(struct looking *looking, enum cgroup_controller controller, const char *name, bool wanted) {
     bool there = looking->controllers & CGROUP_MASK(controller);
     const char *word = cgroup_controller_name(controller);
     const char *advice =
-        looking->rootless ? "have it delegated to you: Delegate=yes for user@.service (systemctl edit user@.service)"
+        looking->rootless && looking->cgroups.version == CGROUP_V2
+            ? "have it delegated to you: Delegate=yes for user@.service (systemctl edit user@.service), and log in"
+        : looking->rootless ? "an ordinary user needs control groups of version 2: systemd.unified_cgroup_hierarchy=1 for the kernel"
         : controller == CGROUP_MEMORY
             ? "start the kernel with cgroup_enable=memory"
             : arena_format(looking->arena, "this kernel has no controller %s, or it is switched off (cgroup_disable=)", word);
-    add(looking, name, there, wanted, arena_format(looking->arena, there ? "controller %s" : "no controller %s", word), advice);
+    const char *detail =
+        arena_format(looking->arena, "%scontroller %s%s", there ? "" : "no ", word, !there && looking->rootless ? " for you" : "");
+    add(looking, name, there, wanted, detail, advice);
 }
 
 static void check_cgroups(struct looking *looking) {
@@ -81,6 +107,9 @@ static void check_cgroups(struct looking *looking) {
     }
     facts->cgroup_version = looking->cgroups.version == CGROUP_V2 ? 2 : looking->cgroups.version == CGROUP_V1 ? 1 : 0;
     facts->hybrid = facts->cgroup_version == 1 && (looking->controllers & CGROUP_MASK(CGROUP_UNIFIED));
+    if (looking->rootless && facts->cgroup_version > 0) {
+        looking->controllers = users_controllers(looking);
+    }
     add(looking, "control groups", facts->cgroup_version > 0, true,
         facts->cgroup_version == 2 ? "version 2"
         : facts->hybrid            ? "version 1, hybrid"

@@ -5,6 +5,7 @@
 #include "runtime/engine/attach.h"
 #include "runtime/engine/monitor.h"
 #include "runtime/engine/monitor_group.h"
+#include "runtime/engine/resources.h"
 #include "runtime/engine/start.h"
 #include "runtime/kernel/process.h"
 
@@ -34,7 +35,7 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .stop_timeout_ms = request_stop_timeout_ms(start->request),
         .restart = start_restart_policy(start),
     };
-    monitor_group_enter(start->home.rootless);
+    monitor_group_enter(&start->home, resources_asked(start->request));
     monitor_run(&request, socket);
     monitor_group_leave(start->home.rootless);
     _exit(0);

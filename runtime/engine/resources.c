@@ -193,6 +193,18 @@ int resources_merge(const struct config_request *request, struct arena *arena, s
                                                                                   : devices_merge(request, arena, config, err);
 }
 
+bool resources_asked(const struct run_request *run) {
+    const struct opt_i64 numbers[] = {run->memory_bytes, run->memory_swap_bytes, run->memory_reservation_bytes, run->nano_cpus,
+                                      run->cpu_shares, run->cpu_period, run->cpu_quota, run->cpu_rt_period, run->cpu_rt_runtime,
+                                      run->pids_limit, run->blkio_weight};
+    bool asked = run->cpuset_cpus || run->cpuset_mems || run->blkio_weight_devices.count > 0 || run->device_read_bps.count > 0 ||
+                 run->device_write_bps.count > 0 || run->device_read_iops.count > 0 || run->device_write_iops.count > 0;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        asked = asked || numbers[i].set;
+    }
+    return asked;
+}
+
 int resources_change(const struct run_request *whole, const struct run_request *changes, struct oci_resources *ret, struct err *err) {
     struct oci_resources all = {0};
     if (merge_memory(whole, &all.memory, err) < 0 || merge_cpu(whole, &all.cpu, err) < 0) {

@@ -5,6 +5,8 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
+
 struct arena;
 struct config_request;
 struct err;
@@ -14,6 +16,9 @@ struct run_request;
 
 // config->process and config->mounts are there already.
 int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) MUST_CHECK;
+
+// Whether any limit is asked for that a control group has to hold.
+bool resources_asked(const struct run_request *request);
 
 // The limits that `changes` names, as they are to be in a container whose wish is `whole` by then.
 int resources_change(const struct run_request *whole, const struct run_request *changes, struct oci_resources *ret, struct err *err) MUST_CHECK;

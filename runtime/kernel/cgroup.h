@@ -171,6 +171,10 @@ int cgroup_add(const struct cgroup *cgroup, pid_t pid, struct err *err) MUST_CHE
 // The hierarchies in which the calling process is in another group than the root, as a mask.
 uint32_t cgroup_own_hierarchies(void);
 
+// Version 2: what the calling process could have in a group beside its own, as a mask. *ret_may: whether its user may make one there, and
+// go there, as he may in what was delegated to him (cgroups(7)).
+uint32_t cgroup_beside(const struct cgroup_host *host, bool *ret_may);
+
 // Moves the calling process, which has one thread, into the group in all its hierarchies: cheap, since Linux 5.17.
 int cgroup_enter(const struct cgroup *cgroup, struct err *err) MUST_CHECK;
 

@@ -33,6 +33,37 @@ uint32_t cgroup_own_hierarchies(void) {
     return mask;
 }
 
+// The group above the calling process's own in the one hierarchy of version 2, opened; -1 where there is none to be seen.
+static int open_above(const struct cgroup_host *host) {
+    char text[OWN_MAX_BYTES];
+    AUTO_FD int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
+    text[got > 0 ? got : 0] = '\0';
+    char *own = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/"); // the last of several, where there are more
+    if (!own) {
+        return -1;
+    }
+    own = strchr(own, '/');
+    own[strcspn(own, "\n")] = '\0';
+    *strrchr(own, '/') = '\0';
+    return cgroup_open_below(host->fd, strlen(own) > 1 ? own + 1 : ".", O_PATH | O_DIRECTORY);
+}
+
+uint32_t cgroup_beside(const struct cgroup_host *host, bool *ret_may) {
+    char text[CGROUP_TEXT_SIZE];
+    uint32_t mask = 0;
+    AUTO_FD int fd = host->version == CGROUP_V2 ? open_above(host) : -1;
+    *ret_may = fd >= 0 && faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
+    if (fd < 0 || cgroup_read_text(fd, "cgroup.controllers", text) < 0) {
+        return 0;
+    }
+    char *state = NULL;
+    for (char *name = strtok_r(text, " ", &state); name; name = strtok_r(NULL, " ", &state)) {
+        mask |= cgroup_controller_mask(name);
+    }
+    return mask;
+}
+
 static int enter(int dir_fd, const char *path, struct err *err) {
     AUTO_FD int fd = openat(dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
     return fd < 0 || write(fd, "0", 1) != 1 ? err_sys(err, "enter cgroup /sys/fs/cgroup/%s", path) : 0;

@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
-# Limits of an ordinary user's containers, which need control groups of version 2 that are delegated to him: by hand.
-#   make lab LAB_TESTS=tests/cli/limits_rootless.bats
+# Limits of an ordinary user's containers, which need control groups of version 2 that are delegated to him: by hand, or by his own systemd.
+#   make lab LAB_FLAGS=--systemd LAB_TESTS=tests/cli/limits_rootless.bats
 bats_require_minimum_version 1.5.0
 load helpers
+load user_manager
 
 setup() {
     needs_root # to delegate
@@ -14,6 +15,7 @@ setup() {
 teardown() {
     [ -n "${HOME_DIR:-}" ] || return 0
     leave_home
+    stop_user_manager
     find "$OWN" -depth -type d -exec rmdir {} + 2> /dev/null || true
 }
 
@@ -49,6 +51,7 @@ LIMITS=(--memory 64m --cpus 0.5 --pids-limit 33)
     delegate
     delegated run -d --name box "${LIMITS[@]}" tiny sleep 1000 > /dev/null
     [[ $(group_of box) == "$OWN"/coffer-containers/coffer-* ]]
+    [[ $(delegated info) == *"Works here:"*" memory limits: controller memory"*"Does not work here:"*" disk limits: no controller io for you"* ]]
     limits_hold box 67108864
     [ "$(delegated exec box sh -c 'echo in')" = in ]
     [[ $(mine stats --no-stream --format '{{.MemUsage}}' box) == *" / 64MiB" ]]
@@ -71,4 +74,38 @@ LIMITS=(--memory 64m --cpus 0.5 --pids-limit 33)
     [[ $output == "coffer: run tiny: set the limits: make cgroup "*" (without root it must lie in a delegated cgroup: systemd-run --user --scope -p Delegate=yes COMMAND): Permission denied" ]]
     [ -z "$(mine ps -aq)" ]
     [ "$(mine run --rm tiny echo fine)" = fine ]
+    [[ $(mine info) == *"Does not work here:"*" memory limits: no controller memory for you; have it delegated to you: Delegate=yes for user@.service"* ]]
+}
+
+@test "limits without root: in a session the user's systemd gives a place for them, for later commands too" {
+    start_user_manager
+    logged_in run -d --name box "${LIMITS[@]}" tiny sleep 1000 > /dev/null
+    [[ $(group_of box) == "$SERVICE"/app.slice/coffer-containers/coffer-* ]]
+    limits_hold box 67108864
+    logged_in exec box true
+    logged_in update --memory 96m box
+    logged_in restart -t 0 box
+    limits_hold box 100663296
+    # systemd, which looks after the groups that it has made, leaves ours alone.
+    in_session systemctl --user daemon-reload
+    in_session systemd-run --user --scope --quiet true
+    limits_hold box 100663296
+    logged_in stop -t 0 box
+    logged_in start box
+    limits_hold box 100663296
+    logged_in rm -f box
+    [ -z "$(find "$SERVICE" -name 'coffer-containers')" ]
+    [ -z "$(in_session systemctl --user list-units --all --plain --no-legend 'coffer-*')" ]
+}
+
+@test "limits without root: in a scope, and in a service, of the user's systemd" {
+    start_user_manager
+    in_session systemd-run --user --scope --quiet -p Delegate=yes "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" \
+        run -d --name box "${LIMITS[@]}" tiny sleep 1000 > /dev/null
+    limits_hold box 67108864
+    run -0 in_session systemd-run --user --pipe --wait --quiet "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" \
+        run --rm --memory 64m tiny cat /sys/fs/cgroup/memory.max
+    [ "$output" = 67108864 ]
+    limits_hold box 67108864
+    logged_in exec box true
 }

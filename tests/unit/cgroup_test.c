@@ -453,6 +453,36 @@ CASE(without_rights_the_error_says_how_to_get_them) {
     CHECK_INT(exit_code(pid), 0);
 }
 
+// 0: an ordinary user may not make groups beside our own, 3: he may, 1: what is told of controllers is wrong.
+static int look_beside(void) {
+    bool may_root, may_user, may_owner;
+    uint32_t mask = cgroup_beside(&host, &may_root);
+    if (host.version != CGROUP_V2) {
+        return mask == 0 && !may_root ? 0 : 1;
+    }
+    AUTO_FREE char *above = mem_format("/sys/fs/cgroup%s/cgroup.procs", base);
+    uint32_t memory = CGROUP_MASK(CGROUP_MEMORY);
+    if (!may_root || (mask & memory & ~cgroup_host_controllers(&host)) != 0 || setresuid(-1, 1234, -1) < 0) {
+        return 1;
+    }
+    cgroup_beside(&host, &may_user);
+    if (setresuid(-1, 0, -1) < 0 || chown(above, 1234, -1) < 0 || setresuid(-1, 1234, -1) < 0) {
+        return 1;
+    }
+    cgroup_beside(&host, &may_owner);
+    return !may_user && may_owner ? 3 : 1;
+}
+
+CASE(what_lies_beside_is_a_users_only_where_it_was_delegated) {
+    NEED_CGROUPS();
+    struct err err = {0};
+    AUTO_CGROUP struct cgroup cgroup = {0};
+    AUTO_FREE char *path = mem_format("%s/below", base);
+    must(cgroup_create(&host, path, CGROUP_ALL, &cgroup, &err), &err);
+    CHECK_INT(exit_code(start_inside(&cgroup, look_beside)), host.version == CGROUP_V2 ? 3 : 0);
+    must(cgroup_remove(&cgroup, TIMEOUT_MS, &err), &err);
+}
+
 // Version 2 alone on /sys/fs/cgroup, seen by this process only.
 static bool version_2_alone(void) {
     struct err err;
@@ -478,6 +508,7 @@ static void run_all(void) {
     RUN(a_relative_path_begins_at_the_caller);
     RUN(a_group_is_given_to_a_user);
     RUN(without_rights_the_error_says_how_to_get_them);
+    RUN(what_lies_beside_is_a_users_only_where_it_was_delegated);
 }
 
 CASE(version_2_can_be_mounted_alone) {
