@@ -118,6 +118,9 @@ static int take_tar(struct import *import, struct err *err) {
     if (unpack(import, &result, err) < 0 || unpack_settle(import->fs_fd, &result, &nothing, err) < 0) {
         return -1;
     }
+    if (import->options->confirm && import->options->confirm(import->options->confirm_context, err) < 0) {
+        return -1;
+    }
     if (result.entries == 0) {
         return err_set(err, ERR_INPUT, "the archive is empty");
     }

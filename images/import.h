@@ -18,6 +18,8 @@ struct store;
 struct import_options {
     const char *source;           // a directory; a tar, plain or compressed with gzip or zstd; "-"
     int input_fd;                 // what "-" stands for; may be a pipe, which is unpacked as it comes
+    int (*confirm)(void *context, struct err *err); // asked at the end of input_fd, whether that was all; NULL: it was
+    void *confirm_context;
     const char *base;             // the id of the image whose layers lie below, which the caller has open, with input_fd as source; NULL: none
     const char *author, *created_by; // with a base: for the image and its history; NULL: not said
     const struct image_ref *name; // NULL: none

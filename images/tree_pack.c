@@ -494,7 +494,7 @@ int tree_pack(int dir_fd, const struct tree_pack_options *options, struct tree_p
         char quoted[QUOTE_SIZE];
         return err_in(err, "pack %s", quote_text(pack.path.size ? pack.path.data : ".", quoted));
     }
-    if (tar_writer_end(&pack.tar, err) < 0 || tar_record_end(&pack.record, err) < 0) {
+    if ((options->check && options->check(options->check_context, err) < 0) || tar_writer_end(&pack.tar, err) < 0 || tar_record_end(&pack.record, err) < 0) {
         return -1;
     }
     hasher_finish(&pack.hasher, &result.diff_id);

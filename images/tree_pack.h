@@ -39,6 +39,10 @@ struct tree_pack_options {
     const char *const *left_out; // clean paths that are not packed, with all below them; NULL behind the last. NULL: none
     const char *only; // what in the directory alone is packed, under `name`, and may be no directory; NULL: all
 
+    // Called when all has been read, before the tar's end: a tar without one is not whole. NULL: nobody is asked.
+    int (*check)(void *context, struct err *err);
+    void *check_context;
+
     // Called now and then with the bytes of the tar so far; NULL: not at all.
     void (*progress)(void *context, uint64_t in_bytes, uint64_t out_bytes);
     void *progress_context;

@@ -192,9 +192,15 @@ static int search_all(struct search *search, struct err *err) {
     if (aside_enter_own(home, err) < 0) {
         return -1;
     }
+    AUTO_FD int folder = record_open_folder(home, request->record->id, err);
+    if (folder < 0) {
+        return -1;
+    }
     AUTO_FD int upper = openat(home->containers_fd, upper_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (upper < 0) {
-        return err_sys(err, "open its writable layer");
+        (void)!err_sys(err, "open its writable layer");
+        (void)!record_check_kept(&folder, err); // then that is why
+        return -1;
     }
     AUTO_FD int lower = request->image->lower_count > 0 ? image_root_open(home, request->image, place, err) : -1;
     if (lower < 0 && request->image->lower_count > 0) {
@@ -203,6 +209,9 @@ static int search_all(struct search *search, struct err *err) {
     if (search_directory(search, upper, lower, 0, &ignored, err) < 0) {
         char quoted[QUOTE_SIZE];
         return err_in(err, "%s", quote_text(search->path.size ? search->path.data : "/", quoted));
+    }
+    if (record_check_kept(&folder, err) < 0) {
+        return -1;
     }
     return fd_write_all(search->output, search->rows.data, search->rows.size) < 0 ? err_sys(err, "keep what was found") : 0;
 }

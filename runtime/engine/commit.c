@@ -73,17 +73,21 @@ static int pack(void *context, struct aside_report *report) {
     const bool rootless = committing->target.home.rootless;
     struct err *err = &report->err;
     struct tree_pack_result result;
-    AUTO_FD int upper = open_upper(committing, err);
+    AUTO_FD int folder = record_open_folder(&committing->target.home, committing->target.id, err);
+    AUTO_FD int upper = folder < 0 ? -1 : open_upper(committing, err);
     if (upper < 0) {
+        (void)!(folder >= 0 && record_check_kept(&folder, err)); // then that is why
         return -1;
     }
-    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, upper, committing->pipe[1]};
+    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, upper, folder, committing->pipe[1]};
     const struct tree_pack_options options = {
         .signs = rootless ? TREE_SIGNS_USER : TREE_SIGNS_TRUSTED,
         .record_fd = -1,
         .output_fd = committing->pipe[1],
         .live = true,
         .left_out = committing->left_out,
+        .check = record_check_kept,
+        .check_context = &folder,
     };
     if (unpack_jail_enter(kept, ARRAY_LEN(kept), upper, rootless ? UNPACK_JAIL_READS : UNPACK_JAIL_READS_TRUSTED, err) < 0 ||
         tree_pack(upper, &options, &result, err) < 0) {
@@ -93,7 +97,16 @@ static int pack(void *context, struct aside_report *report) {
     return 0;
 }
 
-// The packer's error counts, unless it is that nobody reads.
+// The packer's error counts, unless it is that nobody reads. What it has left out at its end nobody sees in the tar.
+static int confirm(void *packer, struct err *err) {
+    struct aside *aside = packer;
+    if (aside->pid > 0 && aside_wait(aside) < 0 && aside->report->err.errnum != EPIPE) {
+        *err = aside->report->err;
+        return -1;
+    }
+    return 0;
+}
+
 static int import(struct committing *committing, struct aside_report *report) {
     AUTO_ASIDE struct aside packer = {0};
     AUTO_STORE struct store *store = NULL;
@@ -112,10 +125,11 @@ static int import(struct committing *committing, struct aside_report *report) {
     }
     close(committing->pipe[1]);
     committing->import.input_fd = committing->pipe[0];
+    committing->import.confirm = confirm;
+    committing->import.confirm_context = &packer;
     int failed = import_image(store, &committing->import, &committing->arena, &id, err);
     close(committing->pipe[0]);
-    if (aside_wait(&packer) < 0 && packer.report->err.errnum != EPIPE) {
-        *err = packer.report->err;
+    if (confirm(&packer, err) < 0) {
         return -1;
     }
     report->left_out = packer.report->left_out;
@@ -254,13 +268,19 @@ static int export_files(void *context, struct aside_report *report) {
     const struct exporting *exporting = context;
     struct err *err = &report->err;
     struct tree_pack_result result;
-    AUTO_FD int root = files_enter(&exporting->files, FILES_LAYERS, err);
+    AUTO_FD int folder = record_open_folder(&exporting->files.target.home, exporting->files.target.id, err);
+    AUTO_FD int root = folder < 0 ? -1 : files_enter(&exporting->files, FILES_LAYERS, err);
     if (root < 0) {
         return -1;
     }
     aside_stay_bound();
-    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, root, exporting->output};
-    const struct tree_pack_options options = {.record_fd = -1, .output_fd = exporting->output, .live = true, .name = ""};
+    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, root, folder, exporting->output};
+    const struct tree_pack_options options = {.record_fd = -1,
+                                              .output_fd = exporting->output,
+                                              .live = true,
+                                              .name = "",
+                                              .check = record_check_kept,
+                                              .check_context = &folder};
     if (unpack_jail_enter(kept, ARRAY_LEN(kept), root, UNPACK_JAIL_READS, err) < 0 || tree_pack(root, &options, &result, err) < 0) {
         return -1;
     }

@@ -146,8 +146,10 @@ static int find_source(const struct copy_task *task, int root, struct source *re
 static int send(const struct copy_task *task, struct aside_report *report, struct err *err) {
     struct source source = {.dir_fd = -1};
     struct tree_pack_result result;
-    bool to_stream = task->to->kind == COPY_STREAM;
-    AUTO_FD int root = enter(task->from, task, err);
+    const struct target *target = &task->from->files.target;
+    bool to_stream = task->to->kind == COPY_STREAM, from_container = task->from->kind == COPY_CONTAINER;
+    AUTO_FD int folder = from_container ? record_open_folder(&target->home, target->id, err) : -1;
+    AUTO_FD int root = from_container && folder < 0 ? -1 : enter(task->from, task, err);
     if (root < 0 || find_source(task, root, &source, err) < 0) {
         return -1;
     }
@@ -156,7 +158,7 @@ static int send(const struct copy_task *task, struct aside_report *report, struc
         return err_sys(err, "write the tar");
     }
     const int output = to_stream ? STDOUT_FILENO : task->output;
-    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, root, source.dir_fd, output};
+    const int kept[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, root, source.dir_fd, folder, output};
     const struct tree_pack_options options = {
         .record_fd = -1,
         .output_fd = output,
@@ -165,6 +167,8 @@ static int send(const struct copy_task *task, struct aside_report *report, struc
         .keeps_holes = !to_stream,
         .name = !source.is_directory || (to_stream && !task->from->contents) ? task->from->base : NULL,
         .only = source.is_directory ? NULL : source.name,
+        .check = from_container ? record_check_kept : NULL,
+        .check_context = &folder,
     };
     if (unpack_jail_enter(kept, ARRAY_LEN(kept), root, UNPACK_JAIL_READS, err) < 0 ||
         tree_pack(source.dir_fd, &options, &result, err) < 0) {

@@ -97,6 +97,21 @@ static int open_locked(const struct home *home, const char *id, int flags) {
     return fd_take(&fd);
 }
 
+int record_open_folder(const struct home *home, const char *id, struct err *err) {
+    int fd = openat(home->containers_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0           ? fd
+           : errno == ENOENT ? err_set(err, ERR_STATE, "the container was removed meanwhile")
+                             : err_sys(err, "open the folder of container %.12s", id);
+}
+
+// The record goes first (record_remove()).
+int record_check_kept(void *folder_fd, struct err *err) {
+    struct stat status;
+    return fstatat(*(const int *)folder_fd, "record.json", &status, AT_SYMLINK_NOFOLLOW) == 0
+               ? 0
+               : err_set(err, ERR_STATE, "the container was removed meanwhile");
+}
+
 int record_create(const struct home *home, struct arena *arena, const char *name, struct record_dir *ret_dir, const char **ret_name,
                   struct err *err) {
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};

@@ -84,6 +84,11 @@ const char *record_state_name(enum record_state state);
 // A name, an id, or the beginning of one that fits one container only.
 int record_find(const struct home *home, const char *text, char ret_id[RECORD_ID_SIZE], struct err *err) MUST_CHECK;
 
+// For who reads a container's files without its lock: its folder, and whether its removal has not begun, at the end. The check needs no
+// more than a look into the folder, whose descriptor is the context.
+int record_open_folder(const struct home *home, const char *id, struct err *err) MUST_CHECK;
+int record_check_kept(void *folder_fd, struct err *err) MUST_CHECK;
+
 bool record_exists(const struct home *home, const char *id);
 
 // Whether a command holds the container's lock: it runs.

@@ -187,6 +187,54 @@ guard_of() { # PID: its child that leads a session
     coffer rm box
 }
 
+@test "what is removed while it is read is an error, not a part of it" {
+    start_large() {
+        coffer run -d --name box tiny sh -c 'dd if=/dev/urandom of=/large bs=1M count=64 2> /dev/null; touch /ready; exec sleep 1000' > /dev/null
+        until_true coffer exec box stat /ready
+    }
+    mkfifo pipe
+    for command in "export box" "cp box:/ -"; do
+        start_large
+        # shellcheck disable=SC2086 # two words and more
+        coffer $command > pipe 2> said.txt &
+        reading=$!
+        exec 9< pipe
+        head -c 1 <&9 > /dev/null
+        coffer rm -f box > /dev/null
+        cat <&9 > /dev/null
+        exec 9<&-
+        status=0
+        wait $reading || status=$?
+        [ "$status" -eq 125 ]
+        [[ $(cat said.txt) == "coffer: "*": the container was removed meanwhile" ]]
+    done
+    start_large
+    children_of() { # the first one
+        child=
+        { read -r child _ < "/proc/$1/task/$1/children"; } 2> /dev/null || true
+        [ -n "$child" ]
+    }
+    # Who writes the tar is stopped while at it; where that was over already, once more.
+    for _ in $(seq 20); do
+        packer=''
+        "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" commit --pause=false box half > /dev/null 2> said.txt &
+        committing=$!
+        while [ -z "$packer" ] && [ -e "/proc/$committing" ]; do
+            children_of $committing && children_of "$child" && packer=$child
+        done
+        kill -STOP "$packer" && [[ $(ps -o state= -p "$packer") == T* ]] && break
+        wait $committing
+        coffer rmi half > /dev/null
+    done
+    coffer rm -f box > /dev/null
+    kill -CONT "$packer"
+    status=0
+    wait $committing || status=$?
+    [ "$status" -eq 125 ]
+    [ "$(cat said.txt)" = "coffer: commit box: the container was removed meanwhile" ]
+    [ -z "$(coffer images -q half)" ]
+}
+
 @test "commit: capabilities, and files that a container of root's has on the host" {
     cp "$(command -v busybox)" tool
     setcap cap_net_raw=ep tool
