@@ -184,6 +184,7 @@ struct oci_memory {
     struct opt_i64 limit; // bytes, -1: unlimited; so the next four
     struct opt_i64 reservation;
     struct opt_i64 swap; // memory and swap together, as cgroup v1 counts
+    bool swap_by_default; // not of documents: nobody has asked for it, so a kernel that counts no swap does without
     struct opt_i64 kernel;
     struct opt_i64 kernel_tcp;
     struct opt_u64 swappiness;

@@ -2,6 +2,7 @@
 
 #include "runtime/base/err.h"
 #include "runtime/engine/publish.h"
+#include "runtime/engine/resources.h"
 #include "runtime/engine/restart_policy.h"
 #include "runtime/engine/view.h"
 #include "specs/json.h"
@@ -38,7 +39,7 @@ static const struct field fields[] = {
     NUMBER("Memory", memory_bytes), NUMBER("NanoCpus", nano_cpus), TEXT("CgroupParent", cgroup_parent),
     NUMBER("BlkioWeight", blkio_weight), NUMBER("CpuPeriod", cpu_period), NUMBER("CpuQuota", cpu_quota), TEXT("CpusetCpus", cpuset_cpus),
     TEXT("CpusetMems", cpuset_mems), LIST("Devices", devices), NUMBER("MemoryReservation", memory_reservation_bytes),
-    NUMBER("MemorySwap", memory_swap_bytes), NUMBER("MemorySwappiness", memory_swappiness), NUMBER("PidsLimit", pids_limit),
+    NUMBER("MemorySwappiness", memory_swappiness), NUMBER("PidsLimit", pids_limit),
     FLAG("Init", init), LIST("Mounts", mounts),
 };
 // clang-format on
@@ -173,6 +174,7 @@ void inspect_write_host_config(const struct view *view, const char *log_driver, 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         write_field(writer, &fields[i], request);
     }
+    json_write_i64(writer, "MemorySwap", resources_memory_swap(request).value);
     json_write_open(writer, "LogConfig", '{');
     json_write_string(writer, "Type", log_driver);
     write_assignments(writer, "Config", &request->log_opts);

@@ -6,7 +6,7 @@
 const struct option_row change_limit_rows[] = {
     OPTION_GROUP("Limits"),
     OPTION_BYTES("memory", 'm', "BYTES", struct run_request, memory_bytes, "Most memory, such as 512m"),
-    OPTION_BYTES("memory-swap", 0, "BYTES", struct run_request, memory_swap_bytes, "Most memory and swap together; -1: no limit on swap",
+    OPTION_BYTES("memory-swap", 0, "BYTES", struct run_request, memory_swap_bytes, "Most memory and swap together; -1: no limit on swap [default twice --memory]",
                  .min = -1),
     OPTION_CPUS("cpus", 0, "NUMBER", struct run_request, nano_cpus, "Most processors, such as 1.5"),
     OPTION_INT("cpu-shares", 'c', "NUMBER", 2, 262144, struct run_request, cpu_shares,

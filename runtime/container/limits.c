@@ -109,6 +109,7 @@ void limits_take(const struct oci_resources *from, struct arena *arena, struct c
         .memory_bytes = NONZERO(from->memory.limit),
         .memory_reservation_bytes = NONZERO(from->memory.reservation),
         .memory_swap_bytes = NONZERO(from->memory.swap),
+        .memory_swap_by_default = from->memory.swap_by_default,
         .memory_kernel_tcp_bytes = NONZERO(from->memory.kernel_tcp),
         .memory_swappiness = VALUE(from->memory.swappiness),
         .memory_disable_oom_killer = from->memory.disable_oom_killer.value,

@@ -22,6 +22,15 @@ enum { DEFAULT_PIDS = 4096, MIN_MEMORY_BYTES = 6 << 20 };
 
 // --- control groups ---
 
+// Docker's: as much swap as memory where nobody has said, and 0 says nothing.
+struct opt_i64 resources_memory_swap(const struct run_request *run) {
+    const struct opt_i64 *memory = &run->memory_bytes;
+    bool by_default = memory->set && memory->value > 0 && memory->value <= INT64_MAX / 2;
+    return run->memory_swap_bytes.value != 0 ? run->memory_swap_bytes
+           : by_default                      ? (struct opt_i64){true, 2 * memory->value}
+                                             : (struct opt_i64){0};
+}
+
 static int merge_memory(const struct run_request *run, struct oci_memory *memory, struct err *err) {
     if (run->memory_bytes.set && run->memory_bytes.value > 0 && run->memory_bytes.value < MIN_MEMORY_BYTES) {
         return err_set(err, ERR_INPUT, "--memory: expected at least 6m, found %lld bytes", (long long)run->memory_bytes.value);
@@ -31,9 +40,8 @@ static int merge_memory(const struct run_request *run, struct oci_memory *memory
         (!run->memory_bytes.set || run->memory_swap_bytes.value < run->memory_bytes.value)) {
         return err_set(err, ERR_INPUT, "--memory-swap: expected memory and swap together, so at least --memory, or -1 for no limit");
     }
-    if (run->memory_swap_bytes.value != 0) { // docker takes 0 for what nobody said
-        memory->swap = run->memory_swap_bytes;
-    }
+    memory->swap = resources_memory_swap(run);
+    memory->swap_by_default = run->memory_swap_bytes.value == 0;
     if (run->oom_kill_disable && !run->memory_bytes.set) {
         return err_set(err, ERR_INPUT, "--oom-kill-disable: needs --memory, or the container could take all that the host has");
     }
@@ -215,6 +223,7 @@ int resources_change(const struct run_request *whole, const struct run_request *
     if (changes->memory_bytes.set || changes->memory_swap_bytes.set) {
         ret->memory.limit = changes->memory_bytes.set ? all.memory.limit : ret->memory.limit;
         ret->memory.swap = all.memory.swap;
+        ret->memory.swap_by_default = all.memory.swap_by_default;
     }
     if (changes->memory_reservation_bytes.set) {
         ret->memory.reservation = all.memory.reservation;

@@ -4,6 +4,7 @@
 #define COFFER_ENGINE_RESOURCES_H
 
 #include "runtime/base/attr.h"
+#include "specs/values.h"
 
 #include <stdbool.h>
 
@@ -16,6 +17,9 @@ struct run_request;
 
 // config->process and config->mounts are there already.
 int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) MUST_CHECK;
+
+// Most memory and swap together, as asked for or by default; not set: no limit.
+struct opt_i64 resources_memory_swap(const struct run_request *run);
 
 // Whether any limit is asked for that a control group has to hold.
 bool resources_asked(const struct run_request *request);

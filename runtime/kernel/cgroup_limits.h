@@ -74,6 +74,7 @@ struct cgroup_limits {
     struct cgroup_value memory_bytes;             // -1 is without limit, in all of memory
     struct cgroup_value memory_reservation_bytes; // a soft limit; memory.low in version 2
     struct cgroup_value memory_swap_bytes;        // memory and swap together, at least memory_bytes
+    bool memory_swap_by_default;                  // a kernel that counts no swap does without
     struct cgroup_value memory_kernel_tcp_bytes;  // version 1 only
     struct cgroup_value memory_swappiness;        // version 1 only, 0..100
     bool memory_disable_oom_killer;               // version 1 only

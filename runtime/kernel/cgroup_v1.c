@@ -95,6 +95,9 @@ static void plan_numbers(const struct cgroup_limits *limits, uint32_t controller
         if (i + 1 == ARRAY_LEN(rows) || !((const struct cgroup_value *)field(limits, rows[i + 1].offset))->set) {
             flags &= ~(unsigned)CGROUP_WRITE_AFTER_NEXT;
         }
+        if (value == &limits->memory_swap_bytes && limits->memory_swap_by_default) {
+            flags |= CGROUP_WRITE_OPTIONAL;
+        }
         cgroup_plan_add(plan, rows[i].controller, flags, rows[i].file, "%" PRId64, value->value);
     }
 }

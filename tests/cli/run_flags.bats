@@ -197,6 +197,20 @@ disk() {
         [[ $(group_file memory/memory.oom_control) == 'oom_kill_disable 1'* ]]
     fi
     coffer rm -f box
+    # As docker has it, as much swap as memory where nobody has said, also after an update.
+    coffer run -d --name box --memory 64m tiny sleep 100 > /dev/null
+    [ "$(coffer inspect -f '{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' box)" = "$((64 << 20)) $((128 << 20))" ]
+    if [ -e /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes ]; then
+        [ "$(group_file memory/memory.memsw.limit_in_bytes none)" = $((128 << 20)) ]
+    elif [ -e "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/memory.swap.max" ]; then
+        [ "$(group_file none/none memory.swap.max)" = $((64 << 20)) ]
+    fi
+    coffer update --memory 32m box > /dev/null
+    [ "$(coffer inspect -f '{{.HostConfig.MemorySwap}}' box)" = "$((64 << 20))" ]
+    coffer rm -f box
+    coffer create --name box tiny > /dev/null
+    [ "$(coffer inspect -f '{{.HostConfig.MemorySwap}}' box)" = 0 ]
+    coffer rm box
     refused '--memory-swap: expected memory and swap together, so at least --memory, or -1 for no limit' --memory 64m --memory-swap 63m
     refused '--oom-kill-disable: needs --memory, or the container could take all that the host has' --oom-kill-disable
 }

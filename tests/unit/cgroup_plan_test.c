@@ -59,6 +59,10 @@ CASE(memory) {
     struct cgroup_limits limits = {.memory_bytes = CGROUP_VALUE(1000), .memory_swap_bytes = CGROUP_VALUE(1500)};
     expect(cgroup_plan_v1, &limits, "memory.limit_in_bytes=1000 or after; memory.memsw.limit_in_bytes=1500");
     expect(cgroup_plan_v2, &limits, "memory.swap.max=500 if there; memory.max=1000");
+    limits.memory_swap_by_default = true;
+    expect(cgroup_plan_v1, &limits, "memory.limit_in_bytes=1000 or after; memory.memsw.limit_in_bytes=1500 if there");
+    expect(cgroup_plan_v2, &limits, "memory.swap.max=500 if there; memory.max=1000");
+    limits.memory_swap_by_default = false;
     limits.memory_swap_bytes.value = -1;
     limits.memory_reservation_bytes = CGROUP_VALUE(700);
     expect(cgroup_plan_v1, &limits,
