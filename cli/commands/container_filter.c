@@ -3,18 +3,26 @@
 
 #include "cli/context.h"
 #include "cli/time_word.h"
-#include "images/image.h"
+#include "images/catalog.h"
 #include "images/ref.h"
 #include "images/store.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
 #include "runtime/base/quantity.h"
 #include "runtime/base/strv.h"
+#include "runtime/engine/publish.h"
 
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+struct asking {
+    const struct context *context;
+    const struct home *home;
+    struct arena *arena;
+    const char *word; // whole, for messages
+};
 
 // What a word asks for, made ready.
 struct container_filter_value {
@@ -22,15 +30,11 @@ struct container_filter_value {
     int64_t number;       // EXITED, UNTIL
     struct record other;  // BEFORE, SINCE
     const char *image_id; // ANCESTOR: NULL where the store has none of the name
+    const struct image_record_layer *layers;
+    size_t layers_count;
+    struct asking *asking;
     uint32_t first, last; // PUBLISH
     const char *protocol;
-};
-
-struct asking {
-    const struct context *context;
-    const struct home *home;
-    struct arena *arena;
-    const char *word; // whole, for messages
 };
 
 struct container_filter {
@@ -143,13 +147,40 @@ static bool passes_since(const struct home *home, const struct view *view, const
 
 // --- what it is made of ---
 
-static bool prepare_image(const struct asking *asking, struct container_filter_value *value) {
-    AUTO_STORE struct store *store = NULL;
-    AUTO_IMAGE struct image *image = NULL;
+static struct store *open_store(const struct asking *asking) {
+    struct store *store;
     struct err unknown;
-    if (store_open(asking->context->store_dir, asking->context->rootless ? STORE_USER_XATTR : 0, &store, &unknown) == 0 &&
-        image_open(store, value->text, &image, &unknown) == 0) {
-        value->image_id = arena_copy_string(asking->arena, image->id);
+    return store_open(asking->context->store_dir, asking->context->rootless ? STORE_USER_XATTR : 0, &store, &unknown) == 0 ? store
+                                                                                                                           : NULL;
+}
+
+static bool prepare_image(const struct asking *asking, struct container_filter_value *value) {
+    AUTO_STORE struct store *store = open_store(asking);
+    struct catalog_image image;
+    struct err unknown;
+    if (store && catalog_get(store, value->text, asking->arena, &image, &unknown) == 0) {
+        value->image_id = image.record.id;
+        value->layers = image.record.layers;
+        value->layers_count = image.record.layers_count;
+        value->asking = arena_alloc(asking->arena, sizeof(*asking));
+        *value->asking = *asking;
+    }
+    return true;
+}
+
+// An image that begins with the layers of the other one has been made of it. One without layers is nobody's ancestor.
+static bool is_made_of(const char *image_id, const struct container_filter_value *value) {
+    AUTO_ARENA struct arena arena = {0};
+    AUTO_STORE struct store *store = value->layers_count > 0 ? open_store(value->asking) : NULL;
+    struct catalog_image image;
+    struct err gone;
+    if (!store || catalog_get(store, image_id, &arena, &image, &gone) < 0 || image.record.layers_count < value->layers_count) {
+        return false;
+    }
+    for (size_t i = 0; i < value->layers_count; i++) {
+        if (strcmp(image.record.layers[i].key, value->layers[i].key) != 0) {
+            return false;
+        }
     }
     return true;
 }
@@ -160,7 +191,7 @@ static bool passes_ancestor(const struct home *home, const struct view *view, co
     struct image_ref own, asked;
     struct err no_name;
     (void)home;
-    if (value->image_id && strcmp(value->image_id, view->record.image_id) == 0) {
+    if (value->image_id && (strcmp(value->image_id, view->record.image_id) == 0 || is_made_of(view->record.image_id, value))) {
         return true;
     }
     return image_ref_parse(&arena, view->record.image, &own, &no_name) == 0 &&
@@ -204,16 +235,49 @@ static bool prepare_ports(const struct asking *asking, struct container_filter_v
     return value->first > 0 && value->last >= value->first && value->last <= UINT16_MAX && (!*end || *end == '/') && known;
 }
 
+static bool has_protocol(const struct container_filter_value *value, const char *protocol) {
+    return strcmp(value->protocol ? value->protocol : "tcp", protocol) == 0; // docker's default
+}
+
+static bool in_range(const struct container_filter_value *value, uint32_t first, uint32_t last) {
+    return first <= value->last && value->first <= last;
+}
+
+// By the container's port or by the host's: docker's pages have the one, its program the other.
 static bool passes_publish(const struct home *home, const struct view *view, const struct container_filter_value *value) {
     (void)home;
     for (size_t i = 0; i < view->ports_count; i++) {
         const struct view_port *port = &view->ports[i];
-        if (port->port >= value->first && port->port <= value->last &&
-            (!value->protocol || strcmp(value->protocol, port->protocol) == 0)) {
+        if (has_protocol(value, port->protocol) &&
+            (in_range(value, port->port, port->port) || in_range(value, port->host_port, port->host_port))) {
             return true;
         }
     }
     return false;
+}
+
+// What is published is exposed.
+static bool passes_expose(const struct home *home, const struct view *view, const struct container_filter_value *value) {
+    const struct strv *lists[] = {&view->request.exposed, &view->request.publish};
+    (void)home;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        for (size_t j = 0; j < lists[i]->count; j++) {
+            struct publish port;
+            struct err ignored;
+            if (publish_parse(lists[i]->items[j], &port, &ignored) == 0 &&
+                has_protocol(value, publish_protocol_name(port.protocol)) && in_range(value, port.first, port.last)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Tasks are swarm's, which there is none of here.
+static bool passes_task(const struct home *home, const struct view *view, const struct container_filter_value *value) {
+    (void)home;
+    (void)view;
+    return strcmp(value->text, "false") == 0;
 }
 
 static const struct container_filter filters_known[] = {
@@ -230,8 +294,10 @@ static const struct container_filter filters_known[] = {
     {"volume=", NULL, NULL, false, false, true, false, NULL, passes_volume},
     {"network=", NULL, NULL, false, false, true, false, NULL, passes_network},
     {"health=", "none starting healthy unhealthy ", NULL, false, false, true, false, NULL, passes_health},
-    {"publish=", NULL, "a port of the container such as 80, 53/udp or 8000-8080", false, false, true, false, prepare_ports,
-     passes_publish},
+    {"publish=", NULL, "a port such as 80, 53/udp or 8000-8080", false, false, true, false, prepare_ports, passes_publish},
+    {"expose=", NULL, "a port of the container such as 80, 53/udp or 8000-8080", false, false, true, false, prepare_ports,
+     passes_expose},
+    {"is-task=", "true false ", NULL, false, false, true, false, NULL, passes_task},
 };
 
 static const struct container_filter *find_filter(const char *word) {
@@ -251,7 +317,8 @@ static int parse_word(const struct asking *asking, enum container_filter_set set
         return err_set(err, ERR_INPUT, "--filter %s: expected %s", asking->word,
                        set == CONTAINER_FILTERS_PS
                            ? "name=TEXT, id=ID, label=KEY[=VALUE], status=STATUS, exited=CODE, ancestor=IMAGE, before=CONTAINER, "
-                             "since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, health=STATUS or until=TIME"
+                             "since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, expose=PORT, health=STATUS, "
+                             "is-task=BOOL or until=TIME"
                            : "until=TIME, label=KEY[=VALUE] or label!=KEY[=VALUE]");
     }
     if (!filter_has_choice(filter->choices, value->text)) {

@@ -290,7 +290,7 @@ static const struct option_row options[] = {
     OPTION_FLAG("all", 'a', struct ps_request, all, "Show ended containers too"),
     OPTION_LIST("filter", 'f', "KEY=VALUE", struct ps_request, filters,
                 "Show only what matches: name=TEXT, id=ID, label=KEY[=VALUE], status=STATUS, exited=CODE, ancestor=IMAGE, "
-                "before=CONTAINER, since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, health=STATUS, until=TIME"),
+                "before=CONTAINER, since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, expose=PORT, health=STATUS, is-task=BOOL, until=TIME"),
     OPTION_INT("last", 'n', "NUMBER", -1, INT64_MAX, struct ps_request, last, "Show so many that were made last, ended ones too"),
     OPTION_FLAG("latest", 'l', struct ps_request, latest, "Show the one that was made last"),
     OPTION_FLAG("size", 's', struct ps_request, sizes, "Show how large their files are"),

@@ -32,7 +32,7 @@ names() { # OPTIONS...
     [ "$(names -f "ancestor=$(coffer image inspect -f '{{.Id}}' tiny)")" = "web2 web1" ]
     [ -z "$(names -f ancestor=other)" ]
     [ "$(names -a -f until=24h)" = "" ]
-    fails '--filter nope=1: expected name=TEXT, id=ID, label=KEY[=VALUE], status=STATUS, exited=CODE, ancestor=IMAGE, before=CONTAINER, since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, health=STATUS or until=TIME' \
+    fails '--filter nope=1: expected name=TEXT, id=ID, label=KEY[=VALUE], status=STATUS, exited=CODE, ancestor=IMAGE, before=CONTAINER, since=CONTAINER, volume=VOLUME, network=NETWORK, publish=PORT, expose=PORT, health=STATUS, is-task=BOOL or until=TIME' \
         coffer ps -f nope=1
     fails '--filter status=up: expected one of created running paused restarting exited removing dead' coffer ps -f status=up
     fails '--filter since=nobody: expected a container that is there' coffer ps -f since=nobody
@@ -68,6 +68,8 @@ names() { # OPTIONS...
         coffer ps -q -f publish=81 -f publish=9
         coffer ps -q -f publish=53/tcp
         coffer ps --format '{{.Names}}' -f network=bridge
+        coffer ps --format 'out {{.Names}}' -f publish=8081-8090
+        coffer ps --format 'out {{.Names}}' -f publish=53
         coffer stop -t 0 web
         coffer ps -a --format '<{{.Ports}}>'
         coffer rm web" > "$BATS_TEST_TMPDIR/out"
@@ -75,7 +77,32 @@ names() { # OPTIONS...
     [ "${lines[1]}" = "0.0.0.0:8080-8082->80-82/tcp, 127.0.0.1:53->53/udp | bridge" ]
     [ "${lines[2]}" = "${lines[0]:0:12}" ]
     [ "${lines[3]}" = web ]
-    [ "${lines[5]}" = "<>" ]
+    [ "${lines[4]}" = "out web" ] # and not by 53/tcp
+    [ "${lines[5]}" = web ]
+    [ "${lines[6]}" = "<>" ]
+}
+
+@test "ps: filters by what is exposed, by what an image is made of, and by swarm's tasks" {
+    coffer create --name one --expose 8000-8010 --expose 53/udp tiny > /dev/null
+    coffer create --name two -p 80 tiny > /dev/null
+    coffer run --name three tiny touch /more
+    coffer commit three child > /dev/null
+    coffer create --name four child true > /dev/null
+    [ "$(names -a -f expose=8003)" = one ]
+    [ "$(names -a -f expose=8009-9000/tcp)" = one ]
+    [ -z "$(names -a -f expose=53)" ]
+    [ "$(names -a -f expose=53/udp)" = one ]
+    [ "$(names -a -f expose=80)" = two ]
+    [ "$(names -a -f expose=80 -f expose=8000)" = "two one" ]
+    [ "$(names -a -f ancestor=tiny)" = "four three two one" ]
+    [ "$(names -a -f ancestor=child)" = four ]
+    [ "$(names -a -f is-task=false | wc -w)" = 4 ]
+    [ -z "$(names -a -f is-task=true)" ]
+    fails '--filter is-task=x: expected one of true false' coffer ps -f is-task=x
+    for ports in 0 x 9-8 80/tdp 65536; do
+        fails "--filter expose=$ports: expected a port of the container such as 80, 53/udp or 8000-8080" coffer ps -f expose=$ports
+        fails "--filter publish=$ports: expected a port such as 80, 53/udp or 8000-8080" coffer ps -f publish=$ports
+    done
 }
 
 @test "top: the processes of a container, as the host and as the container see them" {
