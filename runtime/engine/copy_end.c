@@ -236,6 +236,9 @@ static int find_place(const struct copy_task *task, char sign, int root, struct 
     if (there < 0 && (sign == 't' || (sign == 'f' && to->directory))) {
         return err_set(err, ERR_NOT_FOUND, "directory %s does not exist", to->path);
     }
+    if (there >= 0 && !S_ISREG(status.st_mode)) { // /dev/null would be a file for everybody from then on
+        return err_set(err, ERR_EXISTS, "%s is a pipe, a socket or a device, which is not replaced", to->path);
+    }
     AUTO_FD int parent = root_find_parent(root, to->path, ret->name, err);
     if (parent < 0) {
         return -1;

@@ -64,9 +64,15 @@ inside() { # COMMAND..., in the one that runs
 @test "what does not fit is refused, and says so" {
     mkdir dir
     echo x > file
+    mkfifo pipe
+    mknod device c 1 3
     make_both
+    fails "copy file to up:/dev/null: /dev/null is a pipe, a socket or a device, which is not replaced" coffer cp file up:/dev/null
     for name in up down; do
         coffer cp file $name:/tmp/file
+        fails "copy $name:/tmp/file to device: $PWD/device is a pipe, a socket or a device, which is not replaced" coffer cp $name:/tmp/file device
+        fails "copy $name:/bin/sh to pipe: $PWD/pipe is a pipe, a socket or a device, which is not replaced" coffer cp $name:/bin/sh pipe
+        [ -c device ]
         fails "copy dir to $name:/tmp/file: cannot copy a directory to /tmp/file, which is none" coffer cp dir $name:/tmp/file
         fails "copy file to $name:/tmp/no/: directory /tmp/no does not exist" coffer cp file $name:/tmp/no/
         fails "copy file to $name:/tmp/no/way: open directory /tmp/no: No such file or directory" coffer cp file $name:/tmp/no/way
