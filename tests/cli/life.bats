@@ -530,9 +530,16 @@ kill_monitors() {
 }
 
 @test "kill -9 of the monitor: what ends then is shown as ended, and removed with --rm" {
-    coffer run -d --name box tiny sh -c 'sleep 1' > /dev/null
-    coffer run -d --rm --name other tiny sh -c 'sleep 1' > /dev/null
-    monitors | xargs kill -KILL
+    local name pids pid
+    mkdir "$BATS_TEST_TMPDIR/seen"
+    for name in box "other --rm"; do
+        # shellcheck disable=SC2086
+        coffer run -d -v "$BATS_TEST_TMPDIR/seen:/seen" --name $name tiny sh -c 'until test -e /seen/go; do sleep 0.02; done' > /dev/null
+    done
+    pids=$(jq .pid "$(coffer_store)"/containers/*/record.json)
+    kill_monitors
+    touch "$BATS_TEST_TMPDIR/seen/go"
+    for pid in $pids; do until_true test ! -e "/proc/$pid"; done
     until_true is_state box exited
     until_true is_gone other
     coffer start box
