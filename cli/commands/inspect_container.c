@@ -293,30 +293,41 @@ static void write_config(const struct showing *showing) {
 
 // --- NetworkSettings ---
 
+static bool is_same_port(const struct view_port *a, const struct view_port *b) {
+    return a->port == b->port && strcmp(a->protocol, b->protocol) == 0;
+}
+
+// All host ports of one of the container's, which may have been asked for apart from each other.
+static void write_port(const struct showing *showing, size_t first) {
+    const struct view *view = &showing->view;
+    struct json_writer *writer = showing->writer;
+    char key[32];
+    for (size_t i = 0; i < first; i++) {
+        if (is_same_port(&view->ports[i], &view->ports[first])) {
+            return; // written
+        }
+    }
+    snprintf(key, sizeof(key), "%u/%.8s", view->ports[first].port, view->ports[first].protocol);
+    json_write_open(writer, key, '[');
+    for (size_t i = first; i < view->ports_count; i++) {
+        if (is_same_port(&view->ports[i], &view->ports[first])) {
+            json_write_open(writer, NULL, '{');
+            json_write_string(writer, "HostIp", view->ports[i].host);
+            snprintf(key, sizeof(key), "%u", view->ports[i].host_port);
+            json_write_string(writer, "HostPort", key);
+            json_write_close(writer, '}');
+        }
+    }
+    json_write_close(writer, ']');
+}
+
 static void write_ports(const struct showing *showing) {
     const struct view *view = &showing->view;
     struct json_writer *writer = showing->writer;
-    char key[32], before[32] = "";
+    char key[32];
     json_write_open(writer, "Ports", '{');
-    // Those of one port of the container stand together.
     for (size_t i = 0; i < view->ports_count; i++) {
-        const struct view_port *port = &view->ports[i];
-        snprintf(key, sizeof(key), "%u/%.8s", port->port, port->protocol);
-        if (strcmp(key, before) != 0) {
-            if (*before) {
-                json_write_close(writer, ']');
-            }
-            json_write_open(writer, key, '[');
-            snprintf(before, sizeof(before), "%s", key);
-        }
-        json_write_open(writer, NULL, '{');
-        json_write_string(writer, "HostIp", port->host);
-        snprintf(key, sizeof(key), "%u", port->host_port);
-        json_write_string(writer, "HostPort", key);
-        json_write_close(writer, '}');
-    }
-    if (*before) {
-        json_write_close(writer, ']');
+        write_port(showing, i);
     }
     for (size_t i = 0; i < showing->settings.exposed_ports_count && view_runs(view); i++) {
         bool published = false;
