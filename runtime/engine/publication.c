@@ -44,7 +44,7 @@ static const char *owner_by_records(const struct publication *publication, uint8
         return NULL;
     }
     for (; *ids; ids++) {
-        struct attachment_list list;
+        struct attachment_list list = {0};
         struct record record;
         if (record_read(publication->home, publication->arena, *ids, &record, &err) == 0 && record.networks &&
             attachment_list_read(record.networks, publication->arena, &list, &err) == 0 && has_port(&list, protocol, port)) {
@@ -254,7 +254,6 @@ void publication_let_go(struct publication *publication) {
     for (size_t i = 0; i < publication->count; i++) {
         port_hand_over(&publication->reservations[i]);
     }
-    publication->count = 0;
 }
 
 void publication_release(struct publication *publication) {
