@@ -20,7 +20,7 @@ static int run(struct context *context, struct err *err) {
         return -1;
     }
     record_sweep(&home);
-    if (!home.rootless && network_heal(&home, err) < 0) {
+    if (network_heal_all(&home, err) < 0) {
         return -1;
     }
     return context->operand_count > 0 ? each_container(context, reload_one, err) : network_reload_running(&home, err);

@@ -270,8 +270,8 @@ static const struct option_row options[] = {
     OPTION_BYTES("shm-size", 0, "BYTES", struct run_options, run.shm_size_bytes, "Size of /dev/shm [default 64m]"),
     OPTION_GROUP("Network"),
     OPTION_LIST("network", 0, "NETWORK", struct run_options, run.networks,
-                  "bridge [default] or another network's name, none, host or container:NAME to share one; without root pasta [default], "
-                  "none or host; COFFER_NETWORK sets the default"),
+                  "bridge [default] or another network's name, none, host or container:NAME to share one; without root pasta, a network "
+                  "for it alone, is the default; COFFER_NETWORK sets another"),
     OPTION_LIST("net", 0, "NETWORK", struct run_options, run.networks, "The same, as older scripts say it", .hidden = true),
     OPTION_LIST("publish", 'p', "[[ADDRESS:][PORT]:]PORT[/PROTOCOL]", struct run_options, run.publish,
                 "Make a port of the container one of the host's"),

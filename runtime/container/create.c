@@ -20,6 +20,7 @@
 #include "runtime/container/plan.h"
 #include "runtime/container/snapshot.h"
 #include "runtime/container/state_dir.h"
+#include "runtime/kernel/elsewhere.h"
 #include "runtime/kernel/namespace.h"
 #include "runtime/kernel/netns.h"
 #include "runtime/kernel/process.h"
@@ -455,12 +456,30 @@ static bool needs_host_network(const struct creation *creation, const struct con
     return sockets || options->attach_network || creation->plan.net_device_count > 0 || creation->plan.cgroup_manager->needs_process || !options->last_act;
 }
 
+static int make_network_there(void *context, struct err *err) {
+    int *ret = context;
+    *ret = netns_create(true, err);
+    return *ret < 0 ? -1 : 0;
+}
+
+// It belongs to the user namespace that the container joins.
+static int make_joined_network(struct creation *creation, struct err *err) {
+    AUTO_FD int user = container_plan_open_namespace(creation->plan.join_user, CLONE_NEWUSER, err);
+    return user < 0 ? -1 : elsewhere_do(user, -1, make_network_there, &creation->network, err);
+}
+
 // Made by us, beside init, which mounts meanwhile: they are the two longest parts of a start.
 static int make_network(struct creation *creation, const struct container_options *options, struct err *err) {
     if (!creation->plan.init.late_network) {
         return 0;
     }
-    creation->network = netns_create(!needs_host_network(creation, options), err);
+    if (creation->plan.join_user) {
+        if (make_joined_network(creation, err) < 0) {
+            return -1;
+        }
+    } else {
+        creation->network = netns_create(!needs_host_network(creation, options), err);
+    }
     if (creation->network < 0) {
         return -1;
     }

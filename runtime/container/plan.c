@@ -70,7 +70,8 @@ static const char *time_offsets(struct arena *arena, const struct oci_linux *os)
                         CLOCK_BOOTTIME, (long long)boottime->secs, boottime->nanosecs);
 }
 
-static int plan_namespaces(const struct oci_config *config, struct container_plan *plan, struct err *err) {
+static int plan_namespaces(const struct container_options *options, struct container_plan *plan, struct err *err) {
+    const struct oci_config *config = options->config;
     const struct oci_linux *os = &config->os;
     plan->init.joins = arena_array(&plan->arena, os->namespaces_count, sizeof(*plan->init.joins));
     plan->join_paths = arena_array(&plan->arena, os->namespaces_count, sizeof(*plan->join_paths));
@@ -95,8 +96,11 @@ static int plan_namespaces(const struct oci_config *config, struct container_pla
     plan->init.mount_namespace = (plan->namespaces & CLONE_NEWNS) || plan->joins_mounts;
     plan->init.new_network = plan->namespaces & CLONE_NEWNET;
     // A network namespace is what takes longest to make, and most of init's work does not need it. It belongs to the user namespace of
-    // its maker: where that is to be the container's, the clone makes it.
-    plan->init.late_network = plan->init.new_network && plan->privileged && !(plan->namespaces & CLONE_NEWUSER) && !plan->join_user;
+    // its maker: where that is to be the container's, the clone makes it. An ordinary user cannot open it, then, if the user namespace was
+    // joined: init is hidden from him (init/join.c).
+    bool joined_late = plan->join_user && !plan->privileged && options->attach_network;
+    plan->init.late_network = plan->init.new_network && !(plan->namespaces & CLONE_NEWUSER) &&
+                              ((plan->privileged && !plan->join_user) || joined_late);
     if (plan->init.late_network) {
         plan->namespaces &= ~(uint64_t)CLONE_NEWNET;
     }
@@ -243,7 +247,7 @@ int container_plan_build(const struct container_options *options, struct contain
     plan->opens_trees = geteuid() == 0;
     plan->privileged = plan->opens_trees && userns_is_initial();
     plan->init.start_socket = plan->init.created_lock = -1;
-    if (plan_namespaces(config, plan, err) < 0) {
+    if (plan_namespaces(options, plan, err) < 0) {
         return -1;
     }
     if (container_plan_process(options, plan, err) < 0) {

@@ -4,7 +4,6 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
-#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/network_names.h"
@@ -29,15 +28,14 @@ static int take_addresses(struct connection *connection, int folder_fd, struct e
 int connection_take(struct connection *connection, struct arena *arena, struct err *err) {
     struct network *network = &connection->network;
     const char *name = connection->wish->network;
-    if (connection->home->rootless) {
-        return err_set(err, ERR_UNSUPPORTED, "--network %s: needs root in this version; an ordinary user has " PASTA_NETWORK ", none and host",
-                       name);
-    }
     if (network_find(connection->home, arena, strcmp(name, "default") == 0 ? "bridge" : name, network, err) < 0) {
         return -1;
     }
     if (network->driver != NETWORK_BRIDGE && network->driver != NETWORK_MACVLAN) {
         return err_set(err, ERR_UNSUPPORTED, "--network %s: expected a network of the driver bridge or macvlan", name);
+    }
+    if (connection->home->rootless && network->driver == NETWORK_MACVLAN) {
+        return err_set(err, ERR_UNSUPPORTED, "--network %s: only root can put containers on an interface of the host (driver macvlan)", name);
     }
     // Held until there is a lease, which keeps the network from being removed.
     AUTO_FD int folder_fd = network_open(connection->home, network, err);

@@ -28,6 +28,8 @@ enum { END_MS = 5000, REVIVE_MS = 2000 };
 // Behind those that networks of bridges are given (network_plan.c).
 static const struct pool pool_4 = {{{AF_INET, {10, 202}}, 16}, 24};
 static const struct subnet subnet_6 = {{AF_INET6, {0xfd, 0xc0, 0xff, 0xee, 0xca}}, 64};
+// Of those that listen in the commons: the kernel takes no gateway that it knows beside another interface, the way out's.
+static const struct subnet listening_6 = {{AF_INET6, {0xfd, 0xc0, 0xff, 0xee, 0xcc}}, 64};
 
 // --- addresses ---
 
@@ -112,22 +114,28 @@ static int check_wish(const struct home *home, const struct attachment_list *wis
     return 0;
 }
 
-int pasta_take(struct pasta *pasta, const struct home *home, const char *container, const struct attachment_list *wishes,
-               struct arena *arena, struct err *err) {
+static int decide(struct pasta *pasta, struct arena *arena, struct err *err) {
     struct resolv host;
     struct subnet subnet;
-    if (check_wish(home, wishes, err) < 0) {
-        return -1;
-    }
-    *pasta = (struct pasta){.home = home, .container = container, .arena = arena, .pidfd = -1, .events_fd = -1};
     resolv_read(RESOLV_PATH, &host);
     pasta->forward_names = wants_forward(&host);
     if (choose_subnet(&host, arena, &subnet, err) < 0 || choose_interface(pasta, err) < 0) {
         return -1;
     }
     set_plane(&subnet, &pasta->ipv4);
+    pasta->arena = arena;
+    pasta->pidfd = pasta->events_fd = -1;
     pasta->taken = true;
     return 0;
+}
+
+int pasta_take(struct pasta *pasta, const struct home *home, const char *container, const struct attachment_list *wishes,
+               struct arena *arena, struct err *err) {
+    if (check_wish(home, wishes, err) < 0) {
+        return -1;
+    }
+    *pasta = (struct pasta){.home = home, .container = container, .name = "eth0"};
+    return decide(pasta, arena, err);
 }
 
 size_t pasta_addresses(const struct pasta *pasta, struct address *ret) {
@@ -187,12 +195,16 @@ static void remove_files(const struct home *home, const char *container) {
     }
 }
 
-static int make_file(const struct pasta *pasta, struct err *err) {
+static int make_link(const struct pasta *pasta, struct err *err) {
     char name[RECORD_ID_SIZE + 8], to[64];
     snprintf(to, sizeof(to), "/proc/%d/ns/net", pasta->target);
     snprintf(name, sizeof(name), "%.64s/netns", pasta->container);
-    pasta_sweep(pasta->home, pasta->container);
     return symlinkat(to, pasta->home->live_fd, name) < 0 ? err_sys(err, "make the container's file netns") : 0;
+}
+
+static int make_file(const struct pasta *pasta, struct err *err) {
+    pasta_sweep(pasta->home, pasta->container);
+    return make_link(pasta, err);
 }
 
 // Who it is, for the next command.
@@ -234,9 +246,10 @@ static int start(struct pasta *pasta, struct err *err) {
         .target = pasta->target,
         .netns = netns,
         .interface = *pasta->interface ? pasta->interface : NULL,
-        .name = "eth0",
+        .name = pasta->name,
         .ipv4 = pasta->ipv4,
         .ipv6 = pasta->ipv6,
+        .bare = pasta->bare,
         .forward_names = pasta->forward_names,
         .ports = pasta->ports,
         .port_count = pasta->port_count,
@@ -262,7 +275,7 @@ static size_t keep_one_family(struct firewall_port *ports, size_t count) {
 }
 
 int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *ports, size_t count, struct err *err) {
-    pasta->target = target;
+    pasta->target = pasta->bound = target;
     pasta->ports = arena_array(pasta->arena, count + 1, sizeof(*pasta->ports));
     if (count > 0) {
         memcpy(pasta->ports, ports, count * sizeof(*ports));
@@ -275,12 +288,70 @@ int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *
     return start(pasta, err) < 0 ? err_in(err, "--network " PASTA_NETWORK) : 0;
 }
 
+int pasta_lead_out(struct pasta *pasta, const struct home *home, const char *folder, pid_t anchor, struct arena *arena, struct err *err) {
+    *pasta = (struct pasta){.home = home, .container = folder, .name = "uplink", .target = anchor};
+    return decide(pasta, arena, err) < 0 || make_file(pasta, err) < 0 || start(pasta, err) < 0
+               ? err_in(err, "the way out of the user's networks")
+               : 0;
+}
+
+static bool is_repeated(const struct firewall_port *ports, size_t at) {
+    for (size_t i = 0; i < at; i++) {
+        if (ports[i].protocol == ports[at].protocol && ports[i].host_port == ports[at].host_port &&
+            address_is_equal(&ports[i].host, &ports[at].host)) {
+            return true; // for the other family
+        }
+    }
+    return false;
+}
+
+int pasta_listen(struct pasta *pasta, const struct pasta_listening *listening, struct arena *arena, struct err *err) {
+    *pasta = (struct pasta){.home = listening->home,
+                            .container = listening->container,
+                            .name = listening->name,
+                            .bare = true,
+                            .target = listening->anchor,
+                            .bound = listening->bound};
+    if (decide(pasta, arena, err) < 0) {
+        return -1;
+    }
+    pasta->forward_names = false;
+    if (!listening->ipv6) {
+        pasta->ipv6 = (struct rootless_plane){0};
+    } else if (pasta->ipv6.address.address.family != 0) {
+        set_plane(&listening_6, &pasta->ipv6);
+    }
+    pasta->ports = arena_array(arena, listening->port_count + 1, sizeof(*pasta->ports));
+    for (size_t i = 0; i < listening->port_count; i++) {
+        if (!is_repeated(listening->ports, i)) {
+            pasta->ports[pasta->port_count] = listening->ports[i];
+            pasta->ports[pasta->port_count].target_port = listening->ports[i].host_port;
+            pasta->port_count++;
+        }
+    }
+    pasta->events_fd = rootless_events_open(err);
+    return pasta->events_fd < 0 || make_file(pasta, err) < 0 || start(pasta, err) < 0 ? -1 : 0;
+}
+
+void pasta_move(struct pasta *pasta, pid_t target) {
+    struct err err;
+    pasta->target = target;
+    remove_files(pasta->home, pasta->container); // which ends it, to be started again
+    if (make_link(pasta, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+}
+
+struct address pasta_name_server(const struct pasta *pasta) {
+    return pasta->forward_names ? pasta->ipv4.gateway : (struct address){0};
+}
+
 void pasta_bind(struct pasta *pasta) {
     struct err err;
-    if (!pasta->taken) {
+    if (!pasta->taken || pasta->bound == 0) {
         return;
     }
-    if (pasta->events_fd >= 0 && pasta->pidfd >= 0 && rootless_bind(pasta->events_fd, pasta->pid, pasta->target, &err) < 0) {
+    if (pasta->events_fd >= 0 && pasta->pidfd >= 0 && rootless_bind(pasta->events_fd, pasta->pid, pasta->bound, &err) < 0) {
         log_debug("container %.12s: %s", pasta->container, err.text);
     }
     fd_close(&pasta->events_fd); // pasta has it

@@ -35,10 +35,13 @@ struct pasta {
     struct rootless_plane ipv4, ipv6;
     char interface[IF_NAMESIZE];
     bool forward_names;
+    const char *name; // of the interface
+    bool bare;        // which is set up by somebody else
     struct arena *arena;
     struct firewall_port *ports; // in the arena
     size_t port_count;
-    pid_t pid, target;
+    pid_t pid, target; // whose namespaces they are
+    pid_t bound;       // goes with the root file system of this process
     int pidfd, events_fd; // -1: none
     int64_t started_ms;
 };
@@ -64,6 +67,29 @@ void pasta_write_resolv(const struct pasta *pasta, struct buf *text);
 
 // Starts it for the container whose first process is `target`, with these ports, which are free, of both families.
 int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *ports, size_t count, struct err *err) MUST_CHECK;
+
+// Another use of it: the way out of the user's commons (commons.h), which `anchor` is in. It has `folder` below the run-time folder.
+int pasta_lead_out(struct pasta *pasta, const struct home *home, const char *folder, pid_t anchor, struct arena *arena,
+                   struct err *err) MUST_CHECK;
+
+// A third use: it listens for the ports of a container in the commons, by an interface of its own there, which edge.h sets up; what comes
+// for a port has that port there, too. bound: the container's first process. ipv6: wanted where it can be had.
+struct pasta_listening {
+    const struct home *home;
+    const char *container;
+    const char *name; // of the interface; kept
+    pid_t anchor, bound;
+    bool ipv6;
+    const struct firewall_port *ports;
+    size_t port_count;
+};
+int pasta_listen(struct pasta *pasta, const struct pasta_listening *listening, struct arena *arena, struct err *err) MUST_CHECK;
+
+// From now on another process is there to find the namespaces by.
+void pasta_move(struct pasta *pasta, pid_t target);
+
+// Who answers there for a name server that is on the host's loopback; of no family where there is none.
+struct address pasta_name_server(const struct pasta *pasta);
 
 // The container's command runs: pasta is bound to its root file system. Never fails: there is the third way.
 void pasta_bind(struct pasta *pasta);

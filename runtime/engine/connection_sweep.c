@@ -5,6 +5,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/commons.h"
 #include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/links.h"
@@ -52,12 +53,18 @@ static bool is_left(const struct home *home, const char *id, const struct firewa
                     !record_runs_alone(home, published->owner);
 }
 
+struct sweeping {
+    const struct home *home;
+    const char *id;
+    size_t count;
+};
+
 // Where there is no packet filter, or no right to look at it, there is nothing of ours in it either.
-static size_t sweep_ports(const struct home *home, const char *id) {
+static size_t take_back(const struct home *home, const char *id) {
     AUTO_ARENA struct arena arena = {0};
     struct firewall_state state;
     struct err err;
-    AUTO_FD int firewall_fd = home->rootless ? -1 : firewall_open(&err);
+    AUTO_FD int firewall_fd = firewall_open(&err);
     if (firewall_fd < 0 || firewall_read(firewall_fd, &arena, &state, &err) < 0) {
         return 0;
     }
@@ -73,6 +80,26 @@ static size_t sweep_ports(const struct home *home, const char *id) {
         return 0;
     }
     return count;
+}
+
+static int take_back_there(void *context, struct err *err) {
+    struct sweeping *sweeping = context;
+    (void)err;
+    sweeping->count = take_back(sweeping->home, sweeping->id);
+    return 0;
+}
+
+static size_t sweep_ports(const struct home *home, const char *id) {
+    AUTO_COMMONS struct commons commons = COMMONS_NONE;
+    struct sweeping sweeping = {home, id, 0};
+    struct err err;
+    if (home->rootless && !commons_find(home, &commons)) {
+        return 0;
+    }
+    if (commons_do(&commons, take_back_there, &sweeping, &err) < 0) {
+        log_warn("ports of containers that have ended: %s", err.text);
+    }
+    return sweeping.count;
 }
 
 void connection_sweep(const struct home *home, const char *id) {

@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/connection_edge.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
@@ -16,6 +17,7 @@
 #include "runtime/net/resolv.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +88,7 @@ static int publish_names(const struct connections *connections, struct connectio
                                 .count = both ? 2 : 1,
                                 .servers = servers,
                                 .besides = besides,
+                                .stand_in = connections->commons.name_server,
                                 .netns_fd = -1,
                                 .cgroup_fd = -1,
                                 .beginning = &connection->responder};
@@ -155,6 +158,16 @@ static void begin_publication(struct connections *connections) {
     connections->publication.arena = &connections->arena;
 }
 
+static int raise_all(void *context, struct err *err) {
+    struct connections *connections = context;
+    for (size_t i = 0; i < connections->count; i++) {
+        if (raise_one(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int take_all(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
     for (size_t i = 0; i < wishes->items_count; i++) {
         if (take_one(connections, &wishes->items[i], err) < 0) {
@@ -167,12 +180,9 @@ static int take_all(struct connections *connections, const struct attachment_lis
         return -1;
     }
     aim(connections);
-    for (size_t i = 0; i < connections->count; i++) {
-        if (raise_one(connections, connections->items[i], err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return commons_join(connections->home, &connections->commons, err) < 0
+               ? -1
+               : commons_do(&connections->commons, raise_all, connections, err);
 }
 
 static int take_pasta(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
@@ -251,6 +261,9 @@ bool connections_have_names(const struct connections *connections) {
 
 struct address connections_host_gateway(const struct connections *connections) {
     const struct connection *out = port_target(connections, AF_INET), *six = port_target(connections, AF_INET6);
+    if (connections->commons.net_fd >= 0) {
+        return no_address; // the gateways of an ordinary user's networks are not the host
+    }
     for (size_t i = 0; i < connections->count && !out && !six; i++) {
         const struct connection *other = connections->items[i];
         out = other->network.driver == NETWORK_BRIDGE && other->network.ipv4.set ? other : NULL;
@@ -281,6 +294,27 @@ static int make_one(const struct connections *connections, struct connection *co
                            connection == way_out(connections, AF_INET6), err);
 }
 
+static int make_all(void *context, struct err *err) {
+    struct connections *connections = context;
+    for (size_t i = 0; i < connections->count; i++) {
+        if (make_one(connections, connections->items[i], err) < 0) {
+            return -1;
+        }
+    }
+    if (connections->count == 0 && endpoint_loopback(connections->netns_fd, err) < 0) {
+        return -1;
+    }
+    if (publication_publish(&connections->publication, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < connections->count; i++) {
+        if (dns_await(&connections->items[i]->responder, err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) {
     struct connections *connections = context;
     struct publication *publication = &connections->publication;
@@ -292,23 +326,12 @@ int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) 
     if (connections->netns_fd < 0) {
         return err_sys(err, "keep the container's network namespace");
     }
-    for (size_t i = 0; i < connections->count; i++) {
-        if (make_one(connections, connections->items[i], err) < 0) {
-            return -1;
-        }
-    }
-    if (connections->count == 0 && endpoint_loopback(netns_fd, err) < 0) {
-        return -1;
-    }
-    if (publication_publish(publication, err) < 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < connections->count; i++) {
-        if (dns_await(&connections->items[i]->responder, err) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return commons_do(&connections->commons, make_all, connections, err) < 0 ? -1 : edge_open(connections, pid, err);
+}
+
+void connections_bind(struct connections *connections) {
+    pasta_bind(&connections->pasta);
+    pasta_bind(&connections->edge);
 }
 
 // --- while it runs ---
@@ -357,19 +380,34 @@ static int add_there(struct connections *connections, struct connection *added, 
                : 0;
 }
 
-int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) {
+struct change {
+    struct connections *connections;
+    const struct attachment *wish;
+    int64_t number;
+};
+
+static int remove_inside(void *context, struct err *err);
+
+static int add_inside(void *context, struct err *err) {
+    const struct change *change = context;
+    struct connections *connections = change->connections;
     const struct ways before = find_ways(connections);
-    if (take_one(connections, wish, err) < 0) {
+    if (take_one(connections, change->wish, err) < 0) {
         return -1;
     }
     if (add_there(connections, connections->items[connections->count - 1], &before, err) == 0) {
         return 0;
     }
     struct err undone;
-    if (connections_remove(connections, wish->number, &undone) < 0) {
+    if (remove_inside(&(struct change){connections, NULL, change->wish->number}, &undone) < 0) {
         log_warn("%s", undone.text);
     }
     return -1;
+}
+
+int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) {
+    struct change change = {connections, wish, wish->number};
+    return commons_do(&connections->commons, add_inside, &change, err) < 0 ? -1 : edge_follow(connections, err);
 }
 
 static size_t find(const struct connections *connections, int64_t number) {
@@ -384,9 +422,11 @@ bool connections_include(const struct connections *connections, int64_t number) 
     return find(connections, number) < connections->count;
 }
 
-int connections_remove(struct connections *connections, int64_t number, struct err *err) {
+static int remove_inside(void *context, struct err *err) {
+    const struct change *change = context;
+    struct connections *connections = change->connections;
     const struct ways before = find_ways(connections);
-    size_t index = find(connections, number);
+    size_t index = find(connections, change->number);
     if (index == connections->count) {
         return 0;
     }
@@ -396,6 +436,11 @@ int connections_remove(struct connections *connections, int64_t number, struct e
     }
     forget(connections, index);
     return follow(connections, &before, err) < 0 ? -1 : publish_names_again(connections, NULL, err);
+}
+
+int connections_remove(struct connections *connections, int64_t number, struct err *err) {
+    struct change change = {connections, NULL, number};
+    return commons_do(&connections->commons, remove_inside, &change, err) < 0 ? -1 : edge_follow(connections, err);
 }
 
 // An interface that was taken away is made anew: its other end went with it.
@@ -413,16 +458,40 @@ static int restore_one(const struct connections *connections, struct connection 
     return !there && make_one(connections, connection, err) < 0 ? -1 : dns_await(&connection->responder, err);
 }
 
-int connections_restore(struct connections *connections, struct err *err) {
-    if (connections->pasta.taken) {
-        return 0; // it is looked after always
-    }
+static int restore_all(void *context, struct err *err) {
+    struct connections *connections = context;
     for (size_t i = 0; i < connections->count; i++) {
         if (restore_one(connections, connections->items[i], err) < 0) {
             return -1;
         }
     }
     return publication_publish(&connections->publication, err);
+}
+
+int connections_restore(struct connections *connections, struct err *err) {
+    // Pasta is looked after always.
+    return connections->pasta.taken ? 0 : commons_do(&connections->commons, restore_all, connections, err);
+}
+
+void connections_watched(const struct connections *connections, int ret_fds[CONNECTIONS_WATCHED]) {
+    ret_fds[0] = pasta_watched(&connections->pasta);
+    ret_fds[1] = pasta_watched(&connections->edge);
+    ret_fds[2] = connections->commons.keeper_fd;
+}
+
+static bool is_readable(int fd) {
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return fd >= 0 && poll(&one, 1, 0) > 0;
+}
+
+int connections_mend(struct connections *connections, struct err *err) {
+    if (is_readable(connections->commons.keeper_fd) && commons_mend(connections->home, &connections->commons, err) < 0) {
+        return -1;
+    }
+    if (is_readable(pasta_watched(&connections->edge)) && edge_revive(connections, err) < 0) {
+        return -1;
+    }
+    return is_readable(pasta_watched(&connections->pasta)) ? pasta_revive(&connections->pasta, err) : 0;
 }
 
 // --- telling ---
@@ -467,14 +536,27 @@ void connections_describe(struct connections *connections, struct attachment_lis
     }
 }
 
+static int withdraw(void *context, struct err *err) {
+    struct connections *connections = context;
+    (void)err;
+    publication_withdraw(&connections->publication);
+    return 0;
+}
+
 // The namespace's interfaces go with the last who keeps it.
 void connections_release(struct connections *connections) {
+    struct err err;
     pasta_release(&connections->pasta);
+    pasta_release(&connections->edge);
+    if (connections->publication.published && commons_do(&connections->commons, withdraw, connections, &err) < 0) {
+        log_warn("%s", err.text);
+    }
     publication_release(&connections->publication);
     for (size_t i = 0; i < connections->count; i++) {
         connection_release(connections->items[i]);
     }
     connections->count = 0;
+    commons_leave(&connections->commons);
     fd_close(&connections->netns_fd);
     arena_finish(&connections->arena);
 }

@@ -9,6 +9,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/attr.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/commons.h"
 #include "runtime/engine/connection.h"
 #include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/publication.h"
@@ -32,12 +33,14 @@ struct connections {
     size_t count;
     struct pasta pasta; // in place of those: then it is the only network
     struct publication publication;
-    int netns_fd; // while it runs
+    struct pasta edge;      // which listens for those ports on the host
+    struct commons commons; // where an ordinary user's networks are, and all of it that is no file is done
+    int netns_fd;           // while it runs
     struct arena arena;
 };
 
 #define CONNECTIONS_NONE                                                                                                           \
-    { .netns_fd = -1 }
+    { .commons = COMMONS_NONE, .netns_fd = -1 }
 
 // Takes what is wished for. The container's record is locked by the caller; all is borrowed. Nothing to do where the container has
 // no network of its own.
@@ -59,6 +62,9 @@ size_t connections_addresses(struct connections *connections, const struct addre
 // process.
 int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) MUST_CHECK;
 
+// The container's command runs.
+void connections_bind(struct connections *connections);
+
 // One more while it runs; on an error nothing of it is left. `wish` is kept.
 int connections_add(struct connections *connections, const struct attachment *wish, struct err *err) MUST_CHECK;
 
@@ -66,6 +72,12 @@ bool connections_include(const struct connections *connections, int64_t number);
 
 // One less, by its number. None of that number is fine.
 int connections_remove(struct connections *connections, int64_t number, struct err *err) MUST_CHECK;
+
+// Descriptors that get readable when something that they need has died, -1 for none; then that is mended. Where it cannot be, it is watched
+// no more.
+enum { CONNECTIONS_WATCHED = 3 };
+void connections_watched(const struct connections *connections, int ret_fds[CONNECTIONS_WATCHED]);
+int connections_mend(struct connections *connections, struct err *err) MUST_CHECK;
 
 // What was taken away of it behind its back is there again: bridges, interfaces, names, ports.
 int connections_restore(struct connections *connections, struct err *err) MUST_CHECK;

@@ -276,14 +276,18 @@ static void mend(struct monitor *monitor) {
 
 // One turn. True once the container has ended; there may be none.
 static bool turn(struct monitor *monitor) {
-    enum { FIXED = 5 };
+    enum { FIXED = 4 + MONITOR_WATCHED };
+    int watched[MONITOR_WATCHED];
     const struct monitor_container *container = &monitor->request->container;
     struct pollfd polls[MONITOR_MAX_POLLS];
     polls[0] = (struct pollfd){.fd = monitor->container ? supervised_pidfd(monitor->container) : -1, .events = POLLIN};
     polls[1] = (struct pollfd){.fd = monitor->signals_fd, .events = POLLIN};
     polls[2] = (struct pollfd){.fd = monitor->listen_fd, .events = POLLIN};
     polls[3] = monitor_poll_health(monitor);
-    polls[4] = (struct pollfd){.fd = container->watched(container->context), .events = POLLIN};
+    container->watched(container->context, watched);
+    for (int i = 0; i < MONITOR_WATCHED; i++) {
+        polls[4 + i] = (struct pollfd){.fd = watched[i], .events = POLLIN};
+    }
     size_t streams = monitor_poll_streams(monitor, polls + FIXED);
     size_t clients = monitor_poll_clients(monitor, polls + FIXED + streams);
     int timeout_ms = wait_ms(monitor);
@@ -305,7 +309,7 @@ static bool turn(struct monitor *monitor) {
         accept_clients(monitor);
     }
     monitor_step_health(monitor, &polls[3]);
-    if (polls[4].revents && !polls[0].revents) {
+    if ((polls[4].revents || polls[5].revents || polls[6].revents) && !polls[0].revents) {
         mend(monitor);
     }
     monitor_acknowledge_input(monitor);

@@ -30,6 +30,8 @@ struct log_options;
 struct supervised;
 struct supervised_end;
 
+enum { MONITOR_WATCHED = 3 };
+
 // What a monitor does with its container, as who knows how containers are made has it.
 struct monitor_container {
     // Makes it and lets it run, with these descriptors as its 0, 1 and 2, which are taken. Called again for each restart.
@@ -43,9 +45,9 @@ struct monitor_container {
     // CONTROL_CONNECT, CONTROL_DISCONNECT: puts it on a network, or takes it off one, as network_change.h has the words, and writes
     // that down. CONTROL_RELOAD. runs: it does not just wait to be restarted.
     int (*change_networks)(void *context, uint32_t kind, const char *text, bool runs, struct err *err);
-    // A descriptor that gets readable when something it needs is lost, -1 for none; then that is mended, or it is told in its log why it
+    // Descriptors that get readable when something it needs is lost, -1 for none; then that is mended, or it is told in its log why it
     // cannot be.
-    int (*watched)(void *context);
+    void (*watched)(void *context, int ret_fds[MONITOR_WATCHED]);
     int (*mend)(void *context, struct err *err);
     // Changes its limits and its restart policy, as limit_change.h has the words; writes that down.
     int (*change_limits)(void *context, const char *text, bool runs, struct restart_policy *ret_policy, struct err *err);

@@ -14,7 +14,7 @@
 
 enum {
     MONITOR_MAX_CLIENTS = 64,
-    MONITOR_MAX_POLLS = MONITOR_MAX_CLIENTS + 8,
+    MONITOR_MAX_POLLS = MONITOR_MAX_CLIENTS + 10,
     MONITOR_READ_BYTES = 16 << 10, // at once, of what the container writes
     MONITOR_KEPT_BYTES = 256 << 10 // of output, for an attached command that does not read
 };

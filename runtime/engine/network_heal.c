@@ -6,6 +6,7 @@
 #include "runtime/base/log.h"
 #include "runtime/container/container.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/commons.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/publication.h"
@@ -101,6 +102,7 @@ static void heal_container(struct healing *healing, const char *id) {
         attachment_list_read(record.networks, &healing->arena, &list, &err) < 0) {
         return;
     }
+    bool any = false;
     for (size_t i = 0; i < list.items_count; i++) {
         const char *network_id = list.items[i].network_id;
         char name[IF_NAMESIZE], bridge[IF_NAMESIZE];
@@ -110,8 +112,11 @@ static void heal_container(struct healing *healing, const char *id) {
                                        &there, &err) < 0) {
             log_warn("container %s: %s", record.name, err.text);
         }
+        any = any || network_id;
     }
-    publish(healing, id, &list);
+    if (any) { // not pasta's, which has its ports
+        publish(healing, id, &list);
+    }
 }
 
 int network_heal(const struct home *home, struct err *err) {
@@ -131,6 +136,16 @@ int network_heal(const struct home *home, struct err *err) {
     }
     // Where there is no packet filter, nothing of it is healed.
     return firewall_settle(healing.firewall_fd, err) < 0 && err->kind != ERR_UNSUPPORTED ? -1 : 0;
+}
+
+static int heal_there(void *context, struct err *err) {
+    struct home *const *home = context;
+    return network_heal(*home, err);
+}
+
+int network_heal_all(const struct home *home, struct err *err) {
+    AUTO_COMMONS struct commons commons = COMMONS_NONE;
+    return home->rootless && !commons_find(home, &commons) ? 0 : commons_do(&commons, heal_there, &home, err);
 }
 
 int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) {

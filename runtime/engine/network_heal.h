@@ -18,7 +18,10 @@ struct home;
 // be made.
 int network_raise(const struct home *home, const struct network *network, bool ports, struct err *err) MUST_CHECK;
 
-// Heals all networks of containers that run.
+// Heals all networks of containers that run; a user's where he has any.
+int network_heal_all(const struct home *home, struct err *err) MUST_CHECK;
+
+// The same where we are where they are.
 int network_heal(const struct home *home, struct err *err) MUST_CHECK;
 
 #endif

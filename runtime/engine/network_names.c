@@ -55,6 +55,7 @@ int network_names_publish(const struct home *home, const struct network *network
     struct address gateways[DNS_MAX_FAMILIES];
     struct dns_request request = {
         .network = network->name,
+        .stand_in = names->stand_in,
         .netns_fd = names->netns_fd,
         .cgroup_fd = names->cgroup_fd,
         .subnets = subnets,

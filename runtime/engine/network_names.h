@@ -19,6 +19,7 @@ struct network_names {
     size_t server_count;
     const struct address *besides; // gateways of its other networks, whose responders know others
     size_t beside_count;
+    struct address stand_in; // dns.h
     int netns_fd;  // where the bridge is, or will be; -1: here
     int cgroup_fd; // of version 2, for the responder: it outlives the command that starts it, and whatever is ended together with
                    // that; -1: the command's own

@@ -7,6 +7,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/commons.h"
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/lease.h"
@@ -259,6 +260,16 @@ void network_announce(const struct home *home, const struct network *network, co
     events_add(home->live_fd, &event);
 }
 
+static int lower_there(void *context, struct err *err) {
+    return network_lower(context, err);
+}
+
+static int lower(const struct home *home, const struct network *network, struct err *err) {
+    AUTO_COMMONS struct commons commons = COMMONS_NONE;
+    struct network there = *network;
+    return home->rootless && !commons_find(home, &commons) ? 0 : commons_do(&commons, lower_there, &there, err);
+}
+
 int network_remove(const struct home *home, const struct network *network, struct err *err) {
     AUTO_NETWORKS struct networks networks = {.fd = -1, .names_fd = -1};
     AUTO_FD int folder = -1;
@@ -270,7 +281,7 @@ int network_remove(const struct home *home, const struct network *network, struc
         return -1;
     }
     // The kernel's part first: who is killed here leaves a network that is made again when it is needed.
-    if (!home->rootless && network->driver == NETWORK_BRIDGE && network_lower(network, err) < 0) {
+    if (network->driver == NETWORK_BRIDGE && lower(home, network, err) < 0) {
         return err_in(err, "remove network %s", network->name);
     }
     if (unlinkat(networks.names_fd, network->name, 0) < 0) {

@@ -5,6 +5,7 @@
 #include "runtime/container/container.h"
 #include "runtime/engine/adopt.h"
 #include "runtime/engine/attachment.h"
+#include "runtime/engine/commons.h"
 #include "runtime/engine/connection_sweep.h"
 #include "runtime/engine/event_log.h"
 #include "runtime/engine/home.h"
@@ -188,6 +189,7 @@ void record_sweep(const struct home *home) {
     const char **ids;
     struct err err;
     live_begin(home);
+    commons_sweep(home);
     container_sweep(home->oci_root);
     if (live_some(home, sweep_one)) {
         return;

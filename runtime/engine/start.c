@@ -24,6 +24,7 @@
 #include "runtime/kernel/names.h"
 #include "specs/oci_config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -202,7 +203,7 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     const char *folder = arena_format(&start->turn_arena, "%s/containers/%s", start->engine->store, start->dir.id);
     struct oci_config *config;
     if (start_take_networks(start, err) < 0 || joined_open(&start->home, start->request, &start->joined, err) < 0 ||
-        start_make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
+        start_nest_users(start, err) < 0 || start_make_config(start, &config, err) < 0 || write_files(start, err) < 0) {
         return -1;
     }
     start->layers = (struct container_layers){
@@ -238,19 +239,20 @@ static int make_container(struct start *start, int stdio[3], struct supervised *
     if (container_supervise(&start->options, ret, err) < 0) {
         return -1;
     }
-    pasta_bind(&start->connections.pasta);
+    connections_bind(&start->connections);
     start_note_networks(start);
     return 0;
 }
 
-int start_watched(void *context) {
+void start_watched(void *context, int ret_fds[MONITOR_WATCHED]) {
     const struct start *start = context;
-    return pasta_watched(&start->connections.pasta);
+    static_assert(MONITOR_WATCHED == (int)CONNECTIONS_WATCHED, "all of them");
+    connections_watched(&start->connections, ret_fds);
 }
 
 int start_mend(void *context, struct err *err) {
     struct start *start = context;
-    return pasta_revive(&start->connections.pasta, err);
+    return connections_mend(&start->connections, err);
 }
 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {

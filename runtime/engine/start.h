@@ -95,7 +95,7 @@ int start_describe(struct start *start, const struct engine *engine, const char 
 // As monitor_container has them; context: a struct start.
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) MUST_CHECK;
 int start_adopted(void *context, struct supervised **ret, struct err *err) MUST_CHECK;
-int start_watched(void *context);
+void start_watched(void *context, int ret_fds[MONITOR_WATCHED]);
 int start_mend(void *context, struct err *err) MUST_CHECK;
 void start_ended(void *context, bool for_good, bool has_run);
 int start_exec(void *context, const char *const *command, int stdio[3], struct exec_child *ret, struct err *err) MUST_CHECK;
@@ -124,6 +124,8 @@ void start_announce(struct start *start, const char *action, const char *name, c
 
 int start_read_networks(struct start *start, struct err *err) MUST_CHECK;
 int start_take_networks(struct start *start, struct err *err) MUST_CHECK;
+// A user namespace within that of the user's networks, where it is on any.
+int start_nest_users(struct start *start, struct err *err) MUST_CHECK;
 // For the record, which is written when it runs; it lives as long as the connections.
 void start_note_networks(struct start *start);
 // What its files in /etc say of its networks.

@@ -34,6 +34,21 @@ int start_take_networks(struct start *start, struct err *err) {
     return etc_wants_host_gateway(start->request) && host_gateway(start).family == 0 ? etc_no_host_gateway(err) : 0;
 }
 
+int start_nest_users(struct start *start, struct err *err) {
+    struct commons *commons = &start->connections.commons;
+    if (commons->user_fd < 0) {
+        return 0;
+    }
+    if (start->joined.user < 0) {
+        start->joined.user = commons_user_namespace(commons, &start->home, err);
+        return start->joined.user < 0 ? -1 : 0;
+    }
+    return commons_include(commons, start->joined.user)
+               ? 0
+               : err_set(err, ERR_STATE, "--network %s: the container whose user ids it has is on no network with a name; put that on one, too",
+                         start->request->network);
+}
+
 void start_note_networks(struct start *start) {
     connections_describe(&start->connections, &start->attachments);
     start->record.networks = attachment_list_write(&start->attachments, true, &start->connections.arena);

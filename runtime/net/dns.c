@@ -234,6 +234,7 @@ static int send_order(const struct dns_request *request, struct ends *ends, stru
     int ends_of_pipe[2];
     snprintf(order->network, sizeof(order->network), ".%s", request->network);
     order->forward = request->forward;
+    order->stand_in = request->stand_in;
     order->subnet_count = (uint32_t)request->count;
     memcpy(order->subnets, request->subnets, request->count * sizeof(*request->subnets));
     memcpy(order->gateways, request->gateways, request->count * sizeof(*request->gateways));

@@ -31,6 +31,7 @@ struct err;
 struct dns_request {
     const char *network;          // its name: NAME.NETWORK is another way to say NAME
     int folder_fd;                // the network's folder, with "endpoints" in it
+    struct address stand_in;      // asked in place of servers of 127.0.0.0/8, which are not here; of no family: they are
     int netns_fd;                 // where the gateways' addresses are, or will be; -1: here
     int cgroup_fd;                // of version 2, to live in; -1: ours
     const int *sockets;           // bound already (dns_bind), borrowed; NULL: to be bound

@@ -25,6 +25,7 @@ struct dns_order {
     char resolv_name[NAME_MAX + 1];
     struct subnet subnets[DNS_MAX_FAMILIES];
     struct address gateways[DNS_MAX_FAMILIES];
+    struct address stand_in; // for servers on the host's loopback; of no family: there is none
     uint32_t subnet_count;
     bool forward;
 };

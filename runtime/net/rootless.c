@@ -98,7 +98,9 @@ static void add_addresses(struct arena *arena, const struct rootless_request *re
 static void add_fixed(struct arena *arena, const struct rootless_request *request, int number_fd, struct words *words) {
     add(words, request->program, NULL);
     add(words, "--quiet", NULL);
-    add(words, "--config-net", NULL);
+    if (!request->bare) {
+        add(words, "--config-net", NULL);
+    }
     add(words, "--no-map-gw", NULL);
     add(words, "-I", arena_copy_string(arena, request->name));
     add(words, "-P", arena_format(arena, "/proc/self/fd/%d", number_fd));

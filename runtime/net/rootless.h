@@ -43,6 +43,7 @@ struct rootless_request {
     const char *interface;             // of the host, whose IPv6 is used; NULL: that of the default route
     const char *name;                  // of the interface there: "eth0"
     struct rootless_plane ipv4, ipv6;  // the latter only where the host has a way out by it
+    bool bare;                         // the interface is made and left down, without addresses and routes
     bool forward_names;                // what the gateway of IPv4 is asked by UDP goes to the host's first server of IPv4
     const struct firewall_port *ports; // the targets' addresses do not matter: there is one
     size_t port_count;

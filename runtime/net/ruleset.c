@@ -12,7 +12,7 @@
 #include <string.h>
 
 // Goes up whenever what follows changes; the table bears it as its comment.
-static const char version[] = "coffer networks, version 1";
+static const char version[] = "coffer networks, version 2";
 
 // --- sets ---
 
@@ -88,7 +88,7 @@ enum step_kind {
     STEP_SENDER_LOOPBACK4,
     STEP_TO_LOOPBACK4,
     STEP_NOT_TO_LOOPBACK4,
-    STEP_NOT_TO_LOOPBACK6,
+    STEP_SENDER_NOT_LOOPBACK6,
     STEP_TO_HOST,   // an address of this host
     STEP_PUBLISHED, // was turned to another receiver
     STEP_ANSWER,    // of a connection that was there before, or an error message about one
@@ -117,7 +117,7 @@ static const struct rule {
     {CHAIN_PREROUTING, {{STEP_IPV6}, {STEP_TO_HOST}, {STEP_JUMP}}},
     {CHAIN_OUTPUT, {{STEP_IPV4}, {STEP_TO_HOST}, {STEP_JUMP}}},
     // What has ::1 as its sender cannot leave the host (no kernel turns it): refused at once, a client goes on to 127.0.0.1.
-    {CHAIN_OUTPUT, {{STEP_IPV6}, {STEP_NOT_TO_LOOPBACK6}, {STEP_TO_HOST}, {STEP_JUMP}}},
+    {CHAIN_OUTPUT, {{STEP_IPV6}, {STEP_SENDER_NOT_LOOPBACK6}, {STEP_TO_HOST}, {STEP_JUMP}}},
     {CHAIN_PUBLISH, {{STEP_IPV4}, {STEP_DNAT, SET_PUBLISH4}}},
     {CHAIN_PUBLISH, {{STEP_IPV4}, {STEP_DNAT, SET_PUBLISH4_ANY}}},
     {CHAIN_PUBLISH, {{STEP_IPV6}, {STEP_DNAT, SET_PUBLISH6}}},
@@ -163,9 +163,9 @@ static void add_loopback4(struct buf *batch, uint32_t offset, bool is) {
     nft_compare(batch, R0, is, &loopback, sizeof(loopback));
 }
 
-static void add_not_to_loopback6(struct buf *batch) {
+static void add_sender_not_loopback6(struct buf *batch) {
     static const uint8_t loopback[16] = {[15] = 1};
-    nft_load_payload(batch, NFT_PAYLOAD_NETWORK_HEADER, IPV6_DESTINATION, sizeof(loopback), R0);
+    nft_load_payload(batch, NFT_PAYLOAD_NETWORK_HEADER, IPV6_SOURCE, sizeof(loopback), R0);
     nft_compare(batch, R0, false, loopback, sizeof(loopback));
 }
 
@@ -252,8 +252,8 @@ static void add_step(struct buf *batch, const struct step *step) {
     case STEP_NOT_TO_LOOPBACK4:
         add_loopback4(batch, IPV4_DESTINATION, false);
         break;
-    case STEP_NOT_TO_LOOPBACK6:
-        add_not_to_loopback6(batch);
+    case STEP_SENDER_NOT_LOOPBACK6:
+        add_sender_not_loopback6(batch);
         break;
     case STEP_TO_HOST:
         add_local(batch);

@@ -83,6 +83,18 @@ int sysctl_route_localnet(const char *interface, struct err *err) {
     return set(path, '1', err) < 0 ? -1 : 0;
 }
 
+int sysctl_take_any_way(struct err *err) {
+    static const char *const names[] = {"all", "default"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", names[i]);
+        if (set(path, '0', err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 // Where a mount lies over /proc/sys, as in a container, only the path reaches it.
 static int open_setting(int proc_fd, const char *path, int flags) {
     int fd = proc_fd >= 0 ? procfs_try_open(proc_fd, path + strlen("/proc/"), flags) : -1;

@@ -26,6 +26,9 @@ int sysctl_forward(bool ipv4, bool ipv6, struct sysctl_changes *ret_changes, str
 // bears such an address already when it arrives, so the network is added there first. For networks with published ports alone.
 int sysctl_route_localnet(const char *interface, struct err *err) MUST_CHECK;
 
+// Packets may come in by another interface than the answers would leave by. For a network namespace of our own.
+int sysctl_take_any_way(struct err *err) MUST_CHECK;
+
 // The next two take a handle on procfs (runtime/kernel/procfs.h), or -1 for /proc. For another network namespace's interfaces a handle of
 // our own it must be: the kernel remembers each namespace's settings that were ever looked up under one procfs in one list, by their
 // name, and walks along it for the next look (proc_sys_compare(), Linux 6.18). A thousand containers made one more cost 8 ms.

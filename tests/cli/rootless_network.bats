@@ -1,126 +1,15 @@
 #!/usr/bin/env bats
-# Networks of an ordinary user's containers. The user's host is a network namespace of its own, with another one as the outside.
+# The network of an ordinary user's container that has asked for none: pasta.
 bats_require_minimum_version 1.5.0
 load helpers
+load rootless
 
 setup() {
-    needs_root # to become the user
-    needs umoci busybox setpriv newuidmap pasta python3
-    unset COFFER_NETWORK
-    make_user
-    as_user unshare --user true 2> /dev/null || skip "this host gives ordinary users no user namespaces"
-    [ -c /dev/net/tun ] || skip "this host has no /dev/net/tun"
-    HOME_DIR=$BATS_TEST_TMPDIR/home
-    mkdir "$HOME_DIR"
-    chown "$TEST_UID" "$HOME_DIR"
-    layout=$(make_image tiny)
-    chmod -R a+rX "$layout"
-    make_hosts
-    mine load -q --name tiny "oci:$layout:tiny" > /dev/null
+    rootless_setup
 }
 
 teardown() {
-    [ -n "${HOST:-}" ] || return 0
-    mine ps -aq | while read -r id; do
-        mine rm -f "$id" > /dev/null
-    done
-    nothing_left
-    kill "$HOST" "$OUTSIDE"
-}
-
-# A process in new namespaces: its pid. Where one is that has a network namespace of its own, the others are there, too.
-hold() {
-    unshare "$@" -- sleep 1000 > /dev/null 2>&1 3>&- &
-    local pid=$!
-    until [ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ] && [ "$(cat "/proc/$pid/comm")" = sleep ]; do
-        sleep 0.01
-    done
-    echo "$pid"
-}
-
-# The user may make interfaces, as on most hosts, and what the host's resolv.conf says is the test's.
-make_hosts() {
-    HOST=$(hold --net --mount)
-    OUTSIDE=$(hold --net)
-    on_host mount -t tmpfs -o mode=755 none /dev/net
-    on_host mknod -m 666 /dev/net/tun c 10 200
-    echo 'nameserver 192.0.2.1' > "$BATS_TEST_TMPDIR/resolv.conf"
-    on_host mount --bind "$BATS_TEST_TMPDIR/resolv.conf" "$(readlink -f /etc/resolv.conf)"
-    outside ip link add o0 type veth peer name h0 netns "$HOST"
-    outside ip addr add 192.0.2.1/24 dev o0
-    outside ip -6 addr add 2001:db8::1/64 dev o0 nodad
-    outside ip link set o0 up
-    outside ip link set lo up
-    on_host ip link set lo up
-    on_host ip addr add 192.0.2.2/24 dev h0
-    on_host ip -6 addr add 2001:db8::2/64 dev h0 nodad
-    on_host ip link set h0 up
-    on_host ip route add default via 192.0.2.1
-    # Pasta does without IPv6 where the host's interface has no link-local address yet.
-    until_true on_host sh -c 'ip -6 addr show dev h0 | grep -q fe80'
-}
-
-on_host() {
-    nsenter --target "$HOST" --net --mount -- "$@"
-}
-
-outside() {
-    nsenter --target "$OUTSIDE" --net -- timeout -k 2 30 "$@"
-}
-
-mine() {
-    on_host setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME \
-        HOME="$HOME_DIR" timeout -k 2 60 "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
-}
-
-# The user's processes whose name fits, and whose words have this test's folder.
-of_test() {
-    local pid
-    for pid in $(pgrep -u "$TEST_UID" -- "$1"); do
-        grep -qzF -- "$HOME_DIR/" "/proc/$pid/cmdline" 2> /dev/null && echo "$pid"
-    done
-    return 0
-}
-
-pastas() {
-    of_test '^pas[st]'
-}
-
-nothing_left() {
-    local left
-    for _ in $(seq 200); do
-        left=$(find "$HOME_DIR"/{run/oci,store/containers,store/names} -mindepth 1 -not -name .pending 2> /dev/null
-            pastas)
-        [ -n "$left" ] || return 0
-        sleep 0.05
-    done
-    echo "left behind: $left" | head -20
-    return 1
-}
-
-until_true() {
-    for _ in $(seq 200); do
-        "$@" > /dev/null 2>&1 && return 0
-        sleep 0.05
-    done
-    echo "never true: $*"
-    return 1
-}
-
-logs_have() {
-    mine logs "$1" 2>&1 | grep -q -- "$2"
-}
-
-# net.py needs the host's Python in the container.
-export NET=$BATS_TEST_DIRNAME/net.py
-talk=(-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v "$NET:/net.py:ro")
-
-# A server in a container: NAME ARGS...
-serve() {
-    local name=$1
-    shift
-    mine run -d --name "$name" "${talk[@]}" "$@" tiny /usr/bin/python3 /net.py serve "$name" 80 > /dev/null
-    until_true logs_have "$name" ready
+    rootless_teardown
 }
 
 answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]]; }
@@ -208,7 +97,7 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
 
 @test "what cannot be is told: networks of others, addresses, low ports, a host that gives no interfaces" {
     run -125 mine run --rm --network mine tiny true
-    [ "$output" = "coffer: run tiny: --network mine: needs root in this version; an ordinary user has pasta, none and host" ]
+    [ "$output" = "coffer: run tiny: no network is named \"mine\"; coffer network ls lists them" ]
     run -125 mine run --rm --network pasta --ip 10.202.0.9 tiny true
     [[ "$output" == *"the container is alone on it"* ]]
     run -125 mine run --rm -p 80:80 tiny true

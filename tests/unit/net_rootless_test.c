@@ -59,6 +59,9 @@ CASE(nothing_is_left_to_be_guessed) {
               "/usr/bin/pasta --quiet --config-net --no-map-gw -I eth0 -P /proc/self/fd/5 -T none -U none --userns /proc/12/ns/user "
               "--netns /proc/12/ns/net -a 10.202.0.2 -g 10.202.0.1 -a fd00::2 -g fd00::1 -n 24 --ns-mac-addr 02:cf:0a:ca:00:02 "
               "-M 02:cf:0a:ca:00:01 --dns-forward 10.202.0.1 -t 8080:80 -t 127.0.0.1/8000-8009:9000-9009 -u ::1/53:53");
+    request.bare = true;
+    CHECK_INT(rootless_arguments(&arena, &request, 5, &words, &err), 0);
+    CHECK(strncmp(joined(&arena, words), "/usr/bin/pasta --quiet --no-map-gw -I eth0 ", 43) == 0);
     request.port_count = 4;
     CHECK_INT(rootless_arguments(&arena, &request, 5, &words, &err), -1);
     CHECK_STR(err.text, "publish port 1: without root only tcp and udp can be published");

@@ -53,6 +53,21 @@ static bool is_gateway(const struct address *address) {
     return false;
 }
 
+// In a namespace that is not the host's its loopback is another one: who stands there for it is asked, once.
+static bool stand_in(const struct resolv *resolv, size_t at, struct address *address) {
+    const struct address *other = &responder.order.stand_in;
+    if (address->family != AF_INET || address->bytes[0] != 127 || other->family == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < at; i++) {
+        if (resolv->servers[i].address.family == AF_INET && resolv->servers[i].address.bytes[0] == 127) {
+            return false;
+        }
+    }
+    *address = *other;
+    return true;
+}
+
 // systemd-resolved is asked first, and what is behind it when it does not answer.
 static void read_servers(struct upstreams *upstreams) {
     struct resolv resolv, behind;
@@ -63,9 +78,10 @@ static void read_servers(struct upstreams *upstreams) {
     }
     upstreams->resolv.server_count = 0;
     for (size_t i = 0; i < resolv.server_count; i++) {
-        if (!is_gateway(&resolv.servers[i].address)) {
+        struct resolv_server server = resolv.servers[i];
+        if (stand_in(&resolv, i, &server.address) && !is_gateway(&server.address)) {
             size_t at = upstreams->resolv.server_count++;
-            upstreams->resolv.servers[at] = resolv.servers[i];
+            upstreams->resolv.servers[at] = server;
             upstreams->avoid_until_ms[at] = 0;
             upstreams->scopes[at] = *resolv.servers[i].scope ? index_of(resolv.servers[i].scope) : 0;
         }

@@ -1,0 +1,375 @@
+#include "runtime/engine/commons_keeper.h"
+
+#include "runtime/base/arena.h"
+#include "runtime/base/buf.h"
+#include "runtime/base/dir.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/engine/connection_pasta.h"
+#include "runtime/engine/home.h"
+#include "runtime/kernel/elsewhere.h"
+#include "runtime/kernel/jail.h"
+#include "runtime/kernel/netlink.h"
+#include "runtime/kernel/process.h"
+#include "runtime/kernel/sys.h"
+#include "runtime/net/dns.h"
+#include "runtime/net/edge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RETRY_LOCK_MS = 100, RETRY_UPLINK_MS = 2000, MOST_CLIENTS = 8192 };
+
+static const char anchor_name[] = COMMONS_FOLDER "/anchor";
+
+struct keeper {
+    const struct home *home;
+    int listen_fd, user_fd, net_fd;
+    int events_fd, ask_fd; // netlink: interfaces that come and go, and questions
+    pid_t anchor;
+    int anchor_fd;
+    struct arena arena;
+    struct pasta uplink;
+    int *clients;
+    size_t count, room;
+    struct commons_hello hello;
+};
+
+// --- the anchor ---
+
+static _Noreturn void be_anchor(void) {
+    (void)prctl(PR_SET_NAME, "coffer-anchor", 0, 0, 0);
+    sys_close_range(0, ~0U, 0);
+    for (;;) {
+        pause();
+    }
+}
+
+static bool find_anchor(struct keeper *keeper) {
+    char text[64] = "", name[PROCESS_NAME_SIZE];
+    int pid = 0;
+    unsigned long long started = 0;
+    AUTO_FD int fd = openat(keeper->home->live_fd, anchor_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    bool known = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && sscanf(text, "%d %llu", &pid, &started) == 2 && pid > 0;
+    AUTO_FD int pidfd = known ? sys_pidfd_open(pid, 0) : -1;
+    if (pidfd < 0 || process_start_time(pid) != started || process_name(pid, name) < 0 || strcmp(name, "coffer-anchor") != 0) {
+        return false;
+    }
+    keeper->anchor = pid;
+    keeper->anchor_fd = fd_take(&pidfd);
+    return true;
+}
+
+static int note_anchor(const struct keeper *keeper, struct err *err) {
+    char text[64];
+    snprintf(text, sizeof(text), "%d %llu\n", keeper->anchor, (unsigned long long)process_start_time(keeper->anchor));
+    AUTO_FD int fd = openat(keeper->home->live_fd, anchor_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 ? err_sys(err, "write %s/%s", keeper->home->live_path, anchor_name)
+                                                              : 0;
+}
+
+// In namespaces of its own, or in those that there are.
+static int start_anchor(struct keeper *keeper, struct err *err) {
+    bool fresh = keeper->net_fd < 0;
+    keeper->anchor = process_clone(fresh ? CLONE_NEWUSER | CLONE_NEWNET : 0, -1, &keeper->anchor_fd);
+    if (keeper->anchor == 0) {
+        if (!fresh && (setns(keeper->user_fd, CLONE_NEWUSER) < 0 || setns(keeper->net_fd, CLONE_NEWNET) < 0)) {
+            _exit(1);
+        }
+        (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); // or nobody could see its namespaces
+        be_anchor();
+    }
+    if (keeper->anchor < 0) {
+        return err_sys(err, "make the namespaces of the user's networks");
+    }
+    if (fresh && userns_write_maps(keeper->anchor, &keeper->home->own.uids, &keeper->home->own.gids, err) < 0) {
+        return -1;
+    }
+    return note_anchor(keeper, err);
+}
+
+static int open_namespace(pid_t pid, const char *name, int *fd, struct err *err) {
+    char path[48];
+    snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, name);
+    *fd = *fd < 0 ? openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC) : *fd;
+    return *fd < 0 ? err_sys(err, "open %s", path) : 0;
+}
+
+// --- what is in the commons ---
+
+// They hold the namespace alive, and answer in this one only.
+static void end_responders(const struct home *home) {
+    AUTO_FD int networks = openat(home->store_fd, "networks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_DIR DIR *stream = networks < 0 ? NULL : dir_stream(networks);
+    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
+        int pidfd = -1;
+        AUTO_FD int folder = openat(networks, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder >= 0 && dns_find(folder, &pidfd) > 0) {
+            sys_pidfd_send_signal(pidfd, SIGKILL);
+            (void)!poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, RETRY_UPLINK_MS);
+        }
+        fd_close(&pidfd);
+    }
+}
+
+static int open_inside(void *context, struct err *err) {
+    struct keeper *keeper = context;
+    keeper->events_fd = netlink_open(err);
+    if (keeper->events_fd < 0 || netlink_join(keeper->events_fd, RTNLGRP_LINK, err) < 0) {
+        return -1;
+    }
+    keeper->ask_fd = netlink_open(err);
+    return keeper->ask_fd < 0 ? -1 : edge_prepare(err);
+}
+
+static int take_veth(void *context, const struct nlmsghdr *message, struct err *err) {
+    (void)err;
+    bool *found = context;
+    if (message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
+        struct netlink_bytes info = netlink_find(netlink_attributes(message, sizeof(struct ifinfomsg)), IFLA_LINKINFO, 0);
+        const char *kind = netlink_find_string(info, IFLA_INFO_KIND);
+        *found = *found || (kind && strcmp(kind, "veth") == 0);
+    }
+    return 0;
+}
+
+static bool has_containers(const struct keeper *keeper) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    struct netlink_failure failure = {0};
+    struct err err;
+    bool found = false;
+    netlink_begin(&batch, RTM_GETLINK, NLM_F_DUMP, 1, &link, sizeof(link));
+    int result = netlink_exchange(keeper->ask_fd, &batch, 1, take_veth, &found, &failure, &err);
+    return result < 0 || failure.errnum || found;
+}
+
+static void drain(int fd) {
+    char room[4096];
+    ssize_t got;
+    do {
+        got = recv(fd, room, sizeof(room), MSG_DONTWAIT);
+    } while (got > 0 || (got < 0 && errno == ENOBUFS));
+}
+
+// --- those who use it ---
+
+static int say_hello(const struct keeper *keeper, int client) {
+    union {
+        char room[CMSG_SPACE(2 * sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    const int fds[] = {keeper->user_fd, keeper->net_fd};
+    struct iovec part = {(void *)(uintptr_t)&keeper->hello, sizeof(keeper->hello)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (!keeper->hello.failed) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(fds))};
+        memcpy(CMSG_DATA(header), fds, sizeof(fds));
+    }
+    return sendmsg(client, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
+}
+
+static void accept_clients(struct keeper *keeper) {
+    int client;
+    while ((client = accept4(keeper->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+        if (keeper->count == MOST_CLIENTS || say_hello(keeper, client) < 0) {
+            close(client);
+            continue;
+        }
+        if (keeper->count == keeper->room) {
+            keeper->room = keeper->room ? 2 * keeper->room : 16;
+            keeper->clients = mem_resize(keeper->clients, keeper->room, sizeof(*keeper->clients));
+        }
+        keeper->clients[keeper->count++] = client;
+    }
+}
+
+static void drop_client(struct keeper *keeper, size_t at) {
+    close(keeper->clients[at]);
+    keeper->clients[at] = keeper->clients[--keeper->count];
+}
+
+// --- its life ---
+
+static int begin(struct keeper *keeper, struct err *err) {
+    if (find_anchor(keeper)) {
+        fd_close(&keeper->user_fd);
+        fd_close(&keeper->net_fd);
+    } else {
+        if (keeper->net_fd < 0) {
+            end_responders(keeper->home);
+        }
+        if (start_anchor(keeper, err) < 0) {
+            return -1;
+        }
+    }
+    if (open_namespace(keeper->anchor, "user", &keeper->user_fd, err) < 0 ||
+        open_namespace(keeper->anchor, "net", &keeper->net_fd, err) < 0 ||
+        elsewhere_do(keeper->user_fd, keeper->net_fd, open_inside, keeper, err) < 0) {
+        return -1;
+    }
+    keeper->hello.anchor = keeper->anchor;
+    return pasta_lead_out(&keeper->uplink, keeper->home, COMMONS_FOLDER, keeper->anchor, &keeper->arena, err);
+}
+
+static void mend(struct keeper *keeper, const struct pollfd *anchor) {
+    struct err err;
+    if (anchor->revents) {
+        (void)!waitpid(keeper->anchor, NULL, WNOHANG);
+        fd_close(&keeper->anchor_fd);
+        if (start_anchor(keeper, &err) == 0) {
+            keeper->hello.anchor = keeper->anchor;
+            pasta_move(&keeper->uplink, keeper->anchor);
+        }
+    }
+}
+
+static void take_away(struct keeper *keeper) {
+    static const char *const names[] = {COMMONS_FOLDER "/keeper", anchor_name};
+    pasta_release(&keeper->uplink);
+    end_responders(keeper->home);
+    if (keeper->anchor_fd >= 0) {
+        sys_pidfd_send_signal(keeper->anchor_fd, SIGKILL);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        unlinkat(keeper->home->live_fd, names[i], 0);
+    }
+}
+
+// Who connects has the lock. Returns whether it has gone.
+static bool go(struct keeper *keeper) {
+    struct err err;
+    AUTO_FD int lock = commons_lock(keeper->home, false, &err);
+    if (lock < 0) {
+        return false;
+    }
+    accept_clients(keeper);
+    if (keeper->count > 0) {
+        return false;
+    }
+    take_away(keeper);
+    return true;
+}
+
+static void step(struct keeper *keeper, struct pollfd *polls, size_t clients) {
+    enum { FIXED = 4 };
+    struct err err;
+    for (size_t i = clients; i-- > 0;) { // from the end: another one takes the place of one that is gone
+        if (polls[FIXED + i].revents) {
+            drop_client(keeper, i);
+        }
+    }
+    mend(keeper, &polls[1]);
+    if (polls[2].revents) {
+        drain(keeper->events_fd);
+    }
+    if ((polls[3].revents || pasta_watched(&keeper->uplink) < 0) && pasta_revive(&keeper->uplink, &err) < 0) {
+        log_warn("%s", err.text);
+    }
+    if (polls[0].revents) {
+        accept_clients(keeper);
+    }
+}
+
+static void serve(struct keeper *keeper) {
+    enum { FIXED = 4 };
+    AUTO_FREE struct pollfd *polls = NULL;
+    for (;;) {
+        size_t clients = keeper->count;
+        bool unused = clients == 0 && !has_containers(keeper);
+        if (unused && go(keeper)) {
+            return;
+        }
+        int uplink_fd = pasta_watched(&keeper->uplink);
+        polls = mem_resize(polls, FIXED + clients, sizeof(*polls));
+        polls[0] = (struct pollfd){.fd = keeper->listen_fd, .events = POLLIN};
+        polls[1] = (struct pollfd){.fd = keeper->anchor_fd, .events = POLLIN};
+        polls[2] = (struct pollfd){.fd = keeper->events_fd, .events = POLLIN};
+        polls[3] = (struct pollfd){.fd = uplink_fd, .events = POLLIN};
+        clients = keeper->count;
+        polls = mem_resize(polls, FIXED + clients, sizeof(*polls));
+        for (size_t i = 0; i < clients; i++) {
+            polls[FIXED + i] = (struct pollfd){.fd = keeper->clients[i], .events = POLLIN};
+        }
+        (void)!poll(polls, FIXED + clients, unused ? RETRY_LOCK_MS : uplink_fd < 0 ? RETRY_UPLINK_MS : -1);
+        step(keeper, polls, clients);
+    }
+}
+
+// What comes with the command from its caller does not concern it; it goes by itself when nobody needs it.
+static void detach(void) {
+    static const int ignored[] = {SIGTERM, SIGINT, SIGHUP}; // pasta does not start where more are
+    sigset_t none;
+    for (size_t i = 0; i < ARRAY_LEN(ignored); i++) {
+        signal(ignored[i], SIG_IGN);
+    }
+    signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)!chdir("/");
+    (void)prctl(PR_SET_NAME, "coffer-net", 0, 0, 0);
+}
+
+// Says why to who has started it, when nothing of it is left.
+static void fail(struct keeper *keeper) {
+    (void)!poll(&(struct pollfd){.fd = keeper->listen_fd, .events = POLLIN}, 1, RETRY_UPLINK_MS);
+    AUTO_FD int client = accept4(keeper->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    take_away(keeper);
+    (void)!say_hello(keeper, client);
+}
+
+static void keep(const struct commons_keeper_request *request) {
+    struct keeper keeper = {.home = request->home,
+                            .listen_fd = request->listen_fd,
+                            .user_fd = request->user_fd,
+                            .net_fd = request->net_fd,
+                            .events_fd = -1,
+                            .ask_fd = -1,
+                            .anchor_fd = -1};
+    const int kept[] = {request->listen_fd, request->home->live_fd, request->home->store_fd,
+                        request->user_fd >= 0 ? request->user_fd : request->listen_fd,
+                        request->net_fd >= 0 ? request->net_fd : request->listen_fd};
+    detach();
+    keeper.hello.failed =
+        jail_keep_descriptors(kept, ARRAY_LEN(kept), &keeper.hello.err) < 0 || begin(&keeper, &keeper.hello.err) < 0;
+    if (keeper.hello.failed) {
+        fail(&keeper);
+        return;
+    }
+    keeper.hello.name_server = pasta_name_server(&keeper.uplink);
+    serve(&keeper);
+}
+
+int commons_keeper_start(const struct commons_keeper_request *request, struct err *err) {
+    pid_t child = process_clone(0, -1, NULL);
+    if (child < 0) {
+        return err_sys(err, "start the keeper of the user's networks");
+    }
+    if (child == 0) {
+        pid_t grandchild = setsid() < 0 ? -1 : process_clone(0, -1, NULL);
+        if (grandchild == 0) {
+            keep(request);
+            _exit(0);
+        }
+        _exit(grandchild < 0 ? 1 : 0);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status != 0 ? err_set(err, ERR_SYSTEM, "start the keeper of the user's networks") : 0;
+}
