@@ -48,8 +48,14 @@ struct keeper {
 
 // --- the anchor ---
 
-static _Noreturn void be_anchor(void) {
+// It stays only when it has been written down, so that it can be found.
+static _Noreturn void be_anchor(int told_fd) {
+    char word;
     (void)prctl(PR_SET_NAME, "coffer-anchor", 0, 0, 0);
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); // or nobody could see its namespaces
+    if (fd_read_full(told_fd, &word, 1) != 1) {
+        _exit(1);
+    }
     sys_close_range(0, ~0U, 0);
     for (;;) {
         pause();
@@ -79,24 +85,35 @@ static int note_anchor(const struct keeper *keeper, struct err *err) {
                                                               : 0;
 }
 
-// In namespaces of its own, or in those that there are.
-static int start_anchor(struct keeper *keeper, struct err *err) {
-    bool fresh = keeper->net_fd < 0;
-    keeper->anchor = process_clone(fresh ? CLONE_NEWUSER | CLONE_NEWNET : 0, -1, &keeper->anchor_fd);
-    if (keeper->anchor == 0) {
-        if (!fresh && (setns(keeper->user_fd, CLONE_NEWUSER) < 0 || setns(keeper->net_fd, CLONE_NEWNET) < 0)) {
-            _exit(1);
-        }
-        (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); // or nobody could see its namespaces
-        be_anchor();
-    }
-    if (keeper->anchor < 0) {
-        return err_sys(err, "make the namespaces of the user's networks");
-    }
+static int complete_anchor(const struct keeper *keeper, bool fresh, int tell_fd, struct err *err) {
     if (fresh && userns_write_maps(keeper->anchor, &keeper->home->own.uids, &keeper->home->own.gids, err) < 0) {
         return -1;
     }
-    return note_anchor(keeper, err);
+    if (note_anchor(keeper, err) < 0) {
+        return -1;
+    }
+    return fd_write_all(tell_fd, "", 1) < 0 ? err_sys(err, "make the namespaces of the user's networks") : 0;
+}
+
+// In namespaces of its own, or in those that there are.
+static int start_anchor(struct keeper *keeper, struct err *err) {
+    bool fresh = keeper->net_fd < 0;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return err_sys(err, "make a pipe");
+    }
+    AUTO_FD int told = ends[0];
+    AUTO_FD int tell = ends[1];
+    keeper->anchor = process_clone(fresh ? CLONE_NEWUSER | CLONE_NEWNET : 0, -1, &keeper->anchor_fd);
+    if (keeper->anchor == 0) {
+        fd_close(&tell);
+        if (!fresh && (setns(keeper->user_fd, CLONE_NEWUSER) < 0 || setns(keeper->net_fd, CLONE_NEWNET) < 0)) {
+            _exit(1);
+        }
+        be_anchor(told);
+    }
+    return keeper->anchor < 0 ? err_sys(err, "make the namespaces of the user's networks")
+                              : complete_anchor(keeper, fresh, tell, err);
 }
 
 static int open_namespace(pid_t pid, const char *name, int *fd, struct err *err) {

@@ -10,6 +10,7 @@
 #include "runtime/kernel/seccomp.h"
 #include "runtime/kernel/userns.h"
 #include "runtime/net/firewall.h"
+#include "runtime/net/rootless.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -171,8 +172,9 @@ static void check_networks(struct looking *looking) {
     struct err err = {0};
     bool ipv6 = access("/proc/net/if_inet6", F_OK) == 0;
     if (looking->rootless) {
-        bool pasta = has_program(looking, "pasta");
-        add(looking, "networks of an ordinary user", pasta, true, pasta ? "by pasta" : "no pasta", "install pasta (package passt)");
+        bool pasta = has_program(looking, "pasta"), works = rootless_is_possible();
+        add(looking, "networks of an ordinary user", works, true, works ? "by pasta" : pasta ? "/dev/net/tun is not open to you" : "no pasta",
+            pasta ? "open /dev/net/tun to all (modprobe tun; mode 0666)" : "install pasta (package passt)");
     } else {
         AUTO_FD int fd = firewall_open(&err);
         struct firewall_state state;

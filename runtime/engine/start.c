@@ -268,6 +268,7 @@ int start_container(void *context, int stdio[3], struct supervised **ret, struct
 int start_adopted(void *context, struct supervised **ret, struct err *err) {
     struct start *start = context;
     int result = container_adopt(start->home.oci_root, start->dir.id, ret, err);
+    start_find_commons(start);
     release(start);
     return result;
 }

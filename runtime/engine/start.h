@@ -126,6 +126,8 @@ int start_read_networks(struct start *start, struct err *err) MUST_CHECK;
 int start_take_networks(struct start *start, struct err *err) MUST_CHECK;
 // A user namespace within that of the user's networks, where it is on any.
 int start_nest_users(struct start *start, struct err *err) MUST_CHECK;
+// Keeps the user's networks where the adopted container is on one.
+void start_find_commons(struct start *start);
 // For the record, which is written when it runs; it lives as long as the connections.
 void start_note_networks(struct start *start);
 // What its files in /etc say of its networks.

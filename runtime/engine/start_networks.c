@@ -49,6 +49,15 @@ int start_nest_users(struct start *start, struct err *err) {
                          start->request->network);
 }
 
+// Whoever has found the container without a monitor has seen to it that there is a keeper, if there can be one.
+void start_find_commons(struct start *start) {
+    bool on_any = start->attachments.items_count > 0 && !pasta_is_meant(&start->attachments) && request_has_own_network(start->request);
+    start->connections.home = &start->home;
+    if (start->home.rootless && on_any && !commons_find(&start->home, &start->connections.commons)) {
+        log_info("container %.12s: the user's networks are not there", start->dir.id);
+    }
+}
+
 void start_note_networks(struct start *start) {
     connections_describe(&start->connections, &start->attachments);
     start->record.networks = attachment_list_write(&start->attachments, true, &start->connections.arena);

@@ -83,7 +83,7 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
     mine rm -f web > /dev/null
     # As systemd-resolved does it.
     echo 'nameserver 127.0.0.53' > "$BATS_TEST_TMPDIR/resolv.conf"
-    on_host python3 "$NET" serve stub 53 > /dev/null 3>&- &
+    nsenter --target "$HOST" --net --mount -- python3 "$NET" serve stub 53 > /dev/null 3>&- &
     local stub=$!
     until_true on_host sh -c 'busybox netstat -lun | grep -q ":53 "'
     run -0 mine run --rm "${talk[@]}" tiny sh -c 'head -n 1 /etc/resolv.conf; /usr/bin/python3 /net.py ask_udp 10.202.0.1 53'

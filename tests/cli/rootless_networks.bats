@@ -111,10 +111,78 @@ teardown() {
     mine rm -f web > /dev/null
     nothing_left
     echo 'nameserver 127.0.0.53' > "$BATS_TEST_TMPDIR/resolv.conf"
-    on_host python3 "$BATS_TEST_DIRNAME/name_server.py" 127.0.0.53 192.0.2.9 3>&- &
+    nsenter --target "$HOST" --net --mount -- python3 "$BATS_TEST_DIRNAME/name_server.py" 127.0.0.53 192.0.2.9 3>&- &
     local stub=$!
     until_true on_host sh -c 'busybox netstat -lun | grep -q ":53 "'
     run -0 mine run --rm --network six "${talk[@]}" tiny /usr/bin/python3 -c 'import socket; print(socket.gethostbyname("far.example"))'
     [ "$output" = 192.0.2.9 ]
     kill "$stub"
+}
+
+# The one process whose words fit, and whose name does; another one than before, where that is said.
+one_of() { # NAME WORDS [BEFORE]
+    local pid
+    for pid in $(of_test "^$1"); do
+        if [ "$pid" != "${3:-}" ] && grep -qzF -- "$2" "/proc/$pid/cmdline"; then
+            echo "$pid"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Kills it and waits for another one.
+replace() { # NAME WORDS
+    local old
+    old=$(one_of "$1" "$2")
+    kill -KILL "$old"
+    until_true one_of "$1" "$2" "$old"
+}
+
+far_answers() {
+    [ "$(mine exec "$1" /usr/bin/python3 /net.py ask 192.0.2.1 99)" = "far 192.0.2.2" ]
+}
+
+finds() { # NAME
+    [[ "$(mine run --rm --network team "${talk[@]}" tiny /usr/bin/python3 /net.py ask "$1" 80)" == "$1 "* ]]
+}
+
+@test "killed at any time: keeper, anchor, pasta, monitors; what can go on goes on, and nothing stays for ever" {
+    serve_far
+    mine network create team > /dev/null
+    serve db --network team
+    serve web --network team -p 8080:80
+    replace coffer-net coffer
+    answers
+    finds db
+    replace coffer-anchor coffer
+    finds web
+    until_true far_answers db
+    sleep 2.1 # one that has just been started is not started again at once
+    replace 'pas[st]' uplink
+    until_true far_answers db
+    replace 'pas[st]' cp-
+    until_true answers
+    # Without their monitors they go on; others look after them from the next command on.
+    local pid
+    for pid in $(of_test '^coffer-monitor'); do
+        kill -KILL "$pid"
+    done
+    kill -KILL "$(one_of coffer-net coffer)"
+    answers
+    finds db
+    answers
+    mine stop -t 0 web
+    run outside python3 "$NET" ask 192.0.2.2 8080
+    [ "$status" -ne 0 ]
+    mine start web
+    until_true answers
+    # All at once.
+    for pid in $(of_test '^coffer-') $(pastas) $(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve'); do
+        kill -KILL "$pid" || true
+    done
+    mine system repair
+    [ -z "$(of_test '^coffer-net')" ] || until_true test -z "$(of_test '^coffer-net')"
+    mine rm db web > /dev/null
+    nothing_left
 }
