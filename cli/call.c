@@ -1,5 +1,6 @@
 #include "cli/call.h"
 
+#include "cli/advice.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/help.h"
@@ -204,6 +205,9 @@ int call_program(int argc, char **argv) {
         struct err log_err;
         int unopened = call.low_level ? messages_open(&context, &log_err) : 0;
         (void)unopened;
+        if (!call.low_level) {
+            advice_add(&context, &err);
+        }
         messages_error(call.wrong_usage ? context.path : "coffer", err.text);
         result = exit_code(&call, &err);
     }

@@ -117,7 +117,7 @@ int cdi_find(const char *name, struct arena *arena, struct cdi_list *list, struc
     search_all(&search);
     if (!search.device) {
         return err_set(err, ERR_NOT_FOUND, "--device %s: no CDI file in /etc/cdi or /var/run/cdi describes it%s", name,
-                       search.has_yaml ? "; files in YAML are not read, write them as JSON" : "");
+                       search.has_yaml ? "; files in YAML are not read, write them as JSON (nvidia-ctk cdi generate --format json)" : "");
     }
     return add(&search, list, err);
 }
@@ -193,7 +193,7 @@ int cdi_find_gpus(const char *words, struct arena *arena, struct cdi_list *list,
         return err_set(err, ERR_UNSUPPORTED,
                        "--gpus: no GPU is described on this host: expected a CDI file of kind nvidia.com/gpu in /etc/cdi or /var/run/cdi, as "
                        "\"nvidia-ctk cdi generate --format json --output /etc/cdi/nvidia.json\" writes it%s",
-                       has_yaml ? "; files in YAML are not read" : "");
+                       has_yaml ? "; files in YAML, as there is one, are not read" : "");
     }
     for (char *field = take_field(&rest); field; field = take_field(&rest)) {
         bool is_device = strncmp(field, "device=", 7) == 0, is_count = strncmp(field, "count=", 6) == 0;

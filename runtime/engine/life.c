@@ -50,6 +50,7 @@ int engine_attach(const struct engine *engine, const char *name, const struct en
         .flags = CONTROL_ATTACH_OUTPUT | (input ? CONTROL_ATTACH_INPUT : 0u),
         .detach_keys = keys,
     };
+    events_add_container(&target.home, &(struct event_log_container){.record = &target.record, .labels = &target.request.labels}, "attach");
     if (attach_run(&request, &end, err) < 0) {
         return err_in(err, "attach %s", name);
     }

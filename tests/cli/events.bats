@@ -46,6 +46,16 @@ begin() {
     [ -z "$output" ]
 }
 
+@test "events: somebody attaches" {
+    coffer run -d --name box -i tiny cat > /dev/null
+    begin
+    coffer attach --no-stdin box > /dev/null &
+    until_true sh -c "'$COFFER' --root '$(coffer_root)' --store '$(coffer_store)' events --since '$BEGIN' --until 0s -f event=attach | grep ' container attach '"
+    coffer kill box > /dev/null
+    wait $! || true
+    [ "$(told -f container=box | paste -sd,)" = "container attach,container kill,container die" ]
+}
+
 @test "events: --rm, restarts and a failed start" {
     begin
     coffer run --rm --name gone tiny true

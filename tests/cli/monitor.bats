@@ -62,3 +62,37 @@ all_below() { # KB
     is_over() { [ ! -d "/proc/$pid" ]; }
     until_true is_over
 }
+
+is_dead() { # whether somebody has taken its end or not
+    local state=Z
+    { read -r _ _ state _ < "/proc/$1/stat"; } 2> /dev/null || true
+    [ "$state" = Z ]
+}
+
+@test "where many containers run, each command looks at some of them, and all that was killed is found" {
+    for i in $(seq 70); do
+        echo "run -d --rm --network none --name many$i tiny sleep 1000"
+    done | xargs -P 4 -I '{}' sh -c "\"$COFFER\" --root \"$(coffer_root)\" --store \"$(coffer_store)\" {}" > /dev/null
+    count() {
+        find "$(coffer_store)/containers" -mindepth 1 -maxdepth 1 | wc -l
+    }
+    [ "$(count)" -eq 70 ]
+    # shellcheck disable=SC2046 # numbers
+    children=$(for monitor in $(monitors); do pgrep -P "$monitor"; done)
+    # shellcheck disable=SC2046
+    kill -KILL $(monitors)
+    # shellcheck disable=SC2086
+    kill -KILL $children
+    for child in $children; do
+        until_true is_dead "$child"
+    done
+    coffer run --rm --network none tiny true
+    [ "$(count)" -lt 70 ]
+    [ "$(count)" -ge 38 ] # 32 are a part
+    for _ in $(seq 100); do
+        [ "$(count)" -gt 0 ] || break
+        coffer run --rm --network none tiny true
+    done
+    [ "$(count)" -eq 0 ]
+    [ -z "$(coffer ps -aq)" ]
+}
