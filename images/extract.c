@@ -206,6 +206,9 @@ static int make_room(int parent_fd, const char *name, struct err *err) {
     if (S_ISDIR(status.st_mode)) {
         return err_set(err, ERR_EXISTS, "cannot overwrite a directory with what is none");
     }
+    if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
+        return err_set(err, ERR_EXISTS, "is a device, in whose place nothing is copied"); // a host without /dev/null is none
+    }
     if (unlinkat(parent_fd, name, 0) == 0 || errno == ENOENT) {
         return 0;
     }
