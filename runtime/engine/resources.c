@@ -2,6 +2,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/err.h"
+#include "runtime/base/number_set.h"
 #include "runtime/base/strv.h"
 #include "runtime/engine/config.h"
 #include "runtime/engine/devices.h"
@@ -56,6 +57,17 @@ static int merge_memory(const struct run_request *run, struct oci_memory *memory
     return 0;
 }
 
+// The kernel says no more of a number that it has not than that it is out of range.
+static int check_numbers(const char *flag, const char *list, size_t count, struct err *err) {
+    struct number_set set;
+    if (!list || (number_set_parse(list, &set) == 0 && set.limit <= count)) {
+        return 0;
+    }
+    return count > 1 ? err_set(err, ERR_INPUT, "%s: expected numbers from 0 to %zu, as this host has them, such as 0-1 or 0,1; found \"%s\"", flag,
+                               count - 1, list)
+                     : err_set(err, ERR_INPUT, "%s: expected 0, the only one that this host has; found \"%s\"", flag, list);
+}
+
 static int merge_cpu(const struct run_request *run, struct oci_cpu *cpu, struct err *err) {
     if (run->nano_cpus.set && (run->cpu_period.set || run->cpu_quota.set)) {
         return err_set(err, ERR_INPUT, "--cpus says what --cpu-period and --cpu-quota say; expected one or the others");
@@ -80,6 +92,9 @@ static int merge_cpu(const struct run_request *run, struct oci_cpu *cpu, struct 
         cpu->realtime_period = (struct opt_u64){true, (uint64_t)run->cpu_rt_period.value};
     }
     cpu->realtime_runtime = run->cpu_rt_runtime;
+    if (check_numbers("--cpuset-cpus", run->cpuset_cpus, (size_t)sysconf(_SC_NPROCESSORS_CONF), err) < 0) {
+        return -1;
+    }
     cpu->cpus = run->cpuset_cpus;
     cpu->mems = run->cpuset_mems;
     return 0;

@@ -151,6 +151,10 @@ load engine
     [ "$(group_file cpuset/cpuset.mems cpuset.mems)" = 0 ]
     coffer rm -f box
     refused '--cpus says what --cpu-period and --cpu-quota say; expected one or the others' --cpus 1 --cpu-quota 1000
+    last=$(($(getconf _NPROCESSORS_CONF) - 1))
+    [ "$last" -eq 0 ] || for list in $((last + 1)) 0-x 0-9999 ''; do
+        refused "--cpuset-cpus: expected numbers from 0 to $last, as this host has them, such as 0-1 or 0,1; found \"$list\"" --cpuset-cpus "$list"
+    done
     refused '--memory-reservation: expected at most --memory' --memory 64m --memory-reservation 65m
 }
 
