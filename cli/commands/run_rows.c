@@ -78,7 +78,7 @@ const struct unserved_flag run_unserved[] = {
     {"disable-content-trust", "images are checked by their digests always"},
     {"io-maxbandwidth", windows},
     {"io-maxiops", windows},
-    {"isolation", windows},
+    {"isolation", "this version has no micro-VMs; a container has namespaces, a seccomp filter and user ids of its own"},
     {"kernel-memory", "kernels have given it up; --memory counts it"},
     {"link", "a network with names does more: coffer network create, and --network for both"},
     {"link-local-ip", "a network gives addresses"},

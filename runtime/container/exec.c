@@ -187,7 +187,8 @@ static int find_cgroup(struct execution *execution, struct err *err) {
         }
         execution->paused = cgroup_is_frozen(&execution->cgroup);
         if (execution->paused && !execution->options->ignore_paused) {
-            return err_set(err, ERR_STATE, "cannot exec in a paused container (use --ignore-paused to override)");
+            const char *advice = execution->options->paused_advice;
+            return err_set(err, ERR_STATE, "cannot exec in a paused container (use %s)", advice ? advice : "--ignore-paused to override");
         }
     }
     return descend_all(execution, err);

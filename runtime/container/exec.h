@@ -56,6 +56,7 @@ struct exec_options {
     int listen_fds;
     const char *listen_names;
     bool ignore_paused;
+    const char *paused_advice; // what the caller's user can do about a paused container; NULL: --ignore-paused
     bool detach;
     bool die_with_parent; // it is killed when the calling process ends
     struct exec_child *ret_child; // detached: its process, for a caller that waits for it itself; NULL: nobody does

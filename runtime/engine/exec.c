@@ -89,6 +89,7 @@ int engine_exec(const struct engine *engine, const char *name, const struct engi
     options.caps = &caps;
     options.terminal = exec->tty;
     options.detach = exec->detach;
+    options.paused_advice = "coffer unpause first";
     options.give_stdio = exec->tty ? NULL : stdio.theirs;
     memcpy(options.pipes, stdio.ours, sizeof(options.pipes));
     AUTO_EVENT_LOG struct event_log log = EVENT_LOG_CLOSED;

@@ -304,6 +304,7 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     coffer pause box
     [ "$(state box)" = paused ]
     [[ $(coffer ps --format '{{.Status}}') == "Up "*" (Paused)" ]]
+    fails 'exec box: cannot exec in a paused container (use coffer unpause first)' coffer exec box true
     coffer unpause box
     [ "$(state box)" = running ]
     coffer pause box

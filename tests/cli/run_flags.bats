@@ -258,7 +258,7 @@ disk() {
     [[ $output == *': --runtime is not served: there is one'* ]]
     run coffer create --isolation=hyperv tiny
     [ "$status" -eq 125 ]
-    [[ $output == *': --isolation is not served: it is for Windows'* ]]
+    [[ $output == *': --isolation is not served: this version has no micro-VMs'* ]]
     run coffer run --isolatio=hyperv tiny
     [[ $output == *'unknown flag --isolatio'* ]]
 }
