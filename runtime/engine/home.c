@@ -158,15 +158,16 @@ int home_do_inside(const struct home *home, int (*work)(void *context, struct er
 struct removal {
     int dir_fd;
     const char *name;
+    struct tree_graves *graves;
 };
 
 static int remove_tree(void *context, struct err *err) {
     const struct removal *removal = context;
-    return tree_remove(removal->dir_fd, removal->name, err);
+    return tree_remove_later(removal->dir_fd, removal->name, removal->graves, err);
 }
 
 // Files of a rootless container belong to subordinate ids.
 int home_remove_tree(const struct home *home, int dir_fd, const char *name, struct err *err) {
-    struct removal removal = {dir_fd, name};
+    struct removal removal = {dir_fd, name, home->graves};
     return home->rootless && home->own.single_id ? remove_tree(&removal, err) : home_do_inside(home, remove_tree, &removal, err);
 }

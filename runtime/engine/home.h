@@ -17,6 +17,7 @@
 
 struct engine;
 struct err;
+struct tree_graves;
 
 struct home {
     const char *store; // absolute paths, borrowed
@@ -31,6 +32,7 @@ struct home {
     char *live_path; // ROOT/containers/STORE; owned
 
     struct userns_own own; // rootless: what the user may map
+    struct tree_graves *graves; // a monitor's: what containers' folders were made of is freed when it ends, and nobody waits for that
 };
 
 #define HOME_CLOSED                                                                                                                \

@@ -8,6 +8,7 @@
 #include "runtime/engine/resources.h"
 #include "runtime/engine/start.h"
 #include "runtime/kernel/process.h"
+#include "runtime/kernel/tree.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -35,7 +36,9 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .stop_timeout_ms = request_stop_timeout_ms(start->request),
         .restart = start_restart_policy(start),
     };
+    struct tree_graves graves = {0};
     monitor_group_enter(&start->home, resources_asked(start->request));
+    start->home.graves = &graves; // until our end: whoever waits for the container's has heard of it by then
     monitor_run(&request, socket);
     monitor_group_leave(start->home.rootless);
     _exit(0);

@@ -80,7 +80,8 @@ int record_remove(const struct home *home, struct record_dir *dir, bool volumes,
 // index, which kernels may be built to keep, stays, as it belongs to the upper directory.
 void record_settle(const struct home *home, const struct record_dir *dir) {
     struct err err = {0};
-    if (unlinkat(dir->fd, "work/work", AT_REMOVEDIR) < 0 && errno != ENOENT && tree_remove(dir->fd, "work/work", &err) < 0) {
+    if (unlinkat(dir->fd, "work/work", AT_REMOVEDIR) < 0 && errno != ENOENT &&
+        tree_remove_later(dir->fd, "work/work", home->graves, &err) < 0) {
         log_info("container %.12s: %s", dir->id, err.text); // overlay does it when it is mounted again
     }
     unlinkat(dir->fd, "work", AT_REMOVEDIR);

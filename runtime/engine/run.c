@@ -54,7 +54,13 @@ static int serve(const struct start *start, const struct engine_attach *attach, 
     return 0;
 }
 
-// Nothing of ours is left when we return: the monitor's last word comes a moment before its end.
+// Nothing of what failed is left when we return. Of a container that has ended nothing is there any more when the monitor says so, but the
+// monitor itself, which has disk space to free: that is waited for only where the kernel would kill it with us, the first process of a pid
+// namespace.
+static bool must_wait(const struct start *start, const struct engine_end *end, int result) {
+    return result < 0 ? !record_is_running(&start->home, end->id) : getpid() == 1 && !end->goes_on && !end->is_restarted;
+}
+
 static void wait_for_monitor(const struct launched_monitor *started) {
     siginfo_t ignored;
     process_reap(started->pidfd, &ignored);
@@ -93,7 +99,7 @@ static int run_started(struct start *start, const struct engine_attach *attach, 
     }
     ret->goes_on = !attach->output;
     int result = attach->output ? start_and_serve(start, attach, &started, ret, err) : monitor_launch(start, 0, &started, err);
-    if (started.pidfd >= 0 && (result < 0 ? !record_is_running(&start->home, ret->id) : !ret->goes_on && !ret->is_restarted)) {
+    if (started.pidfd >= 0 && must_wait(start, ret, result)) {
         wait_for_monitor(&started);
     }
     return result;

@@ -21,9 +21,25 @@ static int open_directory(int dir_fd, const char *name) {
     return fd;
 }
 
-static int remove_directory(int dir_fd, const char *name, struct err *err);
+static void keep(struct tree_graves *graves, int dir_fd, const char *name) {
+    if (graves && graves->count < ARRAY_LEN(graves->fds)) {
+        struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV};
+        int fd = sys_openat2(dir_fd, name, &how);
+        if (fd >= 0) {
+            graves->fds[graves->count++] = fd;
+        }
+    }
+}
 
-static int remove_entry(int dir_fd, const struct dirent *entry, struct err *err) {
+void tree_graves_finish(struct tree_graves *graves) {
+    while (graves->count > 0) {
+        fd_close(&graves->fds[--graves->count]);
+    }
+}
+
+static int remove_directory(int dir_fd, const char *name, struct tree_graves *graves, struct err *err);
+
+static int remove_entry(int dir_fd, const struct dirent *entry, struct tree_graves *graves, struct err *err) {
     if (entry->d_type != DT_DIR) {
         if (unlinkat(dir_fd, entry->d_name, 0) == 0 || errno == ENOENT) {
             return 0;
@@ -36,22 +52,22 @@ static int remove_entry(int dir_fd, const struct dirent *entry, struct err *err)
             return err_num(err, EPERM, "remove %s", entry->d_name);
         }
     }
-    return remove_directory(dir_fd, entry->d_name, err);
+    return remove_directory(dir_fd, entry->d_name, graves, err);
 }
 
-static int empty_directory(DIR *stream, struct err *err) {
+static int empty_directory(DIR *stream, struct tree_graves *graves, struct err *err) {
     for (;;) {
         const struct dirent *entry = dir_next(stream);
         if (!entry) {
             return errno ? err_sys(err, "read a directory") : 0;
         }
-        if (remove_entry(dirfd(stream), entry, err) < 0) {
+        if (remove_entry(dirfd(stream), entry, graves, err) < 0) {
             return -1;
         }
     }
 }
 
-static int remove_full_directory(int dir_fd, const char *name, struct err *err) {
+static int remove_full_directory(int dir_fd, const char *name, struct tree_graves *graves, struct err *err) {
     AUTO_FD int fd = open_directory(dir_fd, name);
     if (fd < 0) {
         return errno == ENOENT ? 0 : err_sys(err, "open directory %s", name);
@@ -66,14 +82,15 @@ static int remove_full_directory(int dir_fd, const char *name, struct err *err) 
         return err_sys(err, "read directory %s", name);
     }
     fd = -1; // the stream's
-    if (empty_directory(stream, err) < 0) {
+    if (empty_directory(stream, graves, err) < 0) {
         return -1;
     }
     // Another process may have been at it, too.
     return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? err_sys(err, "remove directory %s", name) : 0;
 }
 
-static int remove_directory(int dir_fd, const char *name, struct err *err) {
+static int remove_directory(int dir_fd, const char *name, struct tree_graves *graves, struct err *err) {
+    keep(graves, dir_fd, name);
     // Most directories left at the end are empty: one call then.
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
@@ -81,16 +98,21 @@ static int remove_directory(int dir_fd, const char *name, struct err *err) {
     if (errno != ENOTEMPTY && errno != EEXIST && errno != EACCES) {
         return err_sys(err, "remove directory %s", name);
     }
-    return remove_full_directory(dir_fd, name, err);
+    return remove_full_directory(dir_fd, name, graves, err);
 }
 
 int tree_remove(int dir_fd, const char *name, struct err *err) {
+    return tree_remove_later(dir_fd, name, NULL, err);
+}
+
+int tree_remove_later(int dir_fd, const char *name, struct tree_graves *graves, struct err *err) {
     struct stat status;
+    keep(graves, dir_fd, name);
     if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
         return 0;
     }
     if (errno == ENOTEMPTY || errno == EEXIST) {
-        return remove_full_directory(dir_fd, name, err);
+        return remove_full_directory(dir_fd, name, graves, err);
     }
     if (errno == ENOTDIR) {
         return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? err_sys(err, "remove %s", name) : 0;
@@ -98,7 +120,7 @@ int tree_remove(int dir_fd, const char *name, struct err *err) {
     if (fstatat(dir_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
         return errno == ENOENT ? 0 : err_sys(err, "remove %s", name);
     }
-    return remove_directory(dir_fd, name, err);
+    return remove_directory(dir_fd, name, NULL, err);
 }
 
 static uint64_t measure_directory(int dir_fd, const char *name, dev_t device);
