@@ -34,8 +34,11 @@ static int ask_for_scope(const char *bus_address, struct err *err) {
 static void leave_session(const struct home *home, const struct cgroup_host *host) {
     struct err err;
     bool may;
+    if (!home->rootless || !home->user_bus || host->version != CGROUP_V2) {
+        return;
+    }
     cgroup_beside(host, &may);
-    if (home->rootless && home->user_bus && host->version == CGROUP_V2 && !may && ask_for_scope(home->user_bus, &err) < 0) {
+    if (!may && ask_for_scope(home->user_bus, &err) < 0) {
         log_debug("no scope for limits: %s", err.text);
     }
 }
