@@ -38,12 +38,18 @@ static const char *const results[] = {
 };
 
 static int halt(const struct engine *engine, struct err *err) {
-    size_t count, left;
+    struct boot_halted halted;
     store_raise_descriptor_limit(); // one for each container
-    if (boot_halt(engine, HALT_S * 1000, &count, &left, err) < 0) {
+    if (boot_halt(engine, HALT_S * 1000, &halted, err) < 0) {
         return -1;
     }
-    return left == 0 ? 0 : err_set(err, ERR_STATE, "%zu of %zu containers have not ended within %d s; coffer ps lists them, coffer kill ends them", left, count, (int)HALT_S);
+    if (halted.untold > 0) {
+        return err_set(err, ERR_STATE, "%zu of %zu containers could not be told to end, as said above, and %zu have not within %d s; coffer ps lists them, "
+                       "coffer kill ends them", halted.untold, halted.count, halted.left, (int)HALT_S);
+    }
+    return halted.left == 0 ? 0
+                            : err_set(err, ERR_STATE, "%zu of %zu containers have not ended within %d s; coffer ps lists them, coffer kill ends them",
+                                      halted.left, halted.count, (int)HALT_S);
 }
 
 static int run(struct context *context, struct err *err) {

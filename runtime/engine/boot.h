@@ -52,7 +52,12 @@ int boot_run(const struct engine *engine, struct arena *arena, struct boot *boot
              struct err *err) MUST_CHECK;
 
 // The host goes down: tells all monitors to end their containers, each by its own stop signal and timeout, which is nobody's wish that they
-// stay stopped. Waits for all, at most so long. *ret_left: how many go on.
-int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, size_t *ret_left, struct err *err) MUST_CHECK;
+// stay stopped. Waits for all, at most so long.
+struct boot_halted {
+    size_t count;  // that ran
+    size_t left;   // of them, that were told and go on
+    size_t untold; // that could not be told, with a warning each
+};
+int boot_halt(const struct engine *engine, int64_t most_ms, struct boot_halted *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Who listens on the container's socket is its monitor (unix(7), SO_PEERCRED). The line to it is open while the pidfd is made: had it ended
-// before, its number could be another's. ERR_NOT_FOUND: it has none.
+// Who listens on the container's socket is its monitor (unix(7), SO_PEERCRED). The line to it is open while the pidfd is made: had
+// it ended before, its number could be another's. ERR_NOT_FOUND: it has none.
 static int open_monitor(const struct home *home, const char *id, struct err *err) {
     struct ucred peer;
     socklen_t size = sizeof(peer);
@@ -30,7 +30,8 @@ static int open_monitor(const struct home *home, const char *id, struct err *err
         return err_sys(err, "find the monitor of container %.12s", id);
     }
     line.fd = fd;
-    return pidfd >= 0 && poll(&line, 1, 0) == 0 ? fd_take(&pidfd) : err_set(err, ERR_NOT_FOUND, "container %.12s has no monitor any more", id);
+    return pidfd >= 0 && poll(&line, 1, 0) == 0 ? fd_take(&pidfd)
+                                                : err_set(err, ERR_NOT_FOUND, "container %.12s has no monitor any more", id);
 }
 
 // Whether it goes on all the same: nobody could be made its monitor.
@@ -49,11 +50,12 @@ static bool wait_for(int pidfd, int64_t until_ms) {
     return ended > 0;
 }
 
-int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, size_t *ret_left, struct err *err) {
+int boot_halt(const struct engine *engine, int64_t most_ms, struct boot_halted *ret, struct err *err) {
     AUTO_HOME struct home home = HOME_CLOSED;
     AUTO_ARENA struct arena arena = {0};
     const char **ids;
-    size_t total = 0, count = 0, lost = 0;
+    size_t total = 0, count = 0;
+    struct boot_halted halted = {0};
     if (home_open(engine, &home, err) < 0) {
         return -1;
     }
@@ -73,15 +75,15 @@ int boot_halt(const struct engine *engine, int64_t most_ms, size_t *ret_count, s
             monitors[count++] = pidfd;
         } else if (err->kind != ERR_NOT_FOUND || runs_alone(&home, ids[i])) {
             log_warn("%s", err->text);
-            lost++;
+            halted.untold++;
         }
     }
     int64_t until_ms = clock_now_ms() + most_ms;
-    *ret_count = count + lost;
-    *ret_left = lost;
+    halted.count = count + halted.untold;
     for (size_t i = 0; i < count; i++) {
-        *ret_left += wait_for(monitors[i], until_ms) ? 0 : 1;
+        halted.left += wait_for(monitors[i], until_ms) ? 0 : 1;
         fd_close(&monitors[i]);
     }
+    *ret = halted;
     return 0;
 }
