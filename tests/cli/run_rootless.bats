@@ -4,33 +4,12 @@ bats_require_minimum_version 1.5.0
 load helpers
 
 setup() {
-    needs_root # to become the user
-    needs umoci busybox setpriv newuidmap
-    make_user
-    unprivileged_user_namespaces || skip "this host gives ordinary users no user namespaces"
-    HOME_DIR=$BATS_TEST_TMPDIR/home
-    mkdir "$HOME_DIR"
-    chown "$TEST_UID" "$HOME_DIR"
-    layout=$(make_image tiny)
-    chmod -R a+rX "$layout"
+    make_home
     : > "$BATS_TEST_TMPDIR/nothing"
-    as_mine load -q --name tiny "oci:$layout:tiny" > /dev/null
 }
 
 teardown() {
-    local id
-    for id in $(as_mine ps -aq 2> /dev/null); do
-        as_mine rm -f "$id" > /dev/null 2>&1 || true
-    done
-}
-
-unprivileged_user_namespaces() {
-    as_user unshare --user true 2> /dev/null
-}
-
-# The program as the user, in a home of the test's own.
-as_mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
+    leave_home
 }
 
 # The same where the user has no subordinate ids: nothing is changed but what this process sees of the files.
@@ -42,7 +21,7 @@ without_ranges() {
 }
 
 run_mine() {
-    run as_mine run --rm "$@"
+    run mine run --rm "$@"
 }
 
 # Nothing of containers in the folders, no process that once was one.
@@ -105,9 +84,9 @@ nothing_left() {
 @test "rootless: exit codes, input, a terminal" {
     run_mine tiny sh -c 'exit 42'
     [ "$status" -eq 42 ]
-    run -127 as_mine run --rm tiny nowhere
-    run -126 as_mine run --rm tiny /etc/passwd
-    [ "$(echo typed | as_mine run --rm -i tiny cat)" = typed ]
+    run -127 mine run --rm tiny nowhere
+    run -126 mine run --rm tiny /etc/passwd
+    [ "$(echo typed | mine run --rm -i tiny cat)" = typed ]
     run timeout -k 1 20 script --quiet --return --command "setpriv --reuid $TEST_UID --regid $TEST_UID --clear-groups env HOME=$HOME_DIR $COFFER \
         --root $HOME_DIR/run --store $HOME_DIR/store run --rm -t tiny sh -c 'tty; test -t 0 && exit 7'" /dev/null
     [ "$status" -eq 7 ]
@@ -125,7 +104,7 @@ nothing_left() {
 }
 
 @test "rootless: without subordinate ids there is one id, and said so where more are asked for" {
-    without_ranges load -q --name tiny "oci:$layout:tiny"
+    without_ranges load -q --name tiny "oci:$(make_image tiny):tiny"
     run without_ranges run --rm tiny sh -c 'id -u; tr -s " " < /proc/self/uid_map; touch /x; stat -c %u /x'
     [ "$output" = "0"$'\n'" 0 $TEST_UID 1"$'\n'"0" ]
     run without_ranges run --rm -u 1000 tiny true
@@ -158,7 +137,7 @@ nothing_left() {
 
 @test "rootless: 50 runs, then 8 at a time, leave nothing" {
     for _ in $(seq 50); do
-        as_mine run --rm tiny true
+        mine run --rm tiny true
     done
     nothing_left
     # shellcheck disable=SC2016 # the inner shell's
@@ -179,12 +158,12 @@ nothing_left() {
         # The container goes on without the command, and without its monitor.
         ((i % 2 == 0)) || monitors | xargs -r kill -9 2> /dev/null || true
         wait "$job" 2> /dev/null || true
-        as_mine run --rm tiny true
+        mine run --rm tiny true
     done
     exec {NEVER}>&-
-    as_mine ps -aq | xargs -r "$(command -v setpriv)" --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- env HOME="$HOME_DIR" "$COFFER" \
+    mine ps -aq | xargs -r "$(command -v setpriv)" --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- env HOME="$HOME_DIR" "$COFFER" \
         --root "$HOME_DIR/run" --store "$HOME_DIR/store" rm -f > /dev/null || true # some have ended meanwhile, and are gone by themselves
-    as_mine images > /dev/null
+    mine images > /dev/null
     nothing_left
 }
 
@@ -206,12 +185,12 @@ nothing_left() {
 }
 
 @test "an ended container keeps what it wrote and its record, and nothing else" {
-    as_mine run --name writer tiny sh -c 'echo kept > /root/file; chown 5:6 /root/file; rm /bin/tail; rm -r /home/user; cat /etc/hostname'
+    mine run --name writer tiny sh -c 'echo kept > /root/file; chown 5:6 /root/file; rm /bin/tail; rm -r /home/user; cat /etc/hostname'
     folder=$(echo "$HOME_DIR"/store/containers/*)
     [ "$(ls "$folder" | tr '\n' ' ')" = "ctr.log record.json upper " ]
     [ "$(cat "$folder/upper/root/file")" = kept ]
     [ -z "$(find "$HOME_DIR/run/containers" -mindepth 2 -not -name '.*')" ]
-    as_mine rm writer
+    mine rm writer
     nothing_left
 }
 
@@ -220,7 +199,7 @@ nothing_left() {
     dir=$HOME_DIR/tree
     as_user mkdir -p "$dir/etc" "$dir/closed"
     as_user sh -c "echo hello > '$dir/etc/motd'; chmod 640 '$dir/etc/motd'; ln '$dir/etc/motd' '$dir/motd'; chmod 0 '$dir/closed'"
-    for how in as_mine without_ranges; do
+    for how in mine without_ranges; do
         run $how import "$dir" imported:1
         [ "$status" -eq 0 ]
         id=${lines[-1]}
@@ -233,5 +212,5 @@ nothing_left() {
         tar -xOf "$HOME_DIR/$how.tar" --wildcards '*.tar' | tar -tv --numeric-owner > "$BATS_TEST_TMPDIR/$how"
         [ "$(grep -c ' 0/0 ' "$BATS_TEST_TMPDIR/$how")" -eq 5 ] # owners as they are inside
     done
-    cmp "$BATS_TEST_TMPDIR/as_mine" "$BATS_TEST_TMPDIR/without_ranges"
+    cmp "$BATS_TEST_TMPDIR/mine" "$BATS_TEST_TMPDIR/without_ranges"
 }
