@@ -91,6 +91,9 @@ static int check_one(const struct volume_ids *ids, const struct volume *volume, 
                       "idmap=uids=FIRST-FIRST-COUNT;gids=FIRST-FIRST-COUNT",
                       err);
     }
+    if (option && strchr(option, '=') && (!strstr(option, "uids=") || !strstr(option, "gids="))) {
+        return refuse(volume, "option idmap: expected both maps, idmap=uids=FIRST-FIRST-COUNT;gids=FIRST-FIRST-COUNT", err);
+    }
     return volume->swaps_owner ? find_user(ids, volume, &uid, &gid, err) : 0;
 }
 

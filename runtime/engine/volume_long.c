@@ -62,6 +62,12 @@ static const struct field *find_field(const char *name) {
 }
 
 static int unknown_field(const char *name, const char *text, struct err *err) {
+    static const char *const types[] = {"bind", "volume", "tmpfs", "image"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (strcmp(name, types[i]) == 0) {
+            return err_set(err, ERR_INPUT, "\"%s\": expected type=%s, found \"%s\"", text, name, name);
+        }
+    }
     return err_set(err, ERR_INPUT,
                    "\"%s\": unknown field \"%s\"; expected type, source, target, readonly, bind-propagation, bind-recursive, "
                    "bind-nonrecursive, U, idmap, volume-nocopy, volume-subpath, volume-opt, volume-label, image-subpath, "
@@ -354,6 +360,9 @@ int volume_parse_long(struct arena *arena, const char *text, const struct volume
         struct volume volume;
         if (strcmp(kinds[i].name, form.type) != 0) {
             continue;
+        }
+        if (!form.target) {
+            return err_set(err, ERR_INPUT, "\"%s\": expected target=PATH, where it is to be in the container", text);
         }
         volume_start(arena, &volume, kinds[i].kind);
         volume.read_only = form.read_only;

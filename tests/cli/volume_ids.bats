@@ -81,6 +81,7 @@ idmaps() { # a file system that cannot is a skip
     done
     refused "mount $folder on /v: option idmap: the container has the host's user ids; leave out --userns host, or write the map: idmap=uids=FIRST-FIRST-COUNT;gids=FIRST-FIRST-COUNT" \
         --userns host -v "$folder:/v:idmap"
+    refused "mount $folder on /v: option idmap: expected both maps, idmap=uids=FIRST-FIRST-COUNT;gids=FIRST-FIRST-COUNT" -v "$folder:/v:idmap=uids=0-1-1"
     refused "mount $folder on /v: options U and idmap exclude each other" -v "$folder:/v:U,idmap"
     refused "mount $folder on /v: option U: the container has the ids 0 to 65535 alone, and so no user 70000:1" --userns auto --user 70000:1 -v "$folder:/v:U"
     fails "run tiny: mount /v: mounts[10].source: the file system of /proc cannot show its files to other user ids; leave the map out (option U or idmap), or use another place: map the ids of /proc: Invalid argument" \

@@ -189,6 +189,8 @@ CASE(long_form_says_what_is_wrong) {
     LONG_FAILS("type=bind,sorce=/b", "\"type=bind,sorce=/b\": unknown field \"sorce\"; expected type, source, target, readonly, "
                                      "bind-propagation, bind-recursive, bind-nonrecursive, U, idmap, volume-nocopy, volume-subpath, volume-opt, "
                                      "volume-label, image-subpath, tmpfs-size or tmpfs-mode");
+    LONG_FAILS("bind,src=/a,target=/b", "\"bind,src=/a,target=/b\": expected type=bind, found \"bind\"");
+    LONG_FAILS("type=bind,src=/a", "\"type=bind,src=/a\": expected target=PATH, where it is to be in the container");
     LONG_FAILS("type=bind,target=/a,target=/b", "\"type=bind,target=/a,target=/b\": field \"target\" is there twice");
     LONG_FAILS("type=bind,source=/a,target", "\"type=bind,source=/a,target\": field \"target\" needs a value");
     LONG_FAILS("type=bind,source=/a,target=/b,tmpfs-size=1m",
