@@ -213,14 +213,16 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
 }
 
 @test "attach: who does not read is left behind, and holds nobody up" {
-    coffer run -d --name box tiny sh -c 'sleep 1; dd if=/dev/zero bs=1M count=10 2> /dev/null | tr "\0" x; echo; echo done; sleep 100' > /dev/null
+    coffer run -d --name box tiny sh -c 'until test -e /go; do echo tick; sleep 0.05; done
+        dd if=/dev/zero bs=1M count=10 2> /dev/null | tr "\0" x; echo; echo done; sleep 100' > /dev/null
     coffer logs -f box > "$BATS_TEST_TMPDIR/log" &
     local follower=$!
     "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" attach box > "$BATS_TEST_TMPDIR/out" \
         2> "$BATS_TEST_TMPDIR/err" &
     local pid=$!
-    sleep 0.3
+    until_true grep -q tick "$BATS_TEST_TMPDIR/out"
     kill -STOP "$pid"
+    coffer exec box touch /go
     until_true logs_have box "done"
     kill -CONT "$pid"
     local code=0
@@ -230,7 +232,7 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     [ "$(state box)" = running ]
     coffer stop -t 0 box
     wait "$follower"
-    [ "$(wc -c < "$BATS_TEST_TMPDIR/log")" -eq $((10 * 1048576 + 6)) ]
+    [ "$(grep -vx tick "$BATS_TEST_TMPDIR/log" | wc -c)" -eq $((10 * 1048576 + 6)) ]
 }
 
 @test "run: output that is read slowly is held, and nothing of it lost" {
@@ -262,13 +264,18 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
     [ "$code" -eq 7 ]
 }
 
+sees_signal() { # FILE: that it is attached by now
+    coffer kill -s USR1 box > /dev/null
+    grep -q 'got USR1' "$1"
+}
+
 @test "sig-proxy: signals for the command, or for us" {
     coffer run --name box tiny sh -c "$catcher" > "$BATS_TEST_TMPDIR/out" &
     local pid=$! code=0
     until_true grep -q ready "$BATS_TEST_TMPDIR/out"
     "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" attach --sig-proxy=false box > "$BATS_TEST_TMPDIR/second" &
     local second=$!
-    sleep 0.3
+    until_true sees_signal "$BATS_TEST_TMPDIR/second"
     kill -TERM "$second"
     wait "$second"
     [ "$(state box)" = running ]
@@ -362,12 +369,14 @@ catcher='trap "echo got TERM; exit 7" TERM; trap "echo got HUP" HUP; trap "echo 
 }
 
 @test "--rm holds when the client is killed" {
-    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm --name box tiny sh -c 'echo ready; sleep 0.5; echo late' \
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm --name box -v "$BATS_TEST_TMPDIR:/seen" tiny \
+        sh -c 'echo ready; until test -e /seen/go; do sleep 0.05; done; echo late' \
         > "$BATS_TEST_TMPDIR/out" &
     local pid=$!
     until_true grep -q ready "$BATS_TEST_TMPDIR/out"
     kill -KILL "$pid"
     [ "$(state box)" = running ]
+    touch "$BATS_TEST_TMPDIR/go"
     until_true is_gone box
 }
 
