@@ -129,7 +129,8 @@ logs_have() {
 }
 
 # net.py needs the host's Python in the container.
-export NET=$BATS_TEST_DIRNAME/net.py
+NET=$(realpath "$(dirname "${BASH_SOURCE[0]}")")/net.py
+export NET
 talk=(-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro -v "$NET:/net.py:ro")
 
 # A server in a container: NAME ARGS...
