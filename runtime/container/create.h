@@ -56,6 +56,9 @@ int creation_run_early_hooks(struct creation *creation, const struct container_o
 int creation_complete(struct creation *creation, struct err *err) MUST_CHECK;
 int creation_detach(struct creation *creation, struct err *err) MUST_CHECK;
 
+// create_network.c: the network namespace, where it is not init's to make, and what is to be in it. Init waits for it.
+int creation_make_network(struct creation *creation, const struct container_options *options, struct err *err) MUST_CHECK;
+
 // attend.c: removes the container with all that was made for it, and runs its poststop hooks; stays with it, which is our child, to its
 // end before. *ret_status as container_run().
 void creation_remove(struct creation *creation, const struct container_options *options);
