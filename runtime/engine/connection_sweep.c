@@ -29,7 +29,7 @@ static void sweep_network(int networks_fd, const char *network_id, const char *i
     AUTO_FD int leases = folder < 0 ? -1 : open_in(folder, "leases");
     AUTO_FD int endpoints = folder < 0 ? -1 : open_in(folder, "endpoints");
     if (endpoints >= 0) {
-        dns_names_withdraw(endpoints, id);
+        dns_names_sweep(endpoints, id);
     }
     if (leases >= 0) {
         links_remove(leases, id);

@@ -98,6 +98,12 @@ void dns_names_withdraw(int endpoints_fd, const char *container) {
     unlinkat(endpoints_fd, container, 0);
 }
 
+void dns_names_sweep(int endpoints_fd, const char *container) {
+    AUTO_FREE char *temporary = mem_format("%s.new", container);
+    unlinkat(endpoints_fd, temporary, 0);
+    dns_names_withdraw(endpoints_fd, container);
+}
+
 // --- the table ---
 
 void dns_table_finish(struct dns_table *table) {

@@ -54,6 +54,8 @@ int dns_name_check(const char *what, const char *name, struct err *err) MUST_CHE
 // Writes the endpoint's file, whole or not at all; replaces one that is there. endpoints_fd: the folder.
 int dns_names_publish(int endpoints_fd, const struct dns_endpoint *endpoint, struct err *err) MUST_CHECK;
 void dns_names_withdraw(int endpoints_fd, const char *container);
+// The same of a container whose monitor was killed, perhaps while it wrote the file.
+void dns_names_sweep(int endpoints_fd, const char *container);
 
 // What a folder says. Zeroed is empty.
 struct dns_table {

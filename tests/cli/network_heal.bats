@@ -191,13 +191,17 @@ asks_by_name() { # NETWORK NAME WANTED
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     here network create --subnet 10.78.0.0/24 more > /dev/null
     for round in 1 2 3 4 5 6; do
-        here run -d --name web --network mine -p 8080:80 tiny sleep 1000 > /dev/null
+        id=$(here run -d --name web --network mine -p 8080:80 tiny sleep 1000)
         monitor=$(monitors)
         (for _ in 1 2 3 4 5; do here network connect --gw-priority 1 more web && here network disconnect more web; done) > /dev/null 2>&1 3>&- &
         joining=$!
         sleep "0.0$((round * 15))"
         kill -9 "$monitor"
         wait "$joining" || true
+        # Killed while it wrote down its names.
+        for folder in "$(coffer_store)"/networks/*/endpoints; do
+            : > "$folder/$id.new"
+        done
         here rm -f web > /dev/null
         [ -z "$(find "$(coffer_store)"/networks/*/leases -type l)" ]
         [ -z "$(find "$(coffer_store)"/networks/*/endpoints -type f)" ]
