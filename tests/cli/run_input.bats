@@ -51,7 +51,7 @@ refuses() {
     refuses ': run tiny: mount /proc: only a proc file system can be mounted there' -v /etc:/proc tiny true
     refuses ': run tiny: mount /etc: /etc in the root file system is not a file' -v /etc/passwd:/etc tiny true
     refuses ': run tiny: --mount: "type=nope,target=/x": type "nope" is not supported' --mount type=nope,target=/x tiny true
-    refuses ': run tiny: --mount: "type=bind,source=/etc": expected an absolute path' --mount type=bind,source=/etc tiny true
+    refuses ': run tiny: --mount: "type=bind,source=/etc": expected target=PATH, where it is to be in the container' --mount type=bind,source=/etc tiny true
     refuses ': run tiny: --mount: "type=bind,source=/etc,target=/x,colour=red": unknown field "colour"' \
         --mount type=bind,source=/etc,target=/x,colour=red tiny true
     refuses ': run tiny: --tmpfs: "x": expected an absolute path' --tmpfs x tiny true
