@@ -135,12 +135,12 @@ CASE(other_entries_are_covered_or_kill) {
     struct oci_seccomp native = profile;
     native.architectures = only;
     native.architectures_count = 1;
-    CHECK_INT(under(&native, call_int80), 128 + SIGSYS);
     CHECK_INT(under(&native, call_allowed), 0);
     int answer = under(&profile, call_int80);
     if (answer == 128 + SIGSEGV || answer == ENOSYS) {
         SKIP("this kernel runs no 32-bit calls");
     }
+    CHECK_INT(under(&native, call_int80), 128 + SIGSYS);
     CHECK_INT(answer, 0);
     CHECK_INT(under(&profile, call_int80_unlisted), EPERM);
 #else
