@@ -94,10 +94,12 @@ pid_of() {
 
 # What only waits for its parent to look is no process any more, and what has left its cgroup is about to be none.
 is_gone() { # FOLDER in /proc
+    local group
     for _ in $(seq 50); do
         [ -e "$1/status" ] || return 0
         ! grep -q '^State:.[ZX]' "$1/status" 2> /dev/null || return 0
-        [[ $(cat "$1/cgroup" 2> /dev/null) == *' (deleted)'* ]] || return 1
+        group=$(cat "$1/cgroup" 2> /dev/null) || return 0 # it went in between
+        [[ $group == *' (deleted)'* ]] || return 1
         sleep 0.02
     done
     return 1
