@@ -36,8 +36,8 @@ static void sweep_lone_live(const struct home *home, const char *id) {
     }
 }
 
-// The order lets a sweep finish what is cut off anywhere. What was taken for the container is given back while the record still
-// says what that is; then the record goes, and a folder without one is debris to any command that comes by.
+// The order lets a sweep finish what is cut off anywhere. What only the record tells of goes first, then the record, and a folder
+// without one is debris to any command that comes by. Given back sooner, name and ids could be another's while the record still claims them.
 int record_remove(const struct home *home, struct record_dir *dir, bool volumes, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     struct record record = {0};
@@ -50,13 +50,16 @@ int record_remove(const struct home *home, struct record_dir *dir, bool volumes,
         if ((volumes || record.remove) && mount_list_remove_own(home, dir->id, record.mounts, err) < 0) {
             return err_in(err, "remove container %.12s", dir->id);
         }
+        // From here on it is debris, whose name and ids are found by their owner; and that by its run-time folder, or by `system repair`.
+        struct err none;
+        (void)!live_make(home, dir->id, &none);
+        unlinkat(dir->fd, "record.json", 0);
         if (record.name && *record.name) {
             links_release(home->names_fd, record.name, dir->id);
         }
         if (record.has_range) {
             idrange_release(home->store_fd, dir->id, record.first_id);
         }
-        unlinkat(dir->fd, "record.json", 0);
     } else {
         // Its making was cut off before there was a record: what it had taken is found by its owner.
         links_remove(home->names_fd, dir->id);
