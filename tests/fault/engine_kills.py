@@ -238,8 +238,14 @@ try:
 finally:
     for victim in processes():
         kill(victim)
-    for group in sorted(cgroups(), key=len, reverse=True):
-        try:
-            os.rmdir(group)
-        except OSError:
-            pass
+    # Who was killed is in his group for a moment more.
+    tops = [os.path.join('/sys/fs/cgroup', top, PARENT) for top in listed('/sys/fs/cgroup') + ['.']]
+    for _ in range(100):
+        for group in sorted(cgroups(), key=len, reverse=True) + tops:
+            try:
+                os.rmdir(group)
+            except OSError:
+                pass
+        if not any(os.path.isdir(top) for top in tops):
+            break
+        time.sleep(0.03)
