@@ -13,15 +13,16 @@
 #define COFFER_ENGINE_MONITOR_GROUP_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 // What the containers' own groups are in, beside the monitors' (container_options.cgroup_folder).
 #define MONITOR_GROUP_CONTAINERS "coffer-containers"
 
 struct home;
 
-// The calling process, which has one thread, goes there; limited: the container that it starts from there is to have limits. What cannot
-// be is no error.
-void monitor_group_enter(const struct home *home, bool limited);
+// As process_clone(): the child is there, born there where there is version 2; limited: the container that it starts from there is to
+// have limits. Where it cannot be there is no error. The caller has one thread.
+pid_t monitor_group_clone(const struct home *home, bool limited, int *ret_pidfd);
 
 // For a process that is about to run a command in a container: where that is in the monitors' group for want of one of its own, so
 // is the command, and not in the caller's, whose path it would see. Where an ordinary user may move no process from here into the group

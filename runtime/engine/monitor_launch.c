@@ -7,7 +7,6 @@
 #include "runtime/engine/monitor_group.h"
 #include "runtime/engine/resources.h"
 #include "runtime/engine/start.h"
-#include "runtime/kernel/process.h"
 #include "runtime/kernel/tree.h"
 
 #include <sys/socket.h>
@@ -37,7 +36,6 @@ static void become_monitor(struct start *start, unsigned attached, int socket) {
         .restart = start_restart_policy(start),
     };
     struct tree_graves graves = {0};
-    monitor_group_enter(&start->home, resources_asked(start->request));
     start->home.graves = &graves; // until our end: whoever waits for the container's has heard of it by then
     monitor_run(&request, socket);
     monitor_group_leave(start->home.rootless);
@@ -50,7 +48,7 @@ int monitor_launch(struct start *start, unsigned attached, struct launched_monit
         return err_sys(err, "make a socket for the monitor");
     }
     ret->socket = pair[0];
-    pid_t pid = process_clone(0, -1, &ret->pidfd);
+    pid_t pid = monitor_group_clone(&start->home, resources_asked(start->request), &ret->pidfd);
     if (pid < 0) {
         close(pair[1]);
         return err_sys(err, "start the container's monitor");

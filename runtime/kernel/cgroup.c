@@ -12,12 +12,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OWN_GROUPS_MAX_BYTES = 1 << 20, MAKE_RETRIES = 8 };
@@ -384,6 +384,11 @@ int cgroup_birth_fd(const struct cgroup *cgroup) {
     return -1;
 }
 
+static void end_at_once(void *unused) {
+    (void)unused;
+    _exit(0);
+}
+
 void cgroup_probe_birth(struct cgroup *cgroup) {
     for (size_t i = 0; i < cgroup->count; i++) {
         struct cgroup_dir *dir = &cgroup->dirs[i];
@@ -391,12 +396,11 @@ void cgroup_probe_birth(struct cgroup *cgroup) {
             continue;
         }
         int pidfd = -1;
-        pid_t child = process_clone(0, dir->fd, &pidfd);
-        if (child == 0) {
-            _exit(0);
-        }
         siginfo_t end = {0};
-        while (child > 0 && waitid(P_PIDFD, (id_t)pidfd, &end, WEXITED) < 0 && errno == EINTR) {
+        // It does nothing, so it may share all that costs time to copy.
+        pid_t child = process_clone_to_exec(CLONE_FILES | CLONE_FS, dir->fd, end_at_once, NULL, &pidfd);
+        if (child > 0) {
+            process_reap(pidfd, &end);
         }
         dir->kills_births = child > 0 && end.si_code == CLD_KILLED; // what else is wrong is told by the birth itself
         fd_close(&pidfd);

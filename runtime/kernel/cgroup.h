@@ -157,8 +157,8 @@ int cgroup_v2_fd(const struct cgroup *cgroup);
 // The same where a process can be born in the group, else -1: then cgroup_join_fds() is the way.
 int cgroup_birth_fd(const struct cgroup *cgroup);
 
-// Tries whether a process can be born in a group of version 2 that was there before us. Where somebody has once used its cgroup.kill,
-// newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process; not needed for a group that was just made.
+// Tries whether a process can be born in a group of version 2. Where somebody has once used its cgroup.kill, or that of our own group,
+// newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process that shares all with us, some 50 us.
 void cgroup_probe_birth(struct cgroup *cgroup);
 
 // Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, and one for that
@@ -175,8 +175,9 @@ uint32_t cgroup_own_hierarchies(void);
 // go there, as he may in what was delegated to him (cgroups(7)).
 uint32_t cgroup_beside(const struct cgroup_host *host, bool *ret_may);
 
-// Moves the calling process, which has one thread, into the group in all its hierarchies: cheap, since Linux 5.17.
-int cgroup_enter(const struct cgroup *cgroup, struct err *err) MUST_CHECK;
+// Moves the calling process, which has one thread, into the group in all its hierarchies; born: it is there on version 2 already, by
+// cgroup_birth_fd(). Moving there waits for an RCU grace period, some 10 ms on an idle host; not on version 1, since Linux 5.17.
+int cgroup_enter(const struct cgroup *cgroup, bool born, struct err *err) MUST_CHECK;
 
 // Moves it to the group above, and removes the group where nobody else is in it. What cannot be is left.
 void cgroup_leave(const struct cgroup *cgroup);

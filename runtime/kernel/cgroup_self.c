@@ -64,14 +64,20 @@ uint32_t cgroup_beside(const struct cgroup_host *host, bool *ret_may) {
     return mask;
 }
 
-static int enter(int dir_fd, const char *path, struct err *err) {
-    AUTO_FD int fd = openat(dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+static int enter(int dir_fd, bool unified, const char *path, struct err *err) {
+    AUTO_FD int fd = openat(dir_fd, unified ? "cgroup.procs" : "tasks", O_WRONLY | O_CLOEXEC);
     return fd < 0 || write(fd, "0", 1) != 1 ? err_sys(err, "enter cgroup /sys/fs/cgroup/%s", path) : 0;
 }
 
-int cgroup_enter(const struct cgroup *cgroup, struct err *err) {
+static bool is_unified(const struct cgroup_dir *dir) {
+    return (dir->hierarchy->controllers & CGROUP_MASK(CGROUP_UNIFIED)) != 0;
+}
+
+int cgroup_enter(const struct cgroup *cgroup, bool born, struct err *err) {
     for (size_t i = 0; i < cgroup->count; i++) {
-        if (enter(cgroup->dirs[i].fd, cgroup->dirs[i].path, err) < 0) {
+        const struct cgroup_dir *dir = &cgroup->dirs[i];
+        bool unified = is_unified(dir);
+        if (!(unified && born) && enter(dir->fd, unified, dir->path, err) < 0) {
             return -1;
         }
     }
@@ -86,7 +92,7 @@ void cgroup_leave(const struct cgroup *cgroup) {
         char *slash = size < (int)sizeof(parent) ? strrchr(parent, '/') : NULL;
         *(slash ? slash : parent) = '\0';
         AUTO_FD int fd = cgroup_open_below(cgroup->host->fd, *parent ? parent : ".", O_PATH | O_DIRECTORY);
-        if (fd >= 0 && enter(fd, parent, &err) == 0) {
+        if (fd >= 0 && enter(fd, is_unified(&cgroup->dirs[i]), parent, &err) == 0) {
             unlinkat(cgroup->host->fd, cgroup->dirs[i].path, AT_REMOVEDIR);
         }
     }

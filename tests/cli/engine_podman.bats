@@ -17,6 +17,7 @@ setup_file() {
 teardown_file() {
     podman_with rm --all --force --time 0 > /dev/null 2>&1 || true
     podman_with pod rm --all --force > /dev/null 2>&1 || true
+    podman_is_gone "$BATS_FILE_TMPDIR"
 }
 
 podman_with() {

@@ -26,6 +26,7 @@ setup() {
 
 teardown_file() {
     with_runtime "$COFFER_OCI" rm --all --force --time 0 > /dev/null 2>&1 || true
+    podman_is_gone "$PODMAN_DIR"
 }
 
 # The defaults are higher than what a caller without CAP_SYS_RESOURCE may have.

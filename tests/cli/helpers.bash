@@ -160,6 +160,11 @@ until_true() {
     return 1
 }
 
+# podman's conmon starts a clean-up in the background, which writes below FOLDER while bats removes it.
+podman_is_gone() { # FOLDER
+    until_true sh -c "! pgrep -f '^(/usr/bin/)?(podman|conmon) .*$1/' > /dev/null" || true
+}
+
 # What a container must not leave behind, one a line. Tests of other files run at the same time, so only what bears this test's folder
 # counts; cgroups are told by the name of the test's containers (LEAK_NAME).
 leak_state() {
