@@ -18,10 +18,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-static const char swept[] = ".swept"; // no id begins with a point
+static const char swept[] = ".swept", next[] = ".next"; // no id begins with a point
 
 int live_make(const struct home *home, const char *id, struct err *err) {
     return mkdirat(home->live_fd, id, 0711) < 0 && errno != EEXIST ? err_sys(err, "make the container's run-time folder") : 0;
@@ -88,49 +87,56 @@ void live_remove(const struct home *home, const char *id) {
     }
 }
 
-// Calls `look` for the folders whose numbers, in the order that they are read in, are from `first` on, `most` of them.
-static bool each_from(const struct home *home, long first, long most, void (*look)(const struct home *home, const char *id)) {
+static bool is_swept(const struct home *home) {
+    return faccessat(home->live_fd, swept, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+// Calls `look` for so many folders from a place on that a former call has returned, 0 for the beginning; returns the place behind the
+// last one, 0 at the end.
+static off_t each_from(const struct home *home, off_t place, long most, void (*look)(const struct home *home, const char *id)) {
     alignas(struct dirent) char entries[4096];
-    bool found_swept = false;
     ssize_t size;
-    long number = 0;
-    if (lseek(home->live_fd, 0, SEEK_SET) < 0) {
-        return false;
+    if (lseek(home->live_fd, place, SEEK_SET) < 0) {
+        return 0;
     }
     while ((size = sys_getdents64(home->live_fd, entries, sizeof(entries))) > 0) {
         for (ssize_t at = 0; at < size;) {
             const struct dirent *entry =
                 (const struct dirent *)(const void *)(entries + at); // as the kernel has it (getdents64(2))
             at += entry->d_reclen;
-            found_swept = found_swept || strcmp(entry->d_name, swept) == 0;
-            if (strlen(entry->d_name) == RECORD_ID_SIZE - 1 && number++ >= first && number <= first + most) {
+            if (strlen(entry->d_name) == RECORD_ID_SIZE - 1) {
                 look(home, entry->d_name);
+                if (--most == 0) {
+                    return entry->d_off;
+                }
             }
         }
-        if (number >= first + most && first + most > 0) {
-            return found_swept || faccessat(home->live_fd, swept, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-        }
     }
-    return found_swept;
+    return 0;
 }
 
 bool live_each(const struct home *home, void (*look)(const struct home *home, const char *id)) {
-    return each_from(home, 0, LONG_MAX, look);
+    each_from(home, 0, LONG_MAX, look);
+    return is_swept(home);
 }
 
-// Every command begins with this, and mostly there is next to nothing: two calls in place of a stream's seven. Folders of folders have a
-// link from each; file systems that do not count them say 1.
+// Every command begins with this, and mostly there is next to nothing: few calls. Folders of folders have a link from each; file systems
+// that do not count them say 1. To begin at a random place would mean to read up to it, a millisecond where there are a thousand.
 bool live_some(const struct home *home, void (*look)(const struct home *home, const char *id)) {
-    enum { FEW = 64, PART = 32 };
+    enum { FEW = 64, PART = 16 };
     struct stat status;
-    struct timespec now;
+    off_t place = 0;
     if (fstat(home->live_fd, &status) < 0 || status.st_nlink <= FEW + 2) {
         return live_each(home, look);
     }
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    long count = (long)status.st_nlink - 2;
-    // All are as likely, the first and the last, too.
-    return each_from(home, now.tv_nsec / 64 % (count + PART) - PART, PART, look);
+    AUTO_FD int fd = openat(home->live_fd, next, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || pread(fd, &place, sizeof(place), 0) != (ssize_t)sizeof(place) || place < 0) {
+        place = 0;
+    }
+    place = each_from(home, place, PART, look);
+    ssize_t written = fd < 0 ? -1 : pwrite(fd, &place, sizeof(place), 0); // a command that cannot leaves the same part to the next
+    (void)written;
+    return is_swept(home);
 }
 
 // --- boots ---

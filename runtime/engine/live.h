@@ -42,7 +42,7 @@ void live_empty(const struct home *home, const char *id);
 // Calls `look` for all that have a folder. Returns whether the whole store has been looked at since the reboot.
 bool live_each(const struct home *home, void (*look)(const struct home *home, const char *id));
 
-// The same for some of them, drawn anew each time, where there are many: what a killed command left is found by one of the next, and no
+// The same for some of them, each time the next, where there are many: what a killed command left is found by one of the next, and no
 // command takes longer for the containers that run beside its own.
 bool live_some(const struct home *home, void (*look)(const struct home *home, const char *id));
 

@@ -21,7 +21,8 @@ static void choose_mac(const struct bridge_request *request, uint8_t ret_mac[MAC
     }
 }
 
-// The same request makes it and sets one right that is there.
+// The same request makes it and sets one right that is there. Snooping (IGMP, MLD) without a querier, as there is none here, keeps nothing
+// from anybody, and costs work at each port whenever one comes or goes: with 1000 of them a millisecond.
 static void add_create(struct buf *batch, const struct bridge_request *request) {
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     uint8_t mac[MAC_SIZE];
@@ -37,6 +38,7 @@ static void add_create(struct buf *batch, const struct bridge_request *request) 
     size_t data = netlink_nest(batch, IFLA_INFO_DATA);
     netlink_add_u32(batch, IFLA_BR_FORWARD_DELAY, 0);
     netlink_add_u32(batch, IFLA_BR_STP_STATE, 0);
+    netlink_add_u8(batch, IFLA_BR_MCAST_SNOOPING, 0);
     netlink_nest_end(batch, data);
     netlink_nest_end(batch, info);
 }
@@ -73,52 +75,98 @@ static int send_batch(int fd, const struct bridge_request *request, const struct
     return failure.errnum ? complain(request, &failure, err) : 0;
 }
 
-static int find_bridge(int fd, const char *name, int *ret_index, struct err *err) {
-    char kind[LINK_KIND_SIZE] = "";
-    int index = 0;
-    if (link_find(fd, name, kind, &index, NULL, err) < 0) {
+struct found {
+    const struct bridge_request *request; // NULL: it is only looked for
+    int index;
+    bool is_bridge, right;
+};
+
+static bool number_is(struct netlink_bytes run, uint16_t type, size_t size, uint32_t wanted) {
+    uint32_t value = 0; // the small ones come first: little-endian, as is every machine we run on
+    struct netlink_bytes content = netlink_find(run, type, size);
+    memcpy(&value, content.data ? content.data : &wanted, size); // what this kernel does not have needs no setting
+    return value == wanted;
+}
+
+// Whether add_create() and link_add_quiet() would change nothing. To ask the kernel for what is so already is not free: it tells
+// everybody of a change, and looks at all routes of all ports.
+static bool is_right(const struct bridge_request *request, struct netlink_bytes attributes) {
+    uint8_t mac[MAC_SIZE];
+    choose_mac(request, mac);
+    const void *there = netlink_find(attributes, IFLA_ADDRESS, MAC_SIZE).data;
+    struct netlink_bytes data = netlink_find(netlink_find(attributes, IFLA_LINKINFO, 0), IFLA_INFO_DATA, 0);
+    struct netlink_bytes inet6 = netlink_find(netlink_find(attributes, IFLA_AF_SPEC, 0), AF_INET6, 0);
+    return there && memcmp(there, mac, MAC_SIZE) == 0 && (!request->mtu || number_is(attributes, IFLA_MTU, 4, request->mtu)) &&
+           number_is(data, IFLA_BR_FORWARD_DELAY, 4, 0) && number_is(data, IFLA_BR_STP_STATE, 4, 0) &&
+           number_is(data, IFLA_BR_MCAST_SNOOPING, 1, 0) &&
+           number_is(inet6, IFLA_INET6_ADDR_GEN_MODE, 1, IN6_ADDR_GEN_MODE_NONE);
+}
+
+static int take_bridge(void *context, const struct nlmsghdr *message, struct err *err) {
+    (void)err;
+    struct found *found = context;
+    const struct ifinfomsg *link = NLMSG_DATA(message);
+    struct netlink_bytes attributes = netlink_attributes(message, sizeof(*link));
+    const char *kind = netlink_find_string(netlink_find(attributes, IFLA_LINKINFO, 0), IFLA_INFO_KIND);
+    found->index = link->ifi_index;
+    found->is_bridge = kind && strcmp(kind, "bridge") == 0;
+    found->right = found->is_bridge && found->request && is_right(found->request, attributes);
+    return 0;
+}
+
+static int find_bridge(int fd, const char *name, struct found *ret, struct err *err) {
+    if (link_look(fd, name, take_bridge, ret, err) < 0) {
         return -1;
     }
-    if (index != 0 && strcmp(kind, "bridge") != 0) {
+    if (ret->index != 0 && !ret->is_bridge) {
         return err_set(err, ERR_EXISTS, "network interface \"%s\" is there and no bridge; give the network another name", name);
     }
-    *ret_index = index;
     return 0;
+}
+
+// What it is made with, as far as that is not so.
+static int make_or_mend(int fd, const struct bridge_request *request, struct found *found, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[1024];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    if (found->right) {
+        return 0;
+    }
+    add_create(&batch, request);
+    if (found->index == 0 && request->note) {
+        link_add_note(&batch, NOTE, request->name, request->note, false);
+    }
+    link_add_quiet(&batch, QUIET, request->name, true);
+    return send_batch(fd, request, &batch, QUIET, err) < 0 || (found->index == 0 && find_bridge(fd, request->name, found, err) < 0)
+               ? -1
+               : 0;
 }
 
 int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *ret_made, struct err *err) {
     _Alignas(struct nlmsghdr) char room[1024];
     AUTO_BUF struct buf batch = BUF_IN(room);
     AUTO_FD int fd = -1;
-    int index = 0;
+    struct found found = {.request = request};
     bool needs_local = false;
     if (link_check_name(request->name, err) < 0 || (fd = netlink_open(err)) < 0 ||
-        find_bridge(fd, request->name, &index, err) < 0) {
+        find_bridge(fd, request->name, &found, err) < 0) {
         return -1;
     }
-    bool made = index == 0;
-    add_create(&batch, request);
-    if (made && request->note) {
-        link_add_note(&batch, NOTE, request->name, request->note, false);
-    }
-    link_add_quiet(&batch, QUIET, request->name, true);
-    if (send_batch(fd, request, &batch, QUIET, err) < 0 || (index == 0 && find_bridge(fd, request->name, &index, err) < 0) ||
-        sysctl_ignore_advertisements(-1, request->name, err) < 0) {
+    bool made = found.index == 0;
+    if (make_or_mend(fd, request, &found, err) < 0 || sysctl_ignore_advertisements(-1, request->name, err) < 0) {
         return -1;
     }
-    buf_clear(&batch);
     for (size_t i = 0; i < request->address_count; i++) {
-        link_add_address(&batch, (uint32_t)(ADDRESS + i), index, &request->addresses[i], false);
+        link_add_address(&batch, (uint32_t)(ADDRESS + i), found.index, &request->addresses[i], false);
         needs_local = needs_local || request->addresses[i].address.family == AF_INET6;
     }
     if (needs_local) {
-        add_local(&batch, request, index);
+        add_local(&batch, request, found.index);
     }
-    link_add_up(&batch, UP, index, NULL, true);
+    link_add_up(&batch, UP, found.index, NULL, true);
     if (send_batch(fd, request, &batch, UP, err) < 0) {
         return -1;
     }
-    *ret_index = index;
+    *ret_index = found.index;
     if (ret_made) {
         *ret_made = made;
     }
@@ -127,7 +175,12 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *re
 
 int bridge_find(const char *name, int *ret_index, struct err *err) {
     AUTO_FD int fd = netlink_open(err);
-    return fd < 0 ? -1 : find_bridge(fd, name, ret_index, err);
+    struct found found = {0};
+    if (fd < 0 || find_bridge(fd, name, &found, err) < 0) {
+        return -1;
+    }
+    *ret_index = found.index;
+    return 0;
 }
 
 int bridge_remove(const char *name, const char *note, struct err *err) {

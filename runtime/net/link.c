@@ -85,9 +85,6 @@ struct find {
 static int take_link(void *context, const struct nlmsghdr *message, struct err *err) {
     (void)err;
     struct find *find = context;
-    if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
-        return 0;
-    }
     const struct ifinfomsg *link = NLMSG_DATA(message);
     find->index = link->ifi_index;
     struct netlink_bytes attributes = netlink_attributes(message, sizeof(*link));
@@ -106,7 +103,19 @@ static int take_link(void *context, const struct nlmsghdr *message, struct err *
     return 0;
 }
 
-static int look(int fd, const char *name, struct find *find, struct err *err) {
+struct look {
+    netlink_take *take;
+    void *context;
+};
+
+static int take_whole(void *context, const struct nlmsghdr *message, struct err *err) {
+    struct look *look = context;
+    bool good = message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg));
+    return good ? look->take(look->context, message, err) : 0;
+}
+
+int link_look(int fd, const char *name, netlink_take *take, void *context, struct err *err) {
+    struct look look = {.take = take, .context = context};
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
@@ -114,7 +123,7 @@ static int look(int fd, const char *name, struct find *find, struct err *err) {
     netlink_add_string(&batch, IFLA_IFNAME, name);
     netlink_add_u32(&batch, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     struct netlink_failure failure = {0};
-    if (netlink_exchange(fd, &batch, 1, take_link, find, &failure, err) < 0) {
+    if (netlink_exchange(fd, &batch, 1, take_whole, &look, &failure, err) < 0) {
         return -1;
     }
     return failure.errnum && failure.errnum != ENODEV ? err_num(err, failure.errnum, "look for network interface \"%s\"", name) : 0;
@@ -122,7 +131,7 @@ static int look(int fd, const char *name, struct find *find, struct err *err) {
 
 int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE], struct err *err) {
     struct find find = {.kind = ret_kind, .mac = ret_mac};
-    if (look(fd, name, &find, err) < 0) {
+    if (link_look(fd, name, take_link, &find, err) < 0) {
         return -1;
     }
     *ret_index = find.index;
@@ -132,7 +141,7 @@ int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_
 int link_read_note(int fd, const char *name, char ret_note[LINK_NOTE_SIZE], struct err *err) {
     struct find find = {.note = ret_note};
     ret_note[0] = '\0';
-    return look(fd, name, &find, err);
+    return link_look(fd, name, take_link, &find, err);
 }
 
 int link_remove(int fd, const char *name, const char *kind, struct err *err) {

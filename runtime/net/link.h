@@ -4,6 +4,7 @@
 #define COFFER_NET_LINK_H
 
 #include "runtime/base/attr.h"
+#include "runtime/kernel/netlink.h"
 #include "runtime/net/address.h"
 
 #include <net/if.h>
@@ -44,6 +45,9 @@ struct link_address link_local_of(const uint8_t mac[MAC_SIZE]);
 enum { LINK_KIND_SIZE = 16 };
 int link_find(int fd, const char *name, char ret_kind[LINK_KIND_SIZE], int *ret_index, uint8_t ret_mac[MAC_SIZE],
               struct err *err) MUST_CHECK;
+
+// Gives what the kernel tells of an interface (RTM_NEWLINK) to take(), which is not called where there is none of that name.
+int link_look(int fd, const char *name, netlink_take *take, void *context, struct err *err) MUST_CHECK;
 
 // What its maker has noted on it (IFLA_IFALIAS); "" where there is nothing, or no interface.
 enum { LINK_NOTE_SIZE = 128 };

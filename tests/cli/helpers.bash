@@ -179,7 +179,7 @@ leak_state() {
         esac
     done < <(grep -slF "$BATS_TEST_TMPDIR" /proc/[0-9]*/cmdline || true)
     if [ -d "$(coffer_root)" ]; then
-        find "$(coffer_root)" -mindepth 2 -printf 'state %p\n'
+        find "$(coffer_root)" -mindepth 2 ! -name .next -printf 'state %p\n'
     fi
 }
 

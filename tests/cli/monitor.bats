@@ -88,8 +88,8 @@ is_dead() { # whether somebody has taken its end or not
     done
     coffer run --rm --network none tiny true
     [ "$(count)" -lt 70 ]
-    [ "$(count)" -ge 38 ] # 32 are a part
-    for _ in $(seq 100); do
+    [ "$(count)" -ge 54 ] # 16 are a part
+    for _ in $(seq 10); do
         [ "$(count)" -gt 0 ] || break
         coffer run --rm --network none tiny true
     done
