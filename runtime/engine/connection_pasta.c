@@ -90,6 +90,15 @@ static int choose_interface(struct pasta *pasta, struct err *err) {
     return 0;
 }
 
+int pasta_has_ipv6(bool *ret, struct err *err) {
+    struct pasta pasta = {0};
+    if (choose_interface(&pasta, err) < 0) {
+        return -1;
+    }
+    *ret = pasta.ipv6.address.address.family != 0;
+    return 0;
+}
+
 bool pasta_is_meant(const struct attachment_list *wishes) {
     for (size_t i = 0; i < wishes->items_count; i++) {
         if (strcmp(wishes->items[i].network, PASTA_NETWORK) == 0) {
@@ -263,24 +272,34 @@ static int start(struct pasta *pasta, struct err *err) {
     return 0;
 }
 
-// Pasta takes a port once for both families.
-static size_t keep_one_family(struct firewall_port *ports, size_t count) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (ports[i].host.family != 0 || ports[i].target.family == AF_INET) {
-            ports[kept++] = ports[i];
+static bool is_any_of(const struct address *address, uint8_t family) {
+    return address_is_equal(address, &(struct address){.family = family});
+}
+
+static bool is_same_port(const struct firewall_port *a, const struct firewall_port *b) {
+    return a->protocol == b->protocol && a->host_port == b->host_port && a->target_port == b->target_port;
+}
+
+// What is wanted of all addresses of both families, in one way or the other, is told to pasta once: it does not take a port twice.
+static void add_port(struct pasta *pasta, const struct firewall_port *port) {
+    for (size_t i = 0; i < pasta->port_count; i++) {
+        struct firewall_port *before = &pasta->ports[i];
+        bool both = (is_any_of(&before->host, AF_INET) && is_any_of(&port->host, AF_INET6)) ||
+                    (is_any_of(&before->host, AF_INET6) && is_any_of(&port->host, AF_INET));
+        if (is_same_port(before, port) && (both || before->host.family == 0 || address_is_equal(&before->host, &port->host))) {
+            before->host = both ? (struct address){0} : before->host;
+            return;
         }
     }
-    return kept;
+    pasta->ports[pasta->port_count++] = *port;
 }
 
 int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *ports, size_t count, struct err *err) {
     pasta->target = pasta->bound = target;
     pasta->ports = arena_array(pasta->arena, count + 1, sizeof(*pasta->ports));
-    if (count > 0) {
-        memcpy(pasta->ports, ports, count * sizeof(*ports));
+    for (size_t i = 0; i < count; i++) {
+        add_port(pasta, &ports[i]);
     }
-    pasta->port_count = keep_one_family(pasta->ports, count);
     pasta->events_fd = rootless_events_open(err);
     if (pasta->events_fd < 0 || make_file(pasta, err) < 0) {
         return -1;
@@ -288,21 +307,12 @@ int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *
     return start(pasta, err) < 0 ? err_in(err, "--network " PASTA_NETWORK) : 0;
 }
 
-int pasta_lead_out(struct pasta *pasta, const struct home *home, const char *folder, pid_t anchor, struct arena *arena, struct err *err) {
+int pasta_lead_out(struct pasta *pasta, const struct home *home, const char *folder, pid_t anchor, struct arena *arena,
+                   struct err *err) {
     *pasta = (struct pasta){.home = home, .container = folder, .name = "uplink", .target = anchor};
     return decide(pasta, arena, err) < 0 || make_file(pasta, err) < 0 || start(pasta, err) < 0
                ? err_in(err, "the way out of the user's networks")
                : 0;
-}
-
-static bool is_repeated(const struct firewall_port *ports, size_t at) {
-    for (size_t i = 0; i < at; i++) {
-        if (ports[i].protocol == ports[at].protocol && ports[i].host_port == ports[at].host_port &&
-            address_is_equal(&ports[i].host, &ports[at].host)) {
-            return true; // for the other family
-        }
-    }
-    return false;
 }
 
 int pasta_listen(struct pasta *pasta, const struct pasta_listening *listening, struct arena *arena, struct err *err) {
@@ -323,11 +333,9 @@ int pasta_listen(struct pasta *pasta, const struct pasta_listening *listening, s
     }
     pasta->ports = arena_array(arena, listening->port_count + 1, sizeof(*pasta->ports));
     for (size_t i = 0; i < listening->port_count; i++) {
-        if (!is_repeated(listening->ports, i)) {
-            pasta->ports[pasta->port_count] = listening->ports[i];
-            pasta->ports[pasta->port_count].target_port = listening->ports[i].host_port;
-            pasta->port_count++;
-        }
+        struct firewall_port port = listening->ports[i];
+        port.target_port = port.host_port;
+        add_port(pasta, &port);
     }
     pasta->events_fd = rootless_events_open(err);
     return pasta->events_fd < 0 || make_file(pasta, err) < 0 || start(pasta, err) < 0 ? -1 : 0;

@@ -40,14 +40,17 @@ struct pasta {
     struct arena *arena;
     struct firewall_port *ports; // in the arena
     size_t port_count;
-    pid_t pid, target; // whose namespaces they are
-    pid_t bound;       // goes with the root file system of this process
+    pid_t pid, target;    // whose namespaces they are
+    pid_t bound;          // goes with the root file system of this process
     int pidfd, events_fd; // -1: none
     int64_t started_ms;
 };
 
 // What --network calls it.
 #define PASTA_NETWORK "pasta"
+
+// Whether it would have IPv6 on this host.
+int pasta_has_ipv6(bool *ret, struct err *err) MUST_CHECK;
 
 // Whether one of the wishes is for it.
 bool pasta_is_meant(const struct attachment_list *wishes);
@@ -68,12 +71,13 @@ void pasta_write_resolv(const struct pasta *pasta, struct buf *text);
 // Starts it for the container whose first process is `target`, with these ports, which are free, of both families.
 int pasta_attach(struct pasta *pasta, pid_t target, const struct firewall_port *ports, size_t count, struct err *err) MUST_CHECK;
 
-// Another use of it: the way out of the user's commons (commons.h), which `anchor` is in. It has `folder` below the run-time folder.
+// Another use of it: the way out of the user's commons (commons.h), which `anchor` is in. It has `folder` below the run-time
+// folder.
 int pasta_lead_out(struct pasta *pasta, const struct home *home, const char *folder, pid_t anchor, struct arena *arena,
                    struct err *err) MUST_CHECK;
 
-// A third use: it listens for the ports of a container in the commons, by an interface of its own there, which edge.h sets up; what comes
-// for a port has that port there, too. bound: the container's first process. ipv6: wanted where it can be had.
+// A third use: it listens for the ports of a container in the commons, by an interface of its own there, which edge.h sets up; what
+// comes for a port has that port there, too. bound: the container's first process. ipv6: wanted where it can be had.
 struct pasta_listening {
     const struct home *home;
     const char *container;

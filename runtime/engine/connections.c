@@ -156,6 +156,7 @@ static void begin_publication(struct connections *connections) {
     connections->publication.home = connections->home;
     connections->publication.container = connections->record->id;
     connections->publication.arena = &connections->arena;
+    connections->publication.carried = connections->home->rootless && !connections->pasta.taken;
 }
 
 static int raise_all(void *context, struct err *err) {
@@ -168,15 +169,31 @@ static int raise_all(void *context, struct err *err) {
     return 0;
 }
 
+// Pasta has IPv6 by the host's default route.
+static int find_families(const struct connections *connections, struct publication_families *ret, struct err *err) {
+    bool six = port_target(connections, AF_INET6) != NULL, carried = six;
+    if (six && connections->home->rootless && connections->request->publish.count > 0 && pasta_has_ipv6(&carried, err) < 0) {
+        return -1;
+    }
+    *ret = (struct publication_families){
+        .ipv4 = port_target(connections, AF_INET) != NULL,
+        .ipv6 = carried,
+        .without_ipv6 = six ? "without root ports of IPv6 take a default route of IPv6 on this host, and it has none"
+                            : "the container has no address of IPv6 that this could lead to; put it on a network made with --ipv6",
+    };
+    return 0;
+}
+
 static int take_all(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
     for (size_t i = 0; i < wishes->items_count; i++) {
         if (take_one(connections, &wishes->items[i], err) < 0) {
             return -1;
         }
     }
+    struct publication_families families;
     begin_publication(connections);
-    if (check_ports(connections, err) < 0 || publication_reserve(&connections->publication, &connections->request->publish,
-                                                                 port_target(connections, AF_INET6) != NULL, err) < 0) {
+    if (check_ports(connections, err) < 0 || find_families(connections, &families, err) < 0 ||
+        publication_reserve(&connections->publication, &connections->request->publish, &families, err) < 0) {
         return -1;
     }
     aim(connections);
@@ -187,10 +204,16 @@ static int take_all(struct connections *connections, const struct attachment_lis
 
 static int take_pasta(struct connections *connections, const struct attachment_list *wishes, struct err *err) {
     struct pasta *pasta = &connections->pasta;
+    if (pasta_take(pasta, connections->home, connections->record->id, wishes, &connections->arena, err) < 0) {
+        return -1;
+    }
+    const struct publication_families families = {
+        .ipv4 = true,
+        .ipv6 = pasta->ipv6.address.address.family != 0,
+        .without_ipv6 = "--network " PASTA_NETWORK " has IPv6 where this host has a default route of it, and it has none",
+    };
     begin_publication(connections);
-    if (pasta_take(pasta, connections->home, connections->record->id, wishes, &connections->arena, err) < 0 ||
-        publication_reserve(&connections->publication, &connections->request->publish, pasta->ipv6.address.address.family != 0,
-                            err) < 0) {
+    if (publication_reserve(&connections->publication, &connections->request->publish, &families, err) < 0) {
         return -1;
     }
     publication_aim(&connections->publication, &pasta->ipv4.address.address, &pasta->ipv6.address.address);

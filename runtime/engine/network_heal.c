@@ -84,6 +84,7 @@ static void publish(struct healing *healing, const char *id, const struct attach
     if (count == 0) {
         return;
     }
+    count = publication_entries(ports, count, healing->home->rootless, ports);
     if (firewall_publish(healing->firewall_fd, ports, count, id, &err) < 0 ||
         (has_ended(healing, id) && publication_take_back(healing->firewall_fd, ports, count, &err) < 0)) {
         log_warn("container %.12s: %s", id, err.text);

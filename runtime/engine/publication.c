@@ -27,17 +27,63 @@ struct publication_wish {
 
 // --- reserving ---
 
-static bool has_port(const struct attachment_list *list, uint8_t protocol, uint16_t port) {
+static const struct address loopbacks[FAMILIES] = {{AF_INET, {127, 0, 0, 1}}, {AF_INET6, {[15] = 1}}};
+
+static bool is_any(const struct address *address) {
+    static const struct address any_4 = {.family = AF_INET}, any_6 = {.family = AF_INET6};
+    return address->family == 0 || address_is_equal(address, &any_4) || address_is_equal(address, &any_6);
+}
+
+static bool is_loopback(const struct address *address) {
+    return address->family == AF_INET ? address->bytes[0] == 127 : address_is_equal(address, &loopbacks[1]);
+}
+
+// Two addresses of the host of which one port can only be had once.
+static bool is_in_the_way(const struct address *a, const struct address *b) {
+    bool same_family = a->family == b->family || a->family == 0 || b->family == 0;
+    return same_family && (is_any(a) || is_any(b) || address_is_equal(a, b));
+}
+
+// The same for two that pasta tells apart, and the packet filter behind it does not.
+static bool is_in_the_way_behind(const struct address *a, const struct address *b) {
+    return a->family == b->family && !is_any(a) && !is_any(b) && !address_is_equal(a, b) && is_loopback(a) == is_loopback(b);
+}
+
+struct search {
+    bool (*fits)(const struct address *wanted, const struct address *there);
+    uint8_t protocol;
+    const struct address *address;
+    uint16_t port;
+    struct address found;
+};
+
+static bool has_port(const struct attachment_list *list, struct search *search) {
     for (size_t i = 0; i < list->ports_count; i++) {
-        if (list->ports[i].host_port == port && strcmp(list->ports[i].protocol, publish_protocol_name(protocol)) == 0) {
+        struct err damaged;
+        search->found = (struct address){0};
+        if (list->ports[i].host_port == search->port &&
+            strcmp(list->ports[i].protocol, publish_protocol_name(search->protocol)) == 0 &&
+            (!*list->ports[i].host || address_parse("host", list->ports[i].host, &search->found, &damaged) == 0) &&
+            search->fits(search->address, &search->found)) {
             return true;
         }
     }
     return false;
 }
 
+static bool runs(const struct home *home, const char *id) {
+    AUTO_ARENA struct arena arena = {0};
+    struct record record;
+    struct err gone;
+    if (record_read(home, &arena, id, &record, &gone) < 0) {
+        return false;
+    }
+    enum record_state state = record_state(home, &record);
+    return state == RECORD_RUNNING || state == RECORD_PAUSED;
+}
+
 // Who has no packet filter knows it by what running containers have written down.
-static const char *owner_by_records(const struct publication *publication, uint8_t protocol, uint16_t port) {
+static const char *owner_by_records(const struct publication *publication, struct search *search) {
     const char **ids;
     struct err err;
     if (record_list(publication->home, publication->arena, &ids, &err) < 0) {
@@ -46,8 +92,10 @@ static const char *owner_by_records(const struct publication *publication, uint8
     for (; *ids; ids++) {
         struct attachment_list list = {0};
         struct record record;
-        if (record_read(publication->home, publication->arena, *ids, &record, &err) == 0 && record.networks &&
-            attachment_list_read(record.networks, publication->arena, &list, &err) == 0 && has_port(&list, protocol, port)) {
+        if (strcmp(*ids, publication->container) != 0 &&
+            record_read(publication->home, publication->arena, *ids, &record, &err) == 0 && record.networks &&
+            attachment_list_read(record.networks, publication->arena, &list, &err) == 0 && has_port(&list, search) &&
+            runs(publication->home, *ids)) {
             return arena_format(publication->arena, "container %s", record.name);
         }
     }
@@ -60,9 +108,9 @@ static const char *owner_of(void *context, uint8_t protocol, const struct addres
     struct firewall_state state;
     struct record record;
     struct err err;
-    (void)address;
     if (publication->home->rootless) {
-        return owner_by_records(publication, protocol, port);
+        struct search search = {is_in_the_way, protocol, address, port, {0}};
+        return owner_by_records(publication, &search);
     }
     AUTO_FD int firewall_fd = firewall_open(&err);
     if (firewall_fd < 0 || firewall_read(firewall_fd, publication->arena, &state, &err) < 0) {
@@ -70,12 +118,39 @@ static const char *owner_of(void *context, uint8_t protocol, const struct addres
     }
     for (size_t i = 0; i < state.port_count; i++) {
         const struct firewall_published *there = &state.ports[i];
-        if (there->port.protocol == protocol && there->port.host_port == port &&
+        if (there->port.protocol == protocol && there->port.host_port == port && is_in_the_way(address, &there->port.host) &&
             record_read(publication->home, publication->arena, there->owner, &record, &err) == 0) {
             return arena_format(publication->arena, "container %s", record.name);
         }
     }
     return NULL;
+}
+
+// What pasta carries by two addresses of the host is one port behind it, perhaps another container's.
+static int check_behind(const struct publication *publication, const struct publication_wish *wish, uint16_t port,
+                        struct err *err) {
+    struct search search = {is_in_the_way_behind, wish->protocol, &wish->host, port, {0}};
+    const char *owner = NULL;
+    char text[ADDRESS_TEXT_SIZE], other[ADDRESS_TEXT_SIZE];
+    if (!publication->carried || is_any(&wish->host)) {
+        return 0;
+    }
+    for (size_t i = 0; i < publication->count && !owner; i++) {
+        const struct publication_wish *before = &publication->wishes[i];
+        if (before->protocol == wish->protocol && publication->reservations[i].port == port &&
+            before->target_port != wish->target_port && is_in_the_way_behind(&wish->host, &before->host)) {
+            search.found = before->host;
+            owner = "this container";
+        }
+    }
+    owner = owner ? owner : owner_by_records(publication, &search);
+    return !owner
+               ? 0
+               : err_set(err, ERR_EXISTS,
+                         "port %u/%s of %s cannot be told from that of %s, which %s has: without root only loopback is told from "
+                         "other addresses; choose another one",
+                         port, publish_protocol_name(wish->protocol), address_format(&wish->host, text),
+                         address_format(&search.found, other), owner);
 }
 
 // One port of a wish, of which there may be several, one after the other: the kernel's choice, a range of which any will do, or
@@ -102,13 +177,28 @@ static int reserve_one(struct publication *publication, const struct publish *pu
     if (port_reserve(&wish, owner_of, publication, reservation, err) < 0) {
         return -1;
     }
-    publication->wishes[publication->count++] = (struct publication_wish){
+    struct publication_wish *kept = &publication->wishes[publication->count];
+    *kept = (struct publication_wish){
         .protocol = publish->protocol,
         .host = publish->host,
         .target_port = (uint16_t)(publish->first + offset),
         .ipv6 = ipv6,
     };
+    if (check_behind(publication, kept, reservation->port, err) < 0) {
+        port_release(reservation);
+        return -1;
+    }
+    publication->count++;
     return 0;
+}
+
+static int check_family(const struct publish *publish, const struct publication_families *families, struct err *err) {
+    uint8_t family = publish->host.family;
+    if ((family != AF_INET6 && families->ipv4) || (family != AF_INET && families->ipv6)) {
+        return 0;
+    }
+    return family == AF_INET ? err_set(err, ERR_INPUT, "the container has no address of IPv4 that this could lead to")
+                             : err_set(err, ERR_INPUT, "%s", families->without_ipv6);
 }
 
 static int parse_all(const struct strv *words, struct publish *wishes, size_t *ret_count, struct err *err) {
@@ -122,7 +212,8 @@ static int parse_all(const struct strv *words, struct publish *wishes, size_t *r
     return 0;
 }
 
-int publication_reserve(struct publication *publication, const struct strv *words, bool ipv6, struct err *err) {
+int publication_reserve(struct publication *publication, const struct strv *words, const struct publication_families *families,
+                        struct err *err) {
     struct arena *arena = publication->arena;
     struct publish *wishes = arena_array(arena, words->count + 1, sizeof(*wishes));
     size_t count;
@@ -132,9 +223,13 @@ int publication_reserve(struct publication *publication, const struct strv *word
     publication->reservations = arena_array(arena, count + 1, sizeof(*publication->reservations));
     publication->wishes = arena_array(arena, count + 1, sizeof(*publication->wishes));
     publication->ports = arena_array(arena, FAMILIES * count + 1, sizeof(*publication->ports));
+    publication->entries = arena_array(arena, FAMILIES * count + 1, sizeof(*publication->entries));
     for (size_t i = 0; i < words->count; i++) {
+        if (check_family(&wishes[i], families, err) < 0) {
+            return err_in(err, "--publish %s", words->items[i]);
+        }
         for (unsigned offset = 0; offset <= (unsigned)(wishes[i].last - wishes[i].first); offset++) {
-            if (reserve_one(publication, &wishes[i], (uint16_t)offset, ipv6, err) < 0) {
+            if (reserve_one(publication, &wishes[i], (uint16_t)offset, families->ipv6, err) < 0) {
                 return err_in(err, "--publish %s", words->items[i]);
             }
         }
@@ -143,6 +238,36 @@ int publication_reserve(struct publication *publication, const struct strv *word
 }
 
 // --- where they lead ---
+
+static bool is_same_entry(const struct firewall_port *a, const struct firewall_port *b) {
+    return a->protocol == b->protocol && a->host_port == b->host_port && a->target.family == b->target.family &&
+           address_is_equal(&a->host, &b->host);
+}
+
+static bool has_entry(const struct firewall_port *entries, size_t count, const struct firewall_port *entry) {
+    for (size_t i = 0; i < count; i++) {
+        if (is_same_entry(&entries[i], entry)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t publication_entries(const struct firewall_port *ports, size_t count, bool carried, struct firewall_port *entries) {
+    size_t entry_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct firewall_port entry = ports[i];
+        if (is_any(&entry.host) || (carried && !is_loopback(&entry.host))) {
+            entry.host = (struct address){0};
+        } else if (carried) {
+            entry.host = loopbacks[entry.host.family == AF_INET6];
+        }
+        if (!has_entry(entries, entry_count, &entry)) {
+            entries[entry_count++] = entry;
+        }
+    }
+    return entry_count;
+}
 
 void publication_aim(struct publication *publication, const struct address *ipv4, const struct address *ipv6) {
     const struct address *targets[FAMILIES] = {ipv4, ipv6};
@@ -162,28 +287,8 @@ void publication_aim(struct publication *publication, const struct address *ipv4
             };
         }
     }
-}
-
-static bool runs(const struct home *home, const char *id) {
-    AUTO_ARENA struct arena arena = {0};
-    struct record record;
-    struct err gone;
-    if (record_read(home, &arena, id, &record, &gone) < 0) {
-        return false;
-    }
-    enum record_state state = record_state(home, &record);
-    return state == RECORD_RUNNING || state == RECORD_PAUSED;
-}
-
-static bool is_wanted(const struct publication *publication, const struct firewall_port *port) {
-    for (size_t i = 0; i < publication->port_count; i++) {
-        const struct firewall_port *own = &publication->ports[i];
-        if (own->protocol == port->protocol && own->host_port == port->host_port && own->target.family == port->target.family &&
-            address_is_equal(&own->host, &port->host)) {
-            return true;
-        }
-    }
-    return false;
+    publication->entry_count =
+        publication_entries(publication->ports, publication->port_count, publication->carried, publication->entries);
 }
 
 // A port whose socket we hold, but that is published: its monitor was killed. It is taken away, unless its container goes on.
@@ -195,12 +300,12 @@ static int take_over(struct publication *publication, int firewall_fd, struct er
     }
     for (size_t i = 0; i < state.port_count; i++) {
         const struct firewall_published *there = &state.ports[i];
-        if (is_wanted(publication, &there->port) && !runs(publication->home, there->owner) &&
+        if (has_entry(publication->entries, publication->entry_count, &there->port) && !runs(publication->home, there->owner) &&
             firewall_unpublish(firewall_fd, &there->port, 1, err) < 0) {
             return -1;
         }
     }
-    return firewall_publish(firewall_fd, publication->ports, publication->port_count, publication->container, err);
+    return firewall_publish(firewall_fd, publication->entries, publication->entry_count, publication->container, err);
 }
 
 int publication_publish(struct publication *publication, struct err *err) {
@@ -211,7 +316,7 @@ int publication_publish(struct publication *publication, struct err *err) {
     if (firewall_fd < 0) {
         return -1;
     }
-    int result = firewall_publish(firewall_fd, publication->ports, publication->port_count, publication->container, err);
+    int result = firewall_publish(firewall_fd, publication->entries, publication->entry_count, publication->container, err);
     result = result < 0 && err->kind == ERR_EXISTS ? take_over(publication, firewall_fd, err) : result;
     publication->published = result == 0;
     return result < 0 ? err_in(err, "publish the container's ports") : 0;
@@ -243,7 +348,7 @@ void publication_withdraw(struct publication *publication) {
     struct err err;
     if (publication->published) {
         AUTO_FD int firewall_fd = firewall_open(&err);
-        if (firewall_fd < 0 || publication_take_back(firewall_fd, publication->ports, publication->port_count, &err) < 0) {
+        if (firewall_fd < 0 || publication_take_back(firewall_fd, publication->entries, publication->entry_count, &err) < 0) {
             log_warn("%s", err.text);
         }
         publication->published = false;

@@ -26,14 +26,29 @@ struct publication {
     size_t count;
     struct firewall_port *ports; // where they lead
     size_t port_count;
+    struct firewall_port *entries; // the same for the packet filter
+    size_t entry_count;
+    bool carried; // to the packet filter by pasta (connection_edge.h)
     bool published;
 };
 
-// Reserves all that the words (publish.h) say, in IPv6 too where wanted. Zeroed is none. What the arena holds must live as long.
-int publication_reserve(struct publication *publication, const struct strv *words, bool ipv6, struct err *err) MUST_CHECK;
+// Of which families the container has an address that ports can lead to.
+struct publication_families {
+    bool ipv4, ipv6;
+    const char *without_ipv6; // what is said of it where there is none
+};
+
+// Reserves all that the words (publish.h) say, in IPv6 too where there is any. Zeroed is none. What the arena holds must live as
+// long. An address of the host whose family the container does not have is ERR_INPUT.
+int publication_reserve(struct publication *publication, const struct strv *words, const struct publication_families *families,
+                        struct err *err) MUST_CHECK;
 
 // They are to lead to these addresses; of no family: to none. They are not published, or withdrawn, then.
 void publication_aim(struct publication *publication, const struct address *ipv4, const struct address *ipv6);
+
+// What of these ports stands in the packet filter, `count` at most: 0.0.0.0 and :: are all addresses there. What pasta carries
+// comes to the namespace's loopback, if the host's was asked, and else to its interface, whatever the host's address was.
+size_t publication_entries(const struct firewall_port *ports, size_t count, bool carried, struct firewall_port *entries);
 
 int publication_publish(struct publication *publication, struct err *err) MUST_CHECK;
 void publication_withdraw(struct publication *publication);

@@ -145,6 +145,12 @@ static int complain(const struct rootless_request *request, char *output, struct
         output[--size] = '\0';
     }
     const char *line = strrchr(output, '\n');
+    if (strstr(output, "Overlapping port specifier")) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "without root a port can be published at one address of the host, or at all of them (-p PORT:PORT); "
+                       "%s said %s",
+                       request->program, quote_text(line ? line + 1 : output, quoted));
+    }
     return err_set(err, ERR_SYSTEM, "make a network without root: %s said %s", request->program,
                    quote_text(line ? line + 1 : output, quoted));
 }

@@ -88,6 +88,29 @@ teardown() {
     [ "$output" = from-web ]
 }
 
+@test "published ports: 0.0.0.0 and :: are all addresses of their family, which the container must have" {
+    serve web 80 -p 0.0.0.0:8080:80
+    run -0 on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
+    [ "$output" = from-web ]
+    run -0 here port web
+    [ "$output" = "80/tcp -> 0.0.0.0:8080" ]
+    here rm -f web > /dev/null
+    run -0 on_host nft list ruleset
+    [[ "$output" != *8080* ]]
+    fails "coffer: run tiny: --publish \[::1\]:8080:80: the container has no address of IPv6 that this could lead to; put it on a network made with --ipv6" \
+        here run --rm -p '[::1]:8080:80' tiny true
+    here network create --subnet fd12:3456::/64 six > /dev/null
+    fails "coffer: run tiny: --publish 127.0.0.1:8080:80: the container has no address of IPv4 that this could lead to" \
+        here run --rm --network six -p 127.0.0.1:8080:80 tiny true
+    here run -d --name six --network six -p '[::]:8080:80' tiny sh -c 'while :; do echo from-six | busybox nc -l -p 80; done' > /dev/null
+    for ((i = 0; i < 200; i++)); do
+        run on_host sh -c 'busybox nc -w 5 fd12:3456::1 8080 < /dev/null'
+        [ "$output" = from-six ] && break
+        sleep 0.02
+    done
+    [ "$output" = from-six ]
+}
+
 @test "several networks: interfaces in their order, the way out by priority and name, ports by the way out" {
     here network create --subnet 10.77.0.0/24 bb > /dev/null
     here network create --subnet 10.78.0.0/24 aa > /dev/null
