@@ -88,6 +88,9 @@ int container_delete(const char *root, const char *id, bool force, struct err *e
 // The strings live in the arena.
 int container_state(const char *root, const char *id, struct arena *arena, struct oci_state *ret, struct err *err) MUST_CHECK;
 
+// Its status alone (enum oci_status) and its first process, 0 where none is left; *ret_pid where wanted. Reads no configuration.
+int container_status(const char *root, const char *id, unsigned *ret_status, pid_t *ret_pid, struct err *err) MUST_CHECK;
+
 // The first process of a container that runs, as a descriptor that cannot come to mean another one (pidfd_open(2)), and in which of the
 // namespaces asked for (CLONE_NEW*) it is not where the caller is. ERR_STATE: there is none, or not yet.
 int container_open_init(const char *root, const char *id, uint64_t asked, int *ret_pidfd, uint64_t *ret_differing, struct err *err) MUST_CHECK;

@@ -56,6 +56,20 @@ int container_state(const char *root, const char *id, struct arena *arena, struc
     return state_dir_open(root, id, &dir, err) < 0 || look(&dir, arena, ret, err) < 0 ? -1 : 0;
 }
 
+int container_status(const char *root, const char *id, unsigned *ret_status, pid_t *ret_pid, struct err *err) {
+    AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};
+    AUTO_ARENA struct arena arena = {0};
+    struct container_record record;
+    if (state_dir_open(root, id, &dir, err) < 0 || read_record(&dir, &arena, &record, err) < 0) {
+        return -1;
+    }
+    *ret_status = opened_status(&dir, &record);
+    if (ret_pid) {
+        *ret_pid = *ret_status == OCI_STATUS_STOPPED ? 0 : (pid_t)record.pid;
+    }
+    return 0;
+}
+
 // Opened, compared, asked, and then seen to be there still: so the answer is about this process.
 int container_open_init(const char *root, const char *id, uint64_t asked, int *ret_pidfd, uint64_t *ret_differing, struct err *err) {
     AUTO_STATE_DIR struct state_dir dir = {.root_fd = -1, .fd = -1};

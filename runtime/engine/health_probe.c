@@ -83,10 +83,9 @@ static void kill_command(struct work *work) {
 }
 
 static bool is_paused(const struct work *work) {
-    AUTO_ARENA struct arena arena = {0};
-    struct oci_state state;
+    unsigned status;
     struct err gone;
-    return container_state(work->home.oci_root, work->request->id, &arena, &state, &gone) == 0 && state.status == OCI_STATUS_PAUSED;
+    return container_status(work->home.oci_root, work->request->id, &status, NULL, &gone) == 0 && status == OCI_STATUS_PAUSED;
 }
 
 static void read_output(struct work *work) {

@@ -139,11 +139,11 @@ static int not_running(const char *flag, const char *id, struct err *err) {
 
 // 0 where it does not run.
 static pid_t look(const struct home *home, const char *id) {
-    AUTO_ARENA struct arena arena = {0};
-    struct oci_state state;
+    unsigned status;
+    pid_t pid;
     struct err gone;
-    bool known = container_state(home->oci_root, id, &arena, &state, &gone) == 0;
-    return known && (state.status == OCI_STATUS_RUNNING || state.status == OCI_STATUS_PAUSED) ? state.pid : 0;
+    bool known = container_status(home->oci_root, id, &status, &pid, &gone) == 0;
+    return known && (status == OCI_STATUS_RUNNING || status == OCI_STATUS_PAUSED) ? pid : 0;
 }
 
 // The number may be another's by the time it is opened: so it is looked at again.

@@ -67,9 +67,9 @@ static bool read_port(const struct attachment_port *port, struct firewall_port *
 
 // Its monitor may be about to tell so, and the record says that it runs until then.
 static bool has_ended(struct healing *healing, const char *id) {
-    struct oci_state state;
+    unsigned status;
     struct err gone;
-    return container_state(healing->home->oci_root, id, &healing->arena, &state, &gone) < 0 || state.status == OCI_STATUS_STOPPED;
+    return container_status(healing->home->oci_root, id, &status, NULL, &gone) < 0 || status == OCI_STATUS_STOPPED;
 }
 
 // Whose monitor withdraws its ports before we have published them is seen to have ended afterwards; from any other it will withdraw

@@ -298,8 +298,7 @@ const char *record_state_name(enum record_state state) {
 }
 
 enum record_state record_state(const struct home *home, const struct record *record) {
-    AUTO_ARENA struct arena arena = {0};
-    struct oci_state state;
+    unsigned status;
     struct err gone;
     bool attended = record_is_running(home, record->id);
     if (!attended && !record->started) {
@@ -309,12 +308,12 @@ enum record_state record_state(const struct home *home, const struct record *rec
         return RECORD_RESTARTING;
     }
     // Without a monitor it may run all the same.
-    if (container_state(home->oci_root, record->id, &arena, &state, &gone) < 0) {
+    if (container_status(home->oci_root, record->id, &status, NULL, &gone) < 0) {
         return attended ? (record->started ? RECORD_RUNNING : RECORD_CREATED) : RECORD_EXITED;
     }
     // Whose monitor is there has not ended before that says so: it may be about to start it again.
-    bool ended = state.status == OCI_STATUS_STOPPED && !attended;
-    return state.status == OCI_STATUS_PAUSED ? RECORD_PAUSED : ended ? RECORD_EXITED : RECORD_RUNNING;
+    bool ended = status == OCI_STATUS_STOPPED && !attended;
+    return status == OCI_STATUS_PAUSED ? RECORD_PAUSED : ended ? RECORD_EXITED : RECORD_RUNNING;
 }
 
 // --- finding ---

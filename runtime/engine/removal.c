@@ -92,11 +92,10 @@ void record_settle(const struct home *home, const struct record_dir *dir) {
 }
 
 bool record_runs_alone(const struct home *home, const char *id) {
-    AUTO_ARENA struct arena arena = {0};
-    struct oci_state state;
+    unsigned status;
     struct err gone;
-    return container_state(home->oci_root, id, &arena, &state, &gone) == 0 && state.status != OCI_STATUS_STOPPED &&
-           state.status != OCI_STATUS_CREATING && state.status != OCI_STATUS_CREATED;
+    return container_status(home->oci_root, id, &status, NULL, &gone) == 0 && status != OCI_STATUS_STOPPED &&
+           status != OCI_STATUS_CREATING && status != OCI_STATUS_CREATED;
 }
 
 static enum record_repair adopt(const struct home *home, struct record_dir *dir, enum monitor_adopts adopts) {

@@ -112,8 +112,8 @@ enum record_state target_state(const struct target *target) {
 }
 
 bool target_runs(const struct target *target) {
-    enum record_state state = target_state(target);
-    return target->socket >= 0 || state == RECORD_RUNNING || state == RECORD_PAUSED;
+    enum record_state state = target->socket >= 0 ? RECORD_RUNNING : target_state(target);
+    return state == RECORD_RUNNING || state == RECORD_PAUSED;
 }
 
 int target_lock_stopped(const struct target *target, struct record_dir *ret_dir, struct err *err) {
