@@ -90,9 +90,10 @@ const struct command command_network_create = {
     .summary = "Make a network",
     .description =
         "Containers of a network reach each other by address and by name. Nothing of the host is changed before the first "
-        "container joins.\n\nAn ordinary user's networks are in a network namespace of his own, which is there while a container of his is on "
-        "one of them: pasta carries what leaves it, and listens for published ports. Their gateways are not the host there, so host-gateway "
-        "of --add-host leads to none; the host's own addresses reach it. Networks of driver macvlan take root.",
+        "container joins.\n\nAn ordinary user's networks are in a network namespace of his own, which is there while a container "
+        "of his is on "
+        "one of them: pasta carries what leaves it, and listens for published ports. Their gateways are not the host there; "
+        "host-gateway of --add-host is the host's own address. Networks of driver macvlan take root.",
     .examples = "coffer network create front\ncoffer network create --subnet 10.5.0.0/16 --ip-range 10.5.1.0/24 --ipv6 back\n"
                 "coffer network create -d macvlan --subnet 192.168.1.0/24 -o parent=eth0 lan",
     .group = COMMAND_GROUP_CONTAINERS,

@@ -8,13 +8,13 @@
 #include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/network_names.h"
-#include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
 #include "runtime/net/dns.h"
 #include "runtime/net/dns_names.h"
 #include "runtime/net/endpoint.h"
 #include "runtime/net/resolv.h"
+#include "runtime/net/routes.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -282,10 +282,20 @@ bool connections_have_names(const struct connections *connections) {
     return false;
 }
 
+// The gateways of an ordinary user's networks are not the host. Pasta carries what is sent to the host's own address to the host.
+static struct address host_by_pasta(const struct connections *connections) {
+    bool pasta = connections->pasta.taken;
+    struct address found = pasta || way_out(connections, AF_INET) ? routes_own_address(AF_INET) : no_address;
+    return found.family == 0 &&
+                   (pasta ? connections->pasta.ipv6.address.address.family != 0 : way_out(connections, AF_INET6) != NULL)
+               ? routes_own_address(AF_INET6)
+               : found;
+}
+
 struct address connections_host_gateway(const struct connections *connections) {
     const struct connection *out = port_target(connections, AF_INET), *six = port_target(connections, AF_INET6);
-    if (connections->commons.net_fd >= 0) {
-        return no_address; // the gateways of an ordinary user's networks are not the host
+    if (connections->pasta.taken || connections->commons.net_fd >= 0) {
+        return host_by_pasta(connections);
     }
     for (size_t i = 0; i < connections->count && !out && !six; i++) {
         const struct connection *other = connections->items[i];
@@ -517,47 +527,7 @@ int connections_mend(struct connections *connections, struct err *err) {
     return is_readable(pasta_watched(&connections->pasta)) ? pasta_revive(&connections->pasta, err) : 0;
 }
 
-// --- telling ---
-
-static void describe_one(struct arena *arena, const struct connection *connection, struct attachment *ret) {
-    const struct network *network = &connection->network;
-    char mac[MAC_TEXT_SIZE];
-    ret->network_id = network->id;
-    ret->network_name = network->name;
-    ret->ipv4 = attachment_address(arena, &connection->lease.ipv4);
-    ret->ipv6 = attachment_address(arena, &connection->lease.ipv6);
-    ret->gateway4 = network->ipv4.set ? attachment_address(arena, &network->ipv4.gateway) : NULL;
-    ret->gateway6 = network->ipv6.set ? attachment_address(arena, &network->ipv6.gateway) : NULL;
-    ret->prefix4 = network->ipv4.set ? network->ipv4.subnet.prefix : 0;
-    ret->prefix6 = network->ipv6.set ? network->ipv6.subnet.prefix : 0;
-    ret->hardware = arena_copy_string(arena, link_format_mac(connection->mac, mac));
-}
-
-void connections_describe(struct connections *connections, struct attachment_list *list) {
-    struct arena *arena = &connections->arena;
-    const struct publication *publication = &connections->publication;
-    for (size_t i = 0; i < connections->count; i++) {
-        for (size_t item = 0; item < list->items_count; item++) {
-            if (connections->items[i]->wish->number == list->items[item].number) {
-                describe_one(arena, connections->items[i], &list->items[item]);
-            }
-        }
-    }
-    list->ports = arena_array(arena, publication->port_count + 1, sizeof(*list->ports));
-    list->ports_count = publication->published || connections->pasta.taken ? publication->port_count : 0;
-    pasta_describe(&connections->pasta, arena, list);
-    for (size_t i = 0; i < list->ports_count; i++) {
-        const struct firewall_port *port = &publication->ports[i];
-        const char *host = attachment_address(arena, &port->host);
-        list->ports[i] = (struct attachment_port){
-            .protocol = publish_protocol_name(port->protocol),
-            .host = host ? host : "",
-            .host_port = port->host_port,
-            .target = attachment_address(arena, &port->target),
-            .target_port = port->target_port,
-        };
-    }
-}
+// --- giving back ---
 
 static int withdraw(void *context, struct err *err) {
     struct connections *connections = context;

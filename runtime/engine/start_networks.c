@@ -21,6 +21,9 @@ int start_read_networks(struct start *start, struct err *err) {
 
 static struct address host_gateway(const struct start *start) {
     static const struct address loopback = {.family = AF_INET, .bytes = {127, 0, 0, 1}};
+    if (!etc_wants_host_gateway(start->request)) {
+        return (struct address){0};
+    }
     return strcmp(start->request->network, "host") == 0 ? loopback : connections_host_gateway(&start->connections);
 }
 
@@ -31,7 +34,15 @@ int start_take_networks(struct start *start, struct err *err) {
     if (connections_take(&start->connections, &start->attachments, err) < 0) {
         return -1;
     }
-    return etc_wants_host_gateway(start->request) && host_gateway(start).family == 0 ? etc_no_host_gateway(err) : 0;
+    if (!etc_wants_host_gateway(start->request) || host_gateway(start).family != 0) {
+        return 0;
+    }
+    // Without a default route the host has no address that is its own rather than an interface's.
+    return start->connections.pasta.taken || start->connections.commons.net_fd >= 0
+               ? err_set(err, ERR_STATE,
+                         "--add-host: host-gateway: the container's networks do not lead out, or this host has no default route; "
+                         "say an address of the host")
+               : etc_no_host_gateway(err);
 }
 
 int start_nest_users(struct start *start, struct err *err) {
@@ -45,13 +56,15 @@ int start_nest_users(struct start *start, struct err *err) {
     }
     return commons_include(commons, start->joined.user)
                ? 0
-               : err_set(err, ERR_STATE, "--network %s: the container whose user ids it has is on no network with a name; put that on one, too",
+               : err_set(err, ERR_STATE,
+                         "--network %s: the container whose user ids it has is on no network with a name; put that on one, too",
                          start->request->network);
 }
 
 // Whoever has found the container without a monitor has seen to it that there is a keeper, if there can be one.
 void start_find_commons(struct start *start) {
-    bool on_any = start->attachments.items_count > 0 && !pasta_is_meant(&start->attachments) && request_has_own_network(start->request);
+    bool on_any =
+        start->attachments.items_count > 0 && !pasta_is_meant(&start->attachments) && request_has_own_network(start->request);
     start->connections.home = &start->home;
     if (start->home.rootless && on_any && !commons_find(&start->home, &start->connections.commons)) {
         log_info("container %.12s: the user's networks are not there", start->dir.id);
@@ -156,7 +169,8 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
         return 0; // what the record has of it is healed without us
     }
     if (start->adopts != MONITOR_STARTS) {
-        return err_set(err, ERR_STATE, "its monitor was killed, and the one that it has now can change no networks; restart it first");
+        return err_set(err, ERR_STATE,
+                       "its monitor was killed, and the one that it has now can change no networks; restart it first");
     }
     if (!start->connections.has_namespace) {
         return err_set(err, ERR_STATE, "it has no network of its own (--network %s), which is settled when a container is made",

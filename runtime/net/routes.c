@@ -6,14 +6,17 @@
 #include "runtime/base/fd.h"
 #include "runtime/kernel/netlink.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { LEAST_PREFIX_4 = 8, LEAST_PREFIX_6 = 16 };
 
 struct reading {
-    struct buf routes;              // struct route[]
+    struct buf routes;             // struct route[]
     uint32_t default_4, default_6; // their interfaces
     bool ended;
 };
@@ -129,6 +132,24 @@ int routes_read_default(uint32_t *ret_index_4, uint32_t *ret_index_6, struct err
     *ret_index_4 = reading.default_4;
     *ret_index_6 = reading.default_6;
     return result;
+}
+
+// A datagram socket that is connected has sent nothing, and has the address that it would send from. Nobody has these two.
+struct address routes_own_address(uint8_t family) {
+    const struct sockaddr_in far_4 = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc6336401)};
+    const struct sockaddr_in6 far_6 = {.sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr.s6_addr = {0x20, [15] = 1}};
+    bool four = family == AF_INET;
+    struct sockaddr_in own_4 = {0};
+    struct sockaddr_in6 own_6 = {0};
+    socklen_t size = four ? sizeof(own_4) : sizeof(own_6);
+    struct address address = {.family = family};
+    AUTO_FD int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, four ? (const void *)&far_4 : (const void *)&far_6, size) < 0 ||
+        getsockname(fd, four ? (void *)&own_4 : (void *)&own_6, &size) < 0) {
+        return (struct address){0};
+    }
+    memcpy(address.bytes, four ? (const void *)&own_4.sin_addr : (const void *)&own_6.sin6_addr, address_bits(&address) / 8);
+    return address;
 }
 
 const char *route_describe(const struct route *route, char text[ROUTE_TEXT_SIZE]) {

@@ -28,6 +28,9 @@ int routes_read(struct arena *arena, struct route **ret_routes, size_t *ret_coun
 // The interfaces of the main table's default routes, 0 where there is none of the family.
 int routes_read_default(uint32_t *ret_index_4, uint32_t *ret_index_6, struct err *err) MUST_CHECK;
 
+// The host's address that others elsewhere see, of this family: what it sends by its default route bears it. Of no family: none.
+struct address routes_own_address(uint8_t family);
+
 enum { ROUTE_TEXT_SIZE = 128 };
 
 // "route to 10.8.0.0/24 of tun0", "network 192.168.1.0/24 of eth0". Asks the kernel for the interface's name. Returns text.

@@ -119,6 +119,32 @@ teardown() {
     kill "$stub"
 }
 
+@test "host-gateway is the host's own address, where what listens on all addresses is reached, and what is for loopback is not" {
+    on_host timeout -k 2 600 python3 "$NET" serve host 98 3>&- &
+    local server=$!
+    on_host timeout -k 2 600 python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 97)); time.sleep(600)' 3>&- &
+    local own=$!
+    until_true on_host sh -c 'busybox netstat -ltn | grep -q ":98 " && busybox netstat -ltn | grep -q ":97 "'
+    mine network create team > /dev/null
+    mine network create --internal shut > /dev/null
+    local network
+    for network in team pasta; do
+        run -0 mine run --rm --network "$network" "${talk[@]}" --add-host box:host-gateway tiny sh -c \
+            'grep box /etc/hosts; /usr/bin/python3 /net.py ask box 98; /usr/bin/python3 /net.py ask_udp box 98; /usr/bin/python3 /net.py ask box 97 2> /dev/null || echo shut'
+        [ "$output" = $'192.0.2.2\tbox\nhost 192.0.2.2\nhost 192.0.2.2\nshut' ]
+    done
+    # By one whose ports have a way out of their own, as it joins another network, too.
+    serve web --network team -p 8080:80 --add-host box:host-gateway
+    run -0 mine exec web /usr/bin/python3 /net.py ask box 98
+    [ "$output" = "host 192.0.2.2" ]
+    mine network connect shut web
+    run -0 mine exec web /usr/bin/python3 /net.py ask box 98
+    [ "$output" = "host 192.0.2.2" ]
+    run -125 mine run --rm --network shut --add-host box:host-gateway tiny true
+    [ "$output" = "coffer: run tiny: --add-host: host-gateway: the container's networks do not lead out, or this host has no default route; say an address of the host" ]
+    kill "$server" "$own"
+}
+
 # The one process whose words fit, and whose name does; another one than before, where that is said.
 one_of() { # NAME WORDS [BEFORE]
     local pid
