@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/engine/connection_pasta.h"
 #include "runtime/engine/home.h"
 #include "runtime/engine/network_plan.h"
 #include "runtime/engine/network_store.h"
@@ -111,8 +112,8 @@ static bool has_predefined(const struct networks *networks) {
     return true;
 }
 
-// The three that are always there are when it returns; but for "bridge" where the host's routes leave no subnet, which is no reason not to
-// list the others.
+// The three that are always there are when it returns; but for "bridge" where the host's routes leave no subnet, which is no reason
+// not to list the others.
 static int open_networks(const struct home *home, struct arena *arena, struct networks *ret, struct err *err) {
     if (networks_open(home, ret, err) < 0) {
         return -1;
@@ -179,6 +180,10 @@ int network_find(const struct home *home, struct arena *arena, const char *text,
             return err_set(err, ERR_INPUT, "more than one network has an id that begins with \"%s\"", text);
         }
         found = &all[i];
+    }
+    if (!found && strcmp(text, PASTA_NETWORK) == 0) {
+        return err_set(err, ERR_NOT_FOUND,
+                       "network " PASTA_NETWORK " is each container's own; coffer inspect CONTAINER shows what there is of it");
     }
     if (!found) {
         return err_set(err, ERR_NOT_FOUND, "no network is named \"%s\"; coffer network ls lists them", text);

@@ -41,11 +41,23 @@ static struct attachment *copy_items(struct arena *arena, const struct attachmen
     return items;
 }
 
-// The one network that is no network of the store, and goes with no other.
-static int check_pasta(const struct attachment_list *list, const char *word, struct err *err) {
-    return pasta_is_meant(list) || strcmp(word, PASTA_NETWORK) == 0
-               ? err_set(err, ERR_UNSUPPORTED, "network %s is settled when a container is made, and goes with no other",
-                         PASTA_NETWORK)
+// Pasta is no network of the store, and goes with no other.
+static int check_joining(const struct attachment_list *list, const char *word, struct err *err) {
+    if (strcmp(word, PASTA_NETWORK) == 0) {
+        return err_set(err, ERR_UNSUPPORTED, "network " PASTA_NETWORK " is a container's only one, and settled when it is made");
+    }
+    return pasta_is_meant(list)
+               ? err_set(err, ERR_UNSUPPORTED,
+                         "it is on network " PASTA_NETWORK ", which goes with no other and is settled when a container is "
+                         "made; make it anew with --network %s",
+                         word)
+               : 0;
+}
+
+static int check_leaving(const struct attachment_list *list, const char *word, struct err *err) {
+    return pasta_is_meant(list) && strcmp(word, PASTA_NETWORK) == 0
+               ? err_set(err, ERR_UNSUPPORTED,
+                         "network " PASTA_NETWORK " is settled when a container is made; make it anew with another --network")
                : 0;
 }
 
@@ -60,7 +72,7 @@ int network_change_join(const struct home *home, struct arena *arena, struct att
         return err_set(err, ERR_INPUT, "expected one network, found %zu", added.items_count);
     }
     struct attachment *wish = &added.items[0];
-    if (check_pasta(list, wish->network, err) < 0) {
+    if (check_joining(list, wish->network, err) < 0) {
         return -1;
     }
     if (network_find(home, arena, wish->network, &network, err) < 0) {
@@ -85,7 +97,7 @@ int network_change_leave(const struct home *home, struct arena *arena, struct at
                          int64_t *ret_number, struct err *err) {
     struct network found;
     struct err gone;
-    if (check_pasta(list, network, err) < 0) {
+    if (check_leaving(list, network, err) < 0) {
         return -1;
     }
     bool exists = network_find(home, arena, network, &found, &gone) == 0;
@@ -99,6 +111,12 @@ int network_change_leave(const struct home *home, struct arena *arena, struct at
         list->items[at] = list->items[at + 1];
     }
     return 0;
+}
+
+int network_change_none(const char *network, bool joins, struct err *err) {
+    // Of another container's no more than the beginning of its id.
+    return err_set(err, ERR_STATE, "it has no network of its own (--network %.22s)%s", network,
+                   joins ? ", which is settled when a container is made; make it anew with that network" : "");
 }
 
 // --- the commands ---
@@ -132,8 +150,7 @@ static int change(struct target *target, enum control_kind kind, const char *tex
         return err_set(err, ERR_INPUT, "expected fewer or shorter aliases");
     }
     if (!request_has_own_network(&target->request)) {
-        return err_set(err, ERR_STATE, "it has no network of its own (--network %s), which is settled when a container is made",
-                       target->request.network);
+        return network_change_none(target->request.network, kind == CONTROL_CONNECT, err);
     }
     int result = target_ask(target, &wish, &answer, err);
     return result > 0 ? change_record(target, &wish, text, err) : result;

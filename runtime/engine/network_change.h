@@ -9,6 +9,7 @@
 #include "runtime/base/attr.h"
 #include "runtime/engine/attachment.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct arena;
@@ -23,6 +24,9 @@ int network_change_join(const struct home *home, struct arena *arena, struct att
 // Takes the one of this network out. ERR_NOT_FOUND: there is none.
 int network_change_leave(const struct home *home, struct arena *arena, struct attachment_list *list, const char *network,
                          int64_t *ret_number, struct err *err) MUST_CHECK;
+
+// Fails for a container that has no network of its own: `network` is what --network said.
+int network_change_none(const char *network, bool joins, struct err *err) MUST_CHECK;
 
 // Asks the monitors of all containers that run to bring back what was taken away of their networks; the last error is told when all
 // have been asked.

@@ -173,8 +173,7 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
                        "its monitor was killed, and the one that it has now can change no networks; restart it first");
     }
     if (!start->connections.has_namespace) {
-        return err_set(err, ERR_STATE, "it has no network of its own (--network %s), which is settled when a container is made",
-                       start->request->network);
+        return kind == CONTROL_RELOAD ? 0 : network_change_none(start->request->network, kind == CONTROL_CONNECT, err);
     }
     if (kind == CONTROL_RELOAD) {
         return runs ? connections_restore(&start->connections, err) : 0;

@@ -64,10 +64,26 @@ answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]
 @test "pasta: it is settled when the container is made, and shared by --network container:NAME" {
     mine run -d --name web -p 8080:80 tiny sleep 1000 > /dev/null
     run -125 mine network connect bridge web
-    [ "$output" = "coffer: connect web to network bridge: network pasta is settled when a container is made, and goes with no other" ]
+    [ "$output" = "coffer: connect web to network bridge: it is on network pasta, which goes with no other and is settled when a container is made; make it anew with --network bridge" ]
     run -125 mine network disconnect pasta web
-    [[ "$output" == "coffer: disconnect web from network pasta: network pasta is settled"* ]]
+    [ "$output" = "coffer: disconnect web from network pasta: network pasta is settled when a container is made; make it anew with another --network" ]
+    run -125 mine network disconnect bridge web
+    [ "$output" = "coffer: disconnect web from network bridge: it is not on network bridge" ]
+    mine run -d --name alone --network none tiny sleep 1000 > /dev/null
+    run -125 mine network connect bridge alone
+    [ "$output" = "coffer: connect alone to network bridge: it has no network of its own (--network none), which is settled when a container is made; make it anew with that network" ]
+    run -125 mine network disconnect bridge alone
+    [ "$output" = "coffer: disconnect alone from network bridge: it has no network of its own (--network none)" ]
+    run -125 mine network connect pasta alone
+    mine run -d --name named --network bridge tiny sleep 1000 > /dev/null
+    run -125 mine network connect pasta named
+    [ "$output" = "coffer: connect named to network pasta: network pasta is a container's only one, and settled when it is made" ]
+    run -125 mine network disconnect pasta named
+    [ "$output" = 'coffer: disconnect named from network pasta: it is on no network named "pasta"' ]
+    run -125 mine network inspect pasta
+    [ "$output" = "coffer: network pasta is each container's own; coffer inspect CONTAINER shows what there is of it" ]
     run -0 mine network reload web
+    run -0 mine network reload # one that has no network does not keep it from that
     run -0 mine run --rm --network container:web tiny cat /proc/net/route
     [[ "$output" == *eth0* || "$output" == *h0* ]]
 }

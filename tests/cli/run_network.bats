@@ -221,7 +221,7 @@ teardown() {
     here network create --subnet 10.78.0.0/24 more > /dev/null
     fails 'coffer: connect web to network none-such: no network is named "none-such"*' here network connect none-such web
     fails 'coffer: connect web to network more: address 10.9.9.9 lies outside of 10.78.0.0/24*' here network connect --ip 10.9.9.9 more web
-    fails 'coffer: connect alone to network more: it has no network of its own (--network none), which is settled when a container is made' here network connect more alone
+    fails 'coffer: connect alone to network more: it has no network of its own (--network none), which is settled when a container is made; make it anew with that network' here network connect more alone
     fails 'coffer: connect web to network host: network host is no network that a container can join beside others' here network connect host web
     fails 'coffer: network connect: network more: expected an IPv4 address, found "x"' here network connect --ip x more web
     # Something of the container's is in the way.
