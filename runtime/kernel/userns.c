@@ -117,17 +117,25 @@ int userns_write_maps(pid_t pid, const struct idmap *uids, const struct idmap *g
     return 0;
 }
 
+// What the namespace is found by until it is open. A parent that is killed before the first line sends no signal any more, and its locks
+// are ours, too.
+static _Noreturn void stay_for(pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent) {
+        pause();
+    }
+    _exit(0);
+}
+
 int userns_create(const struct idmap *uids, const struct idmap *gids, struct err *err) {
     AUTO_FD int pidfd = -1;
+    pid_t parent = getpid();
     pid_t child = process_clone(CLONE_NEWUSER, -1, &pidfd);
     if (child < 0) {
         return err_sys(err, "create a user namespace");
     }
     if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;) {
-            pause();
-        }
+        stay_for(parent);
     }
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/user", child);
