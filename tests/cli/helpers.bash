@@ -7,6 +7,7 @@
 #   make_image [NAME]      an OCI layout with it, tagged NAME (tiny), made once for a file; prints its folder
 #   needs_root, needs CMD...           skip the test where they are missing
 #   make_user, as_user CMD...          an ordinary user with 65536 subordinate ids (TEST_USER, TEST_UID)
+#   moments PROGRAM..., kill_at_a_moment PROGRAM...    how long it takes, and its end by a signal at any time of that
 #   leak_snapshot, leak_check          what must be as before: mounts, cgroups, processes, run-time state
 
 BUILD=${BUILD:-build}
@@ -148,6 +149,26 @@ leave_home() {
     done
     echo "left behind: $left" | head -20
     return 1
+}
+
+# moments PROGRAM...: it ends by itself, and how long that took is what kill_at_a_moment chooses from: the same kills on a fast host and on
+# one that is emulated.
+moments() {
+    local begin=${EPOCHREALTIME/./}
+    "$@" > /dev/null 2>&1 3>&-
+    MOMENTS_US=$((${EPOCHREALTIME/./} - begin))
+}
+
+# Of a program only: a function of ours in the background is a shell, which would be killed instead of what it has started.
+kill_at_a_moment() {
+    local never=$BATS_TEST_TMPDIR/never pid after_us=$((MOMENTS_US * RANDOM / 32768))
+    [ -p "$never" ] || mkfifo "$never"
+    "$@" > /dev/null 2>&1 3>&- &
+    pid=$!
+    # Sleeps without a process of its own.
+    read -r -t "$(printf '%d.%06d' $((after_us / 1000000)) $((after_us % 1000000)))" <> "$never" || true
+    kill -KILL "$pid" 2> /dev/null || true
+    wait "$pid" 2> /dev/null || true
 }
 
 # until_true COMMAND...: tries for twenty seconds.

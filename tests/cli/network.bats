@@ -139,12 +139,9 @@ none null local" ]
 }
 
 @test "kill -9 at any moment leaves a network that is there or none" {
+    moments "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network create first
     for i in $(seq 60); do
-        coffer network create "k$i" > /dev/null 2>&1 &
-        pid=$!
-        sleep "0.000$((i * 3 % 10))"
-        kill -9 "$pid" 2> /dev/null || true
-        wait "$pid" 2> /dev/null || true
+        kill_at_a_moment "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" network create "k$i"
     done
     run coffer network ls --format '{{.Name}}' --filter name=k
     [ "$status" -eq 0 ]

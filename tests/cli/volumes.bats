@@ -335,18 +335,12 @@ data" ]
 }
 
 @test "kill -9 at any moment: a volume is whole or none, and nothing is left" {
+    moments "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm -v k0:/data -v /anon tiny true
     for i in $(seq 80); do
-        coffer run --rm -v "k$i:/data" -v /anon tiny true > /dev/null 2>&1 &
-        pid=$!
-        sleep "0.0$((i * 7 % 30 + 10))"
-        kill -9 "$pid" 2> /dev/null || true
-        wait "$pid" 2> /dev/null || true
+        kill_at_a_moment "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" run --rm -v "k$i:/data" -v /anon tiny true
     done
-    for _ in $(seq 100); do # monitors end by themselves
-        [ -n "$(coffer ps -aq)" ] || break
-        sleep 0.1
-    done
-    [ "$(coffer ps -aq)" = "" ]
+    no_containers() { [ -z "$(coffer ps -aq)" ]; }
+    until_true no_containers # monitors end by themselves
     coffer volume create last > /dev/null
     [ -z "$(find "$(coffer_store)/volumes" -maxdepth 1 -name '.*')" ]
     [ "$(coffer volume ls -q | grep -cE '^[0-9a-f]{64}$')" -eq 0 ]
@@ -375,11 +369,13 @@ data" ]
     mkdir -p "$(coffer_store)/volumes/.new/_data" "$(coffer_store)/volumes/.gone.1234/_data/x"
     # Somebody is at work on this one.
     mkdir -p "$(coffer_store)/volumes/.gone.5678/_data"
-    flock "$(coffer_store)/volumes/.gone.5678" sleep 2 &
+    mkfifo "$BATS_TEST_TMPDIR/go"
+    flock "$(coffer_store)/volumes/.gone.5678" cat "$BATS_TEST_TMPDIR/go" &
     while flock -n "$(coffer_store)/volumes/.gone.5678" true; do sleep 0.05; done
     [ "$(volume_names)" = data ]
     coffer volume create more > /dev/null
     [ "$(ls -A "$(coffer_store)/volumes" | paste -sd ' ')" = ".gone.5678 data more" ]
+    : > "$BATS_TEST_TMPDIR/go"
     wait
     coffer volume create more > /dev/null
     [ "$(ls -A "$(coffer_store)/volumes" | paste -sd ' ')" = "data more" ]
@@ -548,18 +544,14 @@ data" ]
 
 @test "rootless: killed at any moment" {
     make_home "$(make_filled)" filled
+    his_coffer=(setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME
+        HOME="$HOME_DIR" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store")
+    moments "${his_coffer[@]}" run --rm -v k0:/data -v /anon tiny true
     for i in $(seq 40); do
-        mine run --rm -v "k$i:/data" -v /anon tiny true > /dev/null 2>&1 &
-        pid=$!
-        sleep "0.$((i * 7 % 20 + 10))"
-        kill -9 "$pid" 2> /dev/null || true
-        wait "$pid" 2> /dev/null || true
+        kill_at_a_moment "${his_coffer[@]}" run --rm -v "k$i:/data" -v /anon tiny true
     done
-    for _ in $(seq 100); do
-        [ -n "$(mine ps -aq)" ] || break
-        sleep 0.1
-    done
-    [ "$(mine ps -aq)" = "" ]
+    no_containers() { [ -z "$(mine ps -aq)" ]; }
+    until_true no_containers
     for name in $(mine volume ls -q -f name=k); do
         [ "$(mine run --rm -v "$name:/data" tiny sh -c 'cat /data/a /data/b; stat -c %a /data' | paste -sd ' ')" = "lower upper 2770" ]
     done
