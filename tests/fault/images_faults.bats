@@ -56,6 +56,11 @@ coffer() {
         mount -o remount,size=64m "$2/full"
         store "$1" "$2" pull -q "$3"
         [ "$(store "$1" "$2" run --rm "$3" busybox sha256sum /noise | cut -d " " -f 1)" = "$4" ]
+        # The monitor gives back what it removed after the command has ended.
+        for ((i = 0; i < 400; i++)); do
+            ! umount "$2/full" 2> /dev/null || exit 0
+            sleep 0.05
+        done
         umount "$2/full"
     ' - "$COFFER" "$BATS_TEST_TMPDIR" "$LARGE" "$SHA256"
 }
