@@ -286,9 +286,23 @@ for _ in $(seq 500); do [ ! -S /run/systemd/journal/socket ] || break; sleep 0.0
 echo ready | systemd-cat -t ready
 for _ in $(seq 250); do [ "$(journalctl -q -o cat -t ready)" != ready ] || break; sleep 0.02; done
 echo bad > "$2/said"
-(seq 3000 && printf 'no end') | "$1" "$2" journald "$2/said" tag=mine || exit 1
+mkfifo "$2/feed"
+"$1" "$2" journald "$2/said" tag=mine < "$2/feed" &
+writer=$!
+exec 5> "$2/feed"
+seq 3000 >&5
+# Until it has taken what it was sent; the next message says how much it was not in time for.
+taken=0
 for _ in $(seq 250); do
-    [ "$(journalctl -q -o cat CONTAINER_NAME=web | wc -l)" -lt 3002 ] || break
+    before=$taken taken=$(journalctl -q -o cat CONTAINER_NAME=web | wc -l)
+    [ "$taken" = 0 ] || [ "$taken" != "$before" ] || break
+    sleep 0.02
+done
+printf 'no end' >&5
+exec 5>&-
+wait "$writer" || exit 1
+for _ in $(seq 250); do
+    [ "$(journalctl -q -o cat CONTAINER_NAME=web PRIORITY=6 | tail -n 1)" != 'no end' ] || break
     sleep 0.02
 done
 journalctl -q -o cat CONTAINER_NAME=web PRIORITY=6 > "$2/out"
@@ -296,9 +310,15 @@ journalctl -q -o cat CONTAINER_NAME=web PRIORITY=3 > "$2/err"
 journalctl -q -o json -n 1 CONTAINER_NAME=web PRIORITY=6 > "$2/last"
 kill "$journal"
 END
-    timeout 60 unshare -m --propagation private bash "$BATS_TEST_TMPDIR/inside" "$WRITER" "$BATS_TEST_TMPDIR/folder" 3>&-
-    cmp "$BATS_TEST_TMPDIR/folder/out" <(seq 3000 && echo 'no end')
-    [ "$(cat "$BATS_TEST_TMPDIR/folder/err")" = bad ]
+    timeout 120 unshare -m --propagation private bash "$BATS_TEST_TMPDIR/inside" "$WRITER" "$BATS_TEST_TMPDIR/folder" 3>&-
+    # A slow journal, on an emulated host say, is not waited for; what it has not got is counted.
+    lacks=$(sed -n 's/^coffer: here the log lacks \([0-9]*\) lines*: the journal did not take more$/\1/p' "$BATS_TEST_TMPDIR/folder/err" | paste -sd +)
+    [ "$(grep -v '^coffer: here the log lacks' "$BATS_TEST_TMPDIR/folder/err")" = bad ]
+    [ "$(tail -n 1 "$BATS_TEST_TMPDIR/folder/out")" = 'no end' ]
+    head -n -1 "$BATS_TEST_TMPDIR/folder/out" > "$BATS_TEST_TMPDIR/folder/numbers"
+    sort -n -u -c "$BATS_TEST_TMPDIR/folder/numbers"
+    [ -z "$(grep -vxFf <(seq 3000) "$BATS_TEST_TMPDIR/folder/numbers")" ]
+    [ $(($(wc -l < "$BATS_TEST_TMPDIR/folder/numbers") + ${lacks:-0})) -eq 3000 ]
     jq -e '.CONTAINER_TAG == "mine" and .SYSLOG_IDENTIFIER == "mine" and .CONTAINER_ID == "0123456789ab" and .CONTAINER_PARTIAL_MESSAGE == "true"' \
         < "$BATS_TEST_TMPDIR/folder/last"
 }
