@@ -75,9 +75,13 @@ static void write_containers(struct json_writer *writer, const struct showing *s
         struct record record = {0};
         struct err gone;
         bool known = record_read(showing->home, showing->arena, lease->container, &record, &gone) == 0;
+        const char *mac = known ? find_mac(showing, &record) : "";
+        if (known && record.pid != 0 && !*mac) {
+            continue; // it has lost what it had there, and keeps the address for when it is started again
+        }
         json_write_open(writer, lease->container, '{');
         json_write_string(writer, "Name", known ? record.name : "");
-        json_write_string(writer, "MacAddress", known ? find_mac(showing, &record) : "");
+        json_write_string(writer, "MacAddress", mac);
         write_address(writer, "IPv4Address", &showing->network->ipv4, &lease->ipv4);
         write_address(writer, "IPv6Address", &showing->network->ipv6, &lease->ipv6);
         json_write_close(writer, '}');

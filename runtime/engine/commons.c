@@ -92,20 +92,29 @@ static int hear(int keeper_fd, struct commons *ret, struct err *err) {
         return 1;
     }
     if (got < 0 && errno == EAGAIN) {
-        return err_set(err, ERR_STATE, "the keeper of the user's networks says nothing for %d s", PATIENCE_S);
+        return err_set(err, ERR_SYSTEM, "the keeper of the user's networks says nothing for %d s", PATIENCE_S);
     }
-    if (got != (ssize_t)sizeof(hello)) {
+    if (got < 0) {
         return err_sys(err, "hear the keeper of the user's networks");
     }
     take_descriptors(&message, fds);
-    if (hello.failed || fds[0] < 0) {
+    AUTO_FD int user_fd = fds[0];
+    AUTO_FD int net_fd = fds[1];
+    if (got != (ssize_t)sizeof(hello) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (!hello.failed && user_fd < 0)) {
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the keeper of the user's networks (process coffer-net) is of another version of coffer; it goes when the "
+                       "containers on "
+                       "networks with a name are stopped");
+    }
+    if (hello.failed) {
         *err = hello.err;
         return -1;
     }
-    ret->user_fd = fds[0];
-    ret->net_fd = fds[1];
+    ret->user_fd = fd_take(&user_fd);
+    ret->net_fd = fd_take(&net_fd);
     ret->anchor = hello.anchor;
     ret->name_server = hello.name_server;
+    ret->fresh = hello.fresh;
     return 0;
 }
 
@@ -138,9 +147,24 @@ static int join(const struct commons_keeper_request *request, struct commons *re
     return 0;
 }
 
+static bool is_there(const struct home *home) {
+    AUTO_FD int fd = connect_there(home);
+    return fd >= 0;
+}
+
 int commons_join(const struct home *home, struct commons *ret, struct err *err) {
     const struct commons_keeper_request request = {.home = home, .listen_fd = -1, .user_fd = -1, .net_fd = -1};
-    return !home->rootless || ret->keeper_fd >= 0 ? 0 : join(&request, ret, err);
+    if (!home->rootless || ret->keeper_fd >= 0) {
+        return 0;
+    }
+    commons_await_monitors(home, is_there);
+    if (join(&request, ret, err) < 0) {
+        return -1;
+    }
+    if (ret->fresh) {
+        commons_tell_losses(ret, home);
+    }
+    return 0;
 }
 
 // The lock keeps a keeper from going while we connect.

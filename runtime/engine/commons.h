@@ -12,7 +12,8 @@
 // socket, and who holds the other end of a connection uses the commons: the monitors of containers, while they live, and commands,
 // while they work. When nobody does, and no container has an interface there (one whose monitor was killed), the keeper takes all
 // away and ends. A keeper that was killed is started again by the first monitor that sees it, or by the next command; the anchor
-// has kept the namespaces meanwhile.
+// has kept the namespaces meanwhile; where that was killed, too, a monitor or the responder of a network has. Else the containers'
+// networks are lost until they are started again, as their user namespaces are within the one that is gone.
 //
 //   ROOT/containers/STORE/commons/lock     held by who makes a keeper or connects to one, and by a keeper that goes
 //                                 keeper   the socket
@@ -35,6 +36,7 @@ struct commons {
     int user_fd, net_fd;
     pid_t anchor;               // a process that is there
     struct address name_server; // who answers for the host's name servers that only the host reaches; of no family: nobody
+    bool fresh;                 // made for us
     bool inside;
 };
 
@@ -61,6 +63,10 @@ int commons_user_namespace(struct commons *commons, const struct home *home, str
 
 // Whether this user namespace is one of these.
 bool commons_include(const struct commons *commons, int userns_fd);
+
+// Whether a container that runs is on networks there; and where they are new, which others were on networks that are gone.
+bool commons_have(const struct commons *commons, const struct home *home, const char *id);
+void commons_tell_losses(const struct commons *commons, const struct home *home);
 
 // Has a keeper take away what is left of one that was killed, or go on with it.
 void commons_sweep(const struct home *home);

@@ -19,13 +19,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,6 +65,13 @@ static _Noreturn void be_anchor(int told_fd) {
     }
 }
 
+static bool has_namespaces(pid_t pid) {
+    char path[48];
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    AUTO_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
+}
+
 static bool find_anchor(struct keeper *keeper) {
     char text[64] = "", name[PROCESS_NAME_SIZE];
     int pid = 0;
@@ -70,6 +80,10 @@ static bool find_anchor(struct keeper *keeper) {
     bool known = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && sscanf(text, "%d %llu", &pid, &started) == 2 && pid > 0;
     AUTO_FD int pidfd = known ? sys_pidfd_open(pid, 0) : -1;
     if (pidfd < 0 || process_start_time(pid) != started || process_name(pid, name) < 0 || strcmp(name, "coffer-anchor") != 0) {
+        return false;
+    }
+    // One that was killed is there until it is waited for, and has no namespaces any more.
+    if (!has_namespaces(pid)) {
         return false;
     }
     keeper->anchor = pid;
@@ -125,19 +139,49 @@ static int open_namespace(pid_t pid, const char *name, int *fd, struct err *err)
 
 // --- what is in the commons ---
 
-// They hold the namespace alive, and answer in this one only.
-static void end_responders(const struct home *home) {
-    AUTO_FD int networks = openat(home->store_fd, "networks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+// Calls it for the responder of each network, until it has enough (true).
+static bool look_at_responders(struct keeper *keeper, bool (*look)(struct keeper *keeper, pid_t pid, int pidfd)) {
+    AUTO_FD int networks = openat(keeper->home->store_fd, "networks", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     AUTO_DIR DIR *stream = networks < 0 ? NULL : dir_stream(networks);
-    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry; entry = dir_next(stream)) {
+    bool enough = false;
+    for (const struct dirent *entry = stream ? dir_next(stream) : NULL; entry && !enough; entry = dir_next(stream)) {
         int pidfd = -1;
         AUTO_FD int folder = openat(networks, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (folder >= 0 && dns_find(folder, &pidfd) > 0) {
-            sys_pidfd_send_signal(pidfd, SIGKILL);
-            (void)!poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, RETRY_UPLINK_MS);
-        }
+        pid_t pid = folder < 0 ? 0 : dns_find(folder, &pidfd);
+        enough = pid > 0 && look(keeper, pid, pidfd);
         fd_close(&pidfd);
     }
+    return enough;
+}
+
+static bool end_responder(struct keeper *keeper, pid_t pid, int pidfd) {
+    (void)keeper;
+    (void)pid;
+    sys_pidfd_send_signal(pidfd, SIGKILL);
+    (void)!poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, RETRY_UPLINK_MS);
+    return false;
+}
+
+// They hold the namespace alive, and answer in this one only.
+static void end_responders(struct keeper *keeper) {
+    (void)look_at_responders(keeper, end_responder);
+}
+
+// Where the anchor was killed with its keeper, a responder may still be in the namespace that running containers have their
+// interfaces in. A namespace of our own user namespace is none of these.
+static bool take_namespaces(struct keeper *keeper, pid_t pid, int pidfd) {
+    char path[48];
+    struct stat own, there;
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    AUTO_FD int net_fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD int user_fd = net_fd < 0 ? -1 : ioctl(net_fd, NS_GET_USERNS);
+    bool ended = poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) != 0;
+    if (user_fd < 0 || ended || stat("/proc/self/ns/user", &own) < 0 || fstat(user_fd, &there) < 0 || own.st_ino == there.st_ino) {
+        return false;
+    }
+    keeper->net_fd = fd_take(&net_fd);
+    keeper->user_fd = fd_take(&user_fd);
+    return true;
 }
 
 static int open_inside(void *context, struct err *err) {
@@ -208,6 +252,7 @@ static void accept_clients(struct keeper *keeper) {
             close(client);
             continue;
         }
+        keeper->hello.fresh = false;
         if (keeper->count == keeper->room) {
             keeper->room = keeper->room ? 2 * keeper->room : 16;
             keeper->clients = mem_resize(keeper->clients, keeper->room, sizeof(*keeper->clients));
@@ -223,13 +268,19 @@ static void drop_client(struct keeper *keeper, size_t at) {
 
 // --- its life ---
 
+static int lead_out(struct keeper *keeper, struct err *err) {
+    keeper->hello.anchor = keeper->anchor;
+    return pasta_lead_out(&keeper->uplink, keeper->home, COMMONS_FOLDER, keeper->anchor, &keeper->arena, err);
+}
+
 static int begin(struct keeper *keeper, struct err *err) {
     if (find_anchor(keeper)) {
         fd_close(&keeper->user_fd);
         fd_close(&keeper->net_fd);
     } else {
-        if (keeper->net_fd < 0) {
-            end_responders(keeper->home);
+        if (keeper->net_fd < 0 && !look_at_responders(keeper, take_namespaces)) {
+            end_responders(keeper);
+            keeper->hello.fresh = true;
         }
         if (start_anchor(keeper, err) < 0) {
             return -1;
@@ -240,8 +291,15 @@ static int begin(struct keeper *keeper, struct err *err) {
         elsewhere_do(keeper->user_fd, keeper->net_fd, open_inside, keeper, err) < 0) {
         return -1;
     }
-    keeper->hello.anchor = keeper->anchor;
-    return pasta_lead_out(&keeper->uplink, keeper->home, COMMONS_FOLDER, keeper->anchor, &keeper->arena, err);
+    if (lead_out(keeper, err) == 0) {
+        return 0;
+    }
+    // The anchor that was found may have been killed, and not have ended yet.
+    bool ended = poll(&(struct pollfd){.fd = keeper->anchor_fd, .events = POLLIN}, 1, 0) > 0;
+    if (ended) {
+        fd_close(&keeper->anchor_fd);
+    }
+    return ended && start_anchor(keeper, err) == 0 ? lead_out(keeper, err) : -1;
 }
 
 static void mend(struct keeper *keeper, const struct pollfd *anchor) {
@@ -259,7 +317,7 @@ static void mend(struct keeper *keeper, const struct pollfd *anchor) {
 static void take_away(struct keeper *keeper) {
     static const char *const names[] = {COMMONS_FOLDER "/keeper", anchor_name};
     pasta_release(&keeper->uplink);
-    end_responders(keeper->home);
+    end_responders(keeper);
     if (keeper->anchor_fd >= 0) {
         sys_pidfd_send_signal(keeper->anchor_fd, SIGKILL);
     }
@@ -342,11 +400,16 @@ static void detach(void) {
     (void)prctl(PR_SET_NAME, "coffer-net", 0, 0, 0);
 }
 
-// Says why to who has started it, when nothing of it is left.
+// Says why to who has started it, when nothing of it is left. In namespaces that there were, containers may have their interfaces:
+// what keeps those stays, and the dead socket, by which the next command comes to it.
 static void fail(struct keeper *keeper) {
     (void)!poll(&(struct pollfd){.fd = keeper->listen_fd, .events = POLLIN}, 1, RETRY_UPLINK_MS);
     AUTO_FD int client = accept4(keeper->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    take_away(keeper);
+    if (keeper->hello.fresh) {
+        take_away(keeper);
+    } else {
+        pasta_release(&keeper->uplink);
+    }
     (void)!say_hello(keeper, client);
 }
 

@@ -517,8 +517,18 @@ static bool is_readable(int fd) {
     return fd >= 0 && poll(&one, 1, 0) > 0;
 }
 
+// Who sends to its ports is better refused than heard by nobody.
+static void lose(struct connections *connections) {
+    pasta_release(&connections->edge);
+    connections->publication.published = false;
+    connections->lost = true;
+}
+
 int connections_mend(struct connections *connections, struct err *err) {
     if (is_readable(connections->commons.keeper_fd) && commons_mend(connections->home, &connections->commons, err) < 0) {
+        if (err->kind == ERR_STATE) {
+            lose(connections);
+        }
         return -1;
     }
     if (is_readable(pasta_watched(&connections->edge)) && edge_revive(connections, err) < 0) {
@@ -549,6 +559,7 @@ void connections_release(struct connections *connections) {
         connection_release(connections->items[i]);
     }
     connections->count = 0;
+    connections->lost = false;
     commons_leave(&connections->commons);
     fd_close(&connections->netns_fd);
     arena_finish(&connections->arena);

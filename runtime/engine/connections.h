@@ -29,6 +29,7 @@ struct connections {
     const struct record *record; // its id and its name
     const struct run_request *request;
     bool has_namespace; // of its own
+    bool lost;          // with the commons, all that it had there
     struct connection *items[ATTACHMENTS_MAX];
     size_t count;
     struct pasta pasta; // in place of those: then it is the only network

@@ -19,7 +19,7 @@ static void describe_one(struct arena *arena, const struct connection *connectio
 void connections_describe(struct connections *connections, struct attachment_list *list) {
     struct arena *arena = &connections->arena;
     const struct publication *publication = &connections->publication;
-    for (size_t i = 0; i < connections->count; i++) {
+    for (size_t i = 0; i < connections->count && !connections->lost; i++) {
         for (size_t item = 0; item < list->items_count; item++) {
             if (connections->items[i]->wish->number == list->items[item].number) {
                 describe_one(arena, connections->items[i], &list->items[item]);

@@ -291,7 +291,8 @@ void publication_aim(struct publication *publication, const struct address *ipv4
         publication_entries(publication->ports, publication->port_count, publication->carried, publication->entries);
 }
 
-// A port whose socket we hold, but that is published: its monitor was killed. It is taken away, unless its container goes on.
+// A port whose socket we hold, but that is published: its monitor was killed. It is taken away, unless its container goes on; one
+// of our own is of a time when we had another address.
 static int take_over(struct publication *publication, int firewall_fd, struct err *err) {
     AUTO_ARENA struct arena arena = {0};
     struct firewall_state state;
@@ -300,8 +301,9 @@ static int take_over(struct publication *publication, int firewall_fd, struct er
     }
     for (size_t i = 0; i < state.port_count; i++) {
         const struct firewall_published *there = &state.ports[i];
-        if (has_entry(publication->entries, publication->entry_count, &there->port) && !runs(publication->home, there->owner) &&
-            firewall_unpublish(firewall_fd, &there->port, 1, err) < 0) {
+        bool own = strcmp(there->owner, publication->container) == 0;
+        if (has_entry(publication->entries, publication->entry_count, &there->port) &&
+            (own || !runs(publication->home, there->owner)) && firewall_unpublish(firewall_fd, &there->port, 1, err) < 0) {
             return -1;
         }
     }

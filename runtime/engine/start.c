@@ -252,7 +252,12 @@ void start_watched(void *context, int ret_fds[MONITOR_WATCHED]) {
 
 int start_mend(void *context, struct err *err) {
     struct start *start = context;
-    return connections_mend(&start->connections, err);
+    bool lost = start->connections.lost;
+    int result = connections_mend(&start->connections, err);
+    if (start->connections.lost && !lost) {
+        start_write_down_loss(start);
+    }
+    return result;
 }
 
 int start_container(void *context, int stdio[3], struct supervised **ret, struct err *err) {

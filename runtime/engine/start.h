@@ -128,6 +128,8 @@ int start_take_networks(struct start *start, struct err *err) MUST_CHECK;
 int start_nest_users(struct start *start, struct err *err) MUST_CHECK;
 // Keeps the user's networks where the adopted container is on one.
 void start_find_commons(struct start *start);
+// All that it had there is gone, while it runs on.
+void start_write_down_loss(struct start *start);
 // For the record, which is written when it runs; it lives as long as the connections.
 void start_note_networks(struct start *start);
 // What its files in /etc say of its networks.

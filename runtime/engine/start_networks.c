@@ -69,6 +69,20 @@ void start_find_commons(struct start *start) {
     if (start->home.rootless && on_any && !commons_find(&start->home, &start->connections.commons)) {
         log_info("container %.12s: the user's networks are not there", start->dir.id);
     }
+    if (start->home.rootless && on_any && !commons_have(&start->connections.commons, &start->home, start->dir.id)) {
+        pasta_sweep(&start->home, start->dir.id);
+        start->connections.lost = true;
+        start_write_down_loss(start);
+    }
+}
+
+// Whoever looks at it sees no address and no port.
+void start_write_down_loss(struct start *start) {
+    struct err err;
+    start->record.networks = start->networks;
+    if (record_write(&start->dir, &start->record, &err) < 0) {
+        log_warn("%s", err.text);
+    }
 }
 
 void start_note_networks(struct start *start) {
@@ -165,6 +179,9 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
     AUTO_BUF struct buf resolv_before = {0};
     AUTO_BUF struct buf resolv_after = {0};
     struct etc_request before, after;
+    if (start->connections.lost && runs) {
+        return err_set(err, ERR_STATE, "it has lost its networks, as the processes that kept them were killed; restart it");
+    }
     if (kind == CONTROL_RELOAD && start->adopts != MONITOR_STARTS) {
         return 0; // what the record has of it is healed without us
     }

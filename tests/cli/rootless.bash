@@ -102,8 +102,12 @@ keepers() {
 }
 
 network_helpers() {
-    local pid
     of_test '^coffer-(net|ancho)'
+    responders
+}
+
+responders() {
+    local pid
     for pid in $(pgrep -f '^coffer-dns '); do
         [[ "$(readlink "/proc/$pid/fd/5" 2> /dev/null)" == "$HOME_DIR"/* ]] && echo "$pid"
     done
