@@ -68,8 +68,11 @@ int edge_open(struct connections *connections, pid_t pid, struct err *err) {
         .port_count = publication->port_count,
     };
     publication_let_go(publication); // pasta listens
-    return pasta_listen(&connections->edge, &listening, &connections->arena, err) < 0 ? err_in(err, "publish the container's ports")
-                                                                                      : edge_follow(connections, err);
+    if (pasta_listen(&connections->edge, &listening, &connections->arena, err) < 0) {
+        (void)!err_in(err, "publish the container's ports");
+        return publication_explain(publication, err);
+    }
+    return edge_follow(connections, err);
 }
 
 int edge_follow(struct connections *connections, struct err *err) {

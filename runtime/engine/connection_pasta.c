@@ -118,7 +118,8 @@ static int check_wish(const struct home *home, const struct attachment_list *wis
     }
     if (wish->ip || wish->ip6 || wish->mac || wish->link_name || wish->aliases_count > 0) {
         return err_set(err, ERR_UNSUPPORTED,
-                       "--network " PASTA_NETWORK ": the container is alone on it, and has no address or name there to choose");
+                       "--network " PASTA_NETWORK ": the container is alone on it, and has no address or name there to choose; "
+                       "make a network (coffer network create NAME) and add --network NAME");
     }
     return 0;
 }

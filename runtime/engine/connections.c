@@ -353,7 +353,9 @@ int connections_attach(void *context, pid_t pid, int netns_fd, struct err *err) 
     struct publication *publication = &connections->publication;
     if (connections->pasta.taken) {
         publication_let_go(publication);
-        return pasta_attach(&connections->pasta, pid, publication->ports, publication->port_count, err);
+        return pasta_attach(&connections->pasta, pid, publication->ports, publication->port_count, err) < 0
+                   ? publication_explain(publication, err)
+                   : 0;
     }
     connections->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 3);
     if (connections->netns_fd < 0) {

@@ -9,6 +9,8 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/publish.h"
 #include "runtime/engine/record.h"
+#include "runtime/engine/request.h"
+#include "runtime/engine/request_json.h"
 #include "runtime/net/conntrack.h"
 
 #include <netinet/in.h>
@@ -102,16 +104,43 @@ static const char *owner_by_records(const struct publication *publication, struc
     return NULL;
 }
 
-// Which container a port is published for, by the packet filter's own books.
-static const char *owner_of(void *context, uint8_t protocol, const struct address *address, uint16_t port) {
-    struct publication *publication = context;
+static bool wishes(const struct strv *words, const struct search *search) {
+    for (size_t i = 0; i < words->count; i++) {
+        struct publish publish;
+        struct err checked;
+        if (publish_parse(words->items[i], &publish, &checked) == 0 && publish.protocol == search->protocol &&
+            publish.host_first != 0 && publish.host_first <= search->port && search->port <= publish.host_last &&
+            search->fits(search->address, &publish.host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// One that is starting has the port before that stands anywhere.
+static const char *owner_by_wishes(const struct publication *publication, const struct search *search) {
+    const char **ids;
+    struct err err;
+    if (record_list(publication->home, publication->arena, &ids, &err) < 0) {
+        return NULL;
+    }
+    for (; *ids; ids++) {
+        struct run_request request;
+        struct record record;
+        if (strcmp(*ids, publication->container) != 0 && record_is_running(publication->home, *ids) &&
+            record_read(publication->home, publication->arena, *ids, &record, &err) == 0 &&
+            request_read_json(record.request, publication->arena, &request, &err) == 0 && wishes(&request.publish, search)) {
+            return arena_format(publication->arena, "container %s", record.name);
+        }
+    }
+    return NULL;
+}
+
+static const char *owner_by_filter(struct publication *publication, uint8_t protocol, const struct address *address,
+                                   uint16_t port) {
     struct firewall_state state;
     struct record record;
     struct err err;
-    if (publication->home->rootless) {
-        struct search search = {is_in_the_way, protocol, address, port, {0}};
-        return owner_by_records(publication, &search);
-    }
     AUTO_FD int firewall_fd = firewall_open(&err);
     if (firewall_fd < 0 || firewall_read(firewall_fd, publication->arena, &state, &err) < 0) {
         return NULL;
@@ -124,6 +153,15 @@ static const char *owner_of(void *context, uint8_t protocol, const struct addres
         }
     }
     return NULL;
+}
+
+// Which container a port is published for, by the packet filter's own books, where one can look at them.
+static const char *owner_of(void *context, uint8_t protocol, const struct address *address, uint16_t port) {
+    struct publication *publication = context;
+    struct search search = {is_in_the_way, protocol, address, port, {0}};
+    const char *owner = publication->home->rootless ? owner_by_records(publication, &search)
+                                                    : owner_by_filter(publication, protocol, address, port);
+    return owner ? owner : owner_by_wishes(publication, &search);
 }
 
 // What pasta carries by two addresses of the host is one port behind it, perhaps another container's.
@@ -153,6 +191,16 @@ static int check_behind(const struct publication *publication, const struct publ
                          address_format(&search.found, other), owner);
 }
 
+static void add_addresses(const struct address *host, bool ipv6, struct port_wish *wish) {
+    wish->addresses[0] = *host;
+    wish->address_count = 1;
+    if (host->family == 0) {
+        wish->addresses[0].family = AF_INET;
+        wish->addresses[1].family = AF_INET6;
+        wish->address_count = ipv6 ? 2 : 1;
+    }
+}
+
 // One port of a wish, of which there may be several, one after the other: the kernel's choice, a range of which any will do, or
 // each its own.
 static int reserve_one(struct publication *publication, const struct publish *publish, uint16_t offset, bool ipv6,
@@ -160,18 +208,12 @@ static int reserve_one(struct publication *publication, const struct publish *pu
     bool any = publish->host_first == 0, choice = publish->first == publish->last;
     struct port_wish wish = {
         .protocol = publish->protocol,
-        .addresses = {publish->host},
-        .address_count = 1,
         .first = any ? 0 : (uint16_t)(publish->host_first + offset),
         .last = any      ? 0
                 : choice ? publish->host_last
                          : (uint16_t)(publish->host_first + offset),
     };
-    if (publish->host.family == 0) {
-        wish.addresses[0].family = AF_INET;
-        wish.addresses[1].family = AF_INET6;
-        wish.address_count = ipv6 ? 2 : 1;
-    }
+    add_addresses(&publish->host, ipv6, &wish);
     struct port_reservation *reservation = &publication->reservations[publication->count];
     *reservation = (struct port_reservation)PORT_RESERVATION_NONE;
     if (port_reserve(&wish, owner_of, publication, reservation, err) < 0) {
@@ -361,6 +403,22 @@ void publication_let_go(struct publication *publication) {
     for (size_t i = 0; i < publication->count; i++) {
         port_hand_over(&publication->reservations[i]);
     }
+}
+
+int publication_explain(struct publication *publication, struct err *err) {
+    for (size_t i = 0; i < publication->count; i++) {
+        const struct publication_wish *kept = &publication->wishes[i];
+        const uint16_t port = publication->reservations[i].port;
+        AUTO_PORT_RESERVATION struct port_reservation again = PORT_RESERVATION_NONE;
+        struct port_wish wish = {.protocol = kept->protocol, .first = port, .last = port};
+        struct err taken;
+        add_addresses(&kept->host, kept->ipv6, &wish);
+        if (port_reserve(&wish, owner_of, publication, &again, &taken) < 0 && taken.kind == ERR_EXISTS) {
+            *err = taken;
+            return err_in(err, "publish the container's ports");
+        }
+    }
+    return -1;
 }
 
 void publication_release(struct publication *publication) {

@@ -59,6 +59,9 @@ int publication_take_back(int firewall_fd, const struct firewall_port *ports, si
 // Another program of ours is to listen on them, which it can only when nobody holds them.
 void publication_let_go(struct publication *publication);
 
+// That program could not: puts in place of the error who took a port meanwhile, if anybody did. Returns -1.
+int publication_explain(struct publication *publication, struct err *err) MUST_CHECK;
+
 // Withdraws them, and gives all back.
 void publication_release(struct publication *publication);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct {
     const char *name;
@@ -51,7 +52,7 @@ static bool take_ports(const char *text, uint16_t *ret_first, uint16_t *ret_last
 
 uint8_t publish_protocol_number(const char *name) {
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
-        if (strcmp(name, protocols[i].name) == 0) {
+        if (strcasecmp(name, protocols[i].name) == 0) {
             return protocols[i].number;
         }
     }
@@ -100,7 +101,8 @@ int publish_parse(const char *text, struct publish *ret, struct err *err) {
             }
         }
         const char *ports = host && !bracketed ? host + 1 : copy;
-        if (*ports && !take_ports(ports, &publish.host_first, &publish.host_last)) {
+        // 0 is any, as it is where ports are bound.
+        if (*ports && strcmp(ports, "0") != 0 && !take_ports(ports, &publish.host_first, &publish.host_last)) {
             return wrong(text, err);
         }
     }

@@ -76,6 +76,26 @@ lead_out_6() {
     mine run --rm --network team -p 192.0.2.3:8080:80 tiny true
 }
 
+@test "two containers that want one port at one moment: one gets it, and the other is told by name" {
+    local network one two
+    for network in team pasta; do
+        for _ in 1 2 3 4 5; do
+            mine run -d --name one --network "$network" -p 8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+            one=$!
+            mine run -d --name two --network "$network" -p 8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
+            two=$!
+            wait "$one" && one=0 || one=1
+            wait "$two" && two=0 || two=1
+            cat "$BATS_TEST_TMPDIR"/{one,two}
+            [ $((one + two)) = 1 ]
+            run -0 cat "$BATS_TEST_TMPDIR"/{one,two}
+            [[ "$output" == *"port 8080/tcp of 0.0.0.0 is taken by container "*"; choose another one"* ]]
+            [ "$(mine ps -aq | wc -l)" = 1 ]
+            mine rm -f one two > /dev/null 2>&1 || true
+        done
+    done
+}
+
 @test "a port at two addresses of one container: all of both families are one; others are refused in a line" {
     lead_out_6
     mine network create --ipv6 both > /dev/null

@@ -97,6 +97,10 @@ teardown() {
     here rm -f web > /dev/null
     run -0 on_host nft list ruleset
     [[ "$output" != *8080* ]]
+    here run -d --name any -p 0:80/TCP tiny sleep 1000 > /dev/null
+    run -0 here port any
+    [[ "$output" == "80/tcp -> 0.0.0.0:"[1-9]* ]]
+    here rm -f any > /dev/null
     fails "coffer: run tiny: --publish \[::1\]:8080:80: the container has no address of IPv6 that this could lead to; put it on a network made with --ipv6" \
         here run --rm -p '[::1]:8080:80' tiny true
     here network create --subnet fd12:3456::/64 six > /dev/null
