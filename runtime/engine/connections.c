@@ -478,6 +478,14 @@ int connections_remove(struct connections *connections, int64_t number, struct e
     return commons_do(&connections->commons, remove_inside, &change, err) < 0 ? -1 : edge_follow(connections, err);
 }
 
+static int rename_there(void *context, struct err *err) {
+    return publish_names_again(context, NULL, err);
+}
+
+int connections_rename(struct connections *connections, struct err *err) {
+    return commons_do(&connections->commons, rename_there, connections, err);
+}
+
 // An interface that was taken away is made anew: its other end went with it.
 static int restore_one(const struct connections *connections, struct connection *connection, struct err *err) {
     char bridge[IF_NAMESIZE], name[IF_NAMESIZE];

@@ -80,6 +80,9 @@ enum { CONNECTIONS_WATCHED = 3 };
 void connections_watched(const struct connections *connections, int ret_fds[CONNECTIONS_WATCHED]);
 int connections_mend(struct connections *connections, struct err *err) MUST_CHECK;
 
+// The record has another name by now: that is found on its networks, and the old one is not.
+int connections_rename(struct connections *connections, struct err *err) MUST_CHECK;
+
 // What was taken away of it behind its back is there again: bridges, interfaces, names, ports.
 int connections_restore(struct connections *connections, struct err *err) MUST_CHECK;
 

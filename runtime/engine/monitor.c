@@ -226,7 +226,15 @@ int monitor_kill(struct monitor *monitor, int signal, struct err *err) {
 
 int monitor_rename(struct monitor *monitor, const char *name, struct err *err) {
     const char *kept = mem_format("%s", name); // for as long as the monitor lives
-    return record_rename(monitor->request->home, monitor->request->dir, monitor->request->record, kept, err);
+    const struct monitor_container *container = &monitor->request->container;
+    struct err unnamed = {0};
+    if (record_rename(monitor->request->home, monitor->request->dir, monitor->request->record, kept, err) < 0) {
+        return -1;
+    }
+    if (monitor->container && container->change_networks(container->context, CONTROL_RENAME, kept, true, &unnamed) < 0) {
+        monitor_note(monitor, "coffer: network: %s", unnamed.text);
+    }
+    return 0;
 }
 
 // --- the loop ---

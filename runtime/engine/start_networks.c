@@ -182,8 +182,11 @@ int start_change_networks(void *context, uint32_t kind, const char *text, bool r
     if (start->connections.lost && runs) {
         return err_set(err, ERR_STATE, "it has lost its networks, as the processes that kept them were killed; restart it");
     }
-    if (kind == CONTROL_RELOAD && start->adopts != MONITOR_STARTS) {
+    if ((kind == CONTROL_RELOAD || kind == CONTROL_RENAME) && start->adopts != MONITOR_STARTS) {
         return 0; // what the record has of it is healed without us
+    }
+    if (kind == CONTROL_RENAME) {
+        return connections_rename(&start->connections, err);
     }
     if (start->adopts != MONITOR_STARTS) {
         return err_set(err, ERR_STATE,

@@ -83,6 +83,22 @@ resolves() { # CONTAINER NAME ADDRESS
     [[ "$output" == *"nameserver 192.0.2.53"* ]]
 }
 
+@test "a container that is renamed is found by its new name at once, and no more by the old one" {
+    here network create --subnet 10.77.0.0/24 mine > /dev/null
+    here run -d --name one --network mine --network-alias other tiny sleep 1000 > /dev/null
+    run -0 here run --rm --network mine tiny busybox ping -c 1 -W 5 one
+    here rename one two
+    run -0 here run --rm --network mine tiny busybox ping -c 1 -W 5 two
+    run -0 here run --rm --network mine tiny busybox ping -c 1 -W 5 other
+    run here run --rm --network mine tiny busybox ping -c 1 -W 5 one
+    [ "$status" -ne 0 ]
+    [[ "$output" == *"bad address"* ]]
+    here run -d --name alone --network none tiny sleep 1000 > /dev/null
+    here rename alone lone
+    run -0 here logs lone
+    [ -z "$output" ]
+}
+
 @test "host-gateway is the host's address on the container's way out" {
     here network create --subnet 10.77.0.0/24 mine > /dev/null
     run -0 here run --rm --network mine --add-host box:host-gateway tiny cat /etc/hosts
