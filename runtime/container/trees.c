@@ -30,11 +30,14 @@ static int map_ids(const struct plan_tree *tree, int fd, int userns_fd, struct e
     }
     if (reason == EINVAL || reason == ENOSYS || reason == EOPNOTSUPP) {
         err->kind = ERR_UNSUPPORTED;
+        // It goes nowhere any more: which of them it was may be tried out on it.
+        bool below = tree->idmap_tree && sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr) == 0;
+        const char *which = below ? "a file system mounted below" : "the file system of";
         if (tree->uids.count > 0) {
-            return err_in(err, "the file system of %s cannot show its files to other user ids; leave the map out (option U or idmap), or use "
-                          "another place", tree->source);
+            return err_in(err, "%s %s cannot show its files to other user ids; leave the map out (option U or idmap), or use another place",
+                          which, tree->source);
         }
-        err_in(err, "the file system of %s cannot show its files to another range of user ids; use --userns host, or another place",
+        err_in(err, "%s %s cannot show its files to another range of user ids; use --userns host, or another place", which,
                tree->source);
     }
     return -1;

@@ -15,6 +15,7 @@ setup() {
 teardown() {
     coffer ps -aq | xargs -r "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" rm -f -v > /dev/null
     [ -z "${HOME_DIR:-}" ] || leave_home
+    umount "$BATS_TEST_TMPDIR/here/sub" 2> /dev/null || true # of a test that has failed
     leak_check
 }
 
@@ -286,8 +287,14 @@ data" ]
     [ "$(HOME=$BATS_TEST_TMPDIR coffer run --rm -v '~/here:/v' tiny cat /v/file)" = here ]
     coffer run --rm -v ./deep/er:/v tiny true
     [ -d deep/er ]
-    mount -t tmpfs tmpfs here/sub
-    touch here/sub/below
+    # Of a file system that can be shown with other user ids: a tmpfs can since Linux 6.3, procfs never.
+    mkdir other
+    touch other/below
+    mount -t proc proc here/sub
+    fails "run tiny: mount /v: mounts[10].source: a file system mounted below $BATS_TEST_TMPDIR/./here cannot show its files to another range of user ids; use --userns host, or another place: map the ids of $BATS_TEST_TMPDIR/./here: Invalid argument" \
+        coffer run --rm -v ./here:/v tiny true
+    umount here/sub
+    mount --bind other here/sub
     run coffer run --rm -v ./here:/v:ro tiny touch /v/sub/x
     [[ $output == *"Read-only file system"* ]]
     coffer run --rm --mount type=bind,src=./here,dst=/v,ro,bind-recursive=writable tiny touch /v/sub/x
