@@ -343,9 +343,19 @@ static int take_over(struct publication *publication, int firewall_fd, struct er
     }
     for (size_t i = 0; i < state.port_count; i++) {
         const struct firewall_published *there = &state.ports[i];
-        bool own = strcmp(there->owner, publication->container) == 0;
-        if (has_entry(publication->entries, publication->entry_count, &there->port) &&
-            (own || !runs(publication->home, there->owner)) && firewall_unpublish(firewall_fd, &there->port, 1, err) < 0) {
+        struct record record;
+        struct err gone;
+        if (!has_entry(publication->entries, publication->entry_count, &there->port)) {
+            continue;
+        }
+        // By two addresses of the host that only pasta tells apart, at one moment (see check_behind).
+        bool lives = record_is_running(publication->home, there->owner) || runs(publication->home, there->owner);
+        if (strcmp(there->owner, publication->container) != 0 && lives &&
+            record_read(publication->home, &arena, there->owner, &record, &gone) == 0) {
+            return err_set(err, ERR_EXISTS, "port %u/%s is taken by container %s; choose another one", there->port.host_port,
+                           publish_protocol_name(there->port.protocol), record.name);
+        }
+        if (firewall_unpublish(firewall_fd, &there->port, 1, err) < 0) {
             return -1;
         }
     }

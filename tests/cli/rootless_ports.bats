@@ -94,6 +94,21 @@ lead_out_6() {
             mine rm -f one two > /dev/null 2>&1 || true
         done
     done
+    # The same at two addresses that the user's networks do not tell apart.
+    on_host ip addr add 192.0.2.3/24 dev h0
+    for _ in 1 2 3 4 5; do
+        mine run -d --name one --network team -p 192.0.2.2:8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+        one=$!
+        mine run -d --name two --network team -p 192.0.2.3:8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
+        two=$!
+        wait "$one" && one=0 || one=1
+        wait "$two" && two=0 || two=1
+        cat "$BATS_TEST_TMPDIR"/{one,two}
+        [ $((one + two)) = 1 ]
+        run -0 cat "$BATS_TEST_TMPDIR"/{one,two}
+        [[ "$output" == *"8080/tcp "*" container "@(one|two)*"; choose another one"* ]]
+        mine rm -f one two > /dev/null 2>&1 || true
+    done
 }
 
 @test "a port at two addresses of one container: all of both families are one; others are refused in a line" {
