@@ -64,8 +64,8 @@ int commons_user_namespace(struct commons *commons, const struct home *home, str
 // Whether this user namespace is one of these.
 bool commons_include(const struct commons *commons, int userns_fd);
 
-// Whether a container that runs is on networks there; and where they are new, which others were on networks that are gone.
-bool commons_have(const struct commons *commons, const struct home *home, const char *id);
+// Whether it is certain that a container that runs was on networks that are gone; and where these are new, which of all.
+bool commons_lack(const struct commons *commons, const struct home *home, const char *id);
 void commons_tell_losses(const struct commons *commons, const struct home *home);
 
 // Has a keeper take away what is left of one that was killed, or go on with it.

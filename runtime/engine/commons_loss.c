@@ -10,22 +10,27 @@
 #include "runtime/engine/home.h"
 #include "runtime/engine/record.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
-bool commons_have(const struct commons *commons, const struct home *home, const char *id) {
+// A keeper that goes takes its socket away, and goes only where nobody has an interface; one that was killed leaves it.
+bool commons_lack(const struct commons *commons, const struct home *home, const char *id) {
     AUTO_ARENA struct arena arena = {0};
     struct oci_state state;
     struct err gone;
     char path[48];
+    if (commons->user_fd < 0) {
+        return faccessat(home->live_fd, COMMONS_FOLDER "/keeper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    }
     if (container_state(home->oci_root, id, &arena, &state, &gone) < 0 || state.pid <= 0) {
         return false;
     }
     snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)state.pid);
     AUTO_FD int user_fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    return user_fd >= 0 && commons_include(commons, user_fd);
+    return user_fd >= 0 && !commons_include(commons, user_fd);
 }
 
 static bool is_on_any(struct arena *arena, const char *networks) {
@@ -82,7 +87,7 @@ void commons_tell_losses(const struct commons *commons, const struct home *home)
             continue;
         }
         enum record_state state = record_state(home, &record);
-        if ((state == RECORD_RUNNING || state == RECORD_PAUSED) && !commons_have(commons, home, *ids)) {
+        if ((state == RECORD_RUNNING || state == RECORD_PAUSED) && commons_lack(commons, home, *ids)) {
             log_warn("container %s has lost its networks, as the processes that kept them were killed; coffer restart %s",
                      record.name, record.name);
         }

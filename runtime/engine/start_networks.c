@@ -69,7 +69,7 @@ void start_find_commons(struct start *start) {
     if (start->home.rootless && on_any && !commons_find(&start->home, &start->connections.commons)) {
         log_info("container %.12s: the user's networks are not there", start->dir.id);
     }
-    if (start->home.rootless && on_any && !commons_have(&start->connections.commons, &start->home, start->dir.id)) {
+    if (start->home.rootless && on_any && commons_lack(&start->connections.commons, &start->home, start->dir.id)) {
         pasta_sweep(&start->home, start->dir.id);
         start->connections.lost = true;
         start_write_down_loss(start);
