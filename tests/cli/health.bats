@@ -116,11 +116,12 @@ EOF2
 }
 
 @test "a check past its timeout is killed with all it has started" {
-    start box --health-interval 100ms --health-timeout 500ms --health-retries 1 \
+    start box --health-interval 100ms --health-timeout 2s --health-retries 1 \
         --health-cmd 'echo begun; sleep 1000 & (sleep 1001 &); sh -c "sleep 1002; true"; true' tiny sleep 100
     until_true is box unhealthy
-    until_true [ -n "$(health_log box)" ]
-    [[ $(health_log box) == *'"ExitCode":-1,"Output":"Health check exceeded timeout (0.500s): begun'* ]]
+    # An emulated host may not even have begun in that time, once.
+    is_told() { [[ $(health_log box) == *'"ExitCode":-1,"Output":"Health check exceeded timeout (2.000s): begun'* ]]; }
+    until_true is_told
     # Between two checks nothing of them is left.
     only_sleeps() { ! coffer exec box ps | grep -q 'sleep 100[0-9]'; }
     until_true only_sleeps
