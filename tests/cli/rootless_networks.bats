@@ -120,9 +120,9 @@ teardown() {
 }
 
 @test "host-gateway is the host's own address, where what listens on all addresses is reached, and what is for loopback is not" {
-    on_host timeout -k 2 600 python3 "$NET" serve host 98 3>&- &
+    nsenter --target "$HOST" --net -- timeout -k 2 600 python3 "$NET" serve host 98 3>&- &
     local server=$!
-    on_host timeout -k 2 600 python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 97)); time.sleep(600)' 3>&- &
+    nsenter --target "$HOST" --net -- timeout -k 2 600 python3 -c 'import socket, time; s = socket.create_server(("127.0.0.1", 97)); time.sleep(600)' 3>&- &
     local own=$!
     until_true on_host sh -c 'busybox netstat -ltn | grep -q ":98 " && busybox netstat -ltn | grep -q ":97 "'
     mine network create team > /dev/null
