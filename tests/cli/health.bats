@@ -201,8 +201,15 @@ EOF2
 }
 
 @test "wait --condition healthy: one that ends before is an error" {
-    start box --health-cmd false --health-interval 100ms tiny sh -c 'sleep 1; exit 6'
-    fails 'wait box: it has ended with exit code 6' coffer wait --condition healthy box
+    start box --health-cmd false --health-interval 100ms tiny sh -c 'until test -e /go; do sleep 0.05; done; exit 6'
+    "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" wait --condition healthy box > "$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+    local waits=$! code=0
+    is_connected() { [ -n "$(find "/proc/$waits/fd" -lname 'socket:*')" ]; } # to the monitor
+    until_true is_connected
+    coffer exec box touch /go
+    wait "$waits" || code=$?
+    [ "$code" -eq 125 ]
+    [ "$(cat "$BATS_TEST_TMPDIR/said")" = 'coffer: wait box: it has ended with exit code 6' ]
     fails 'wait box: it is not running' coffer wait --condition healthy box
 }
 
