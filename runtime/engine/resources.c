@@ -177,8 +177,7 @@ static int merge_process(const struct run_request *run, struct arena *arena, str
 // --- settings of the kernel ---
 
 // Those of the host are not the container's to set. What is none of a namespace that it has of its own is refused here already.
-static int merge_sysctls(const struct run_request *run, struct arena *arena, struct oci_linux *os, struct err *err) {
-    os->sysctl = arena_array(arena, run->sysctls.count, sizeof(*os->sysctl));
+static int add_wished_sysctls(const struct run_request *run, struct arena *arena, struct oci_linux *os, struct err *err) {
     for (size_t i = 0; i < run->sysctls.count; i++) {
         const char *text = run->sysctls.items[i], *equals = strchr(text, '=');
         if (!equals || equals == text || strstr(text, "..")) {
@@ -206,9 +205,49 @@ static int merge_sysctls(const struct run_request *run, struct arena *arena, str
     return 0;
 }
 
+static bool has_sysctl(const struct oci_linux *os, const char *path) {
+    for (size_t i = 0; i < os->sysctl_count; i++) {
+        if (strcmp(os->sysctl[i].name, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// In a network of its own nobody else is kept from a port: as with docker, a server that is not root may listen on 80, and ping works for
+// all that are in the container.
+static void add_usual_sysctls(const struct config_request *request, struct arena *arena, struct oci_linux *os) {
+    static const char ports[] = "net/ipv4/ip_unprivileged_port_start", ping[] = "net/ipv4/ping_group_range";
+    bool own = false;
+    for (size_t i = 0; i < os->namespaces_count; i++) {
+        own = own || (os->namespaces[i].type == CLONE_NEWNET && !os->namespaces[i].path);
+    }
+    if (!own || joined_container(request->run->network)) {
+        return;
+    }
+    if (!has_sysctl(os, ports)) {
+        os->sysctl[os->sysctl_count++] = (struct text_pair){ports, "0"};
+    }
+    // The kernel takes groups that the container has; whose those of another container's user namespace are, we do not know.
+    uint32_t groups = !request->user_namespace ? INT32_MAX : request->gids.count > 0 ? request->gids.ranges[0].count - 1 : 0;
+    if (!has_sysctl(os, ping) && request->joined->user < 0) {
+        os->sysctl[os->sysctl_count++] = (struct text_pair){ping, arena_format(arena, "0 %u", groups)};
+    }
+}
+
+static int merge_sysctls(const struct config_request *request, struct arena *arena, struct oci_linux *os, struct err *err) {
+    enum { USUAL = 2 };
+    os->sysctl = arena_array(arena, request->run->sysctls.count + USUAL, sizeof(*os->sysctl));
+    if (add_wished_sysctls(request->run, arena, os, err) < 0) {
+        return -1;
+    }
+    add_usual_sysctls(request, arena, os);
+    return 0;
+}
+
 int resources_merge(const struct config_request *request, struct arena *arena, struct oci_config *config, struct err *err) {
     if (merge_groups(request, arena, &config->os, err) < 0 || merge_process(request->run, arena, config->process, err) < 0 ||
-        merge_sysctls(request->run, arena, &config->os, err) < 0) {
+        merge_sysctls(request, arena, &config->os, err) < 0) {
         return -1;
     }
     return request->runs ? 0

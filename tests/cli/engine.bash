@@ -36,7 +36,7 @@ engine_teardown() {
 }
 
 coffer() {
-    timeout -k 2 60 "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
+    timeout -k 2 "${COFFER_PATIENCE:-60}" "$COFFER" --root "$(coffer_root)" --store "$(coffer_store)" "$@"
 }
 
 tiny() {

@@ -131,7 +131,7 @@ make_home() {
 
 # coffer as that user, with what is in HOME_DIR, and never for ever.
 mine() {
-    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" timeout -k 2 60 \
+    as_user env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME HOME="$HOME_DIR" timeout -k 2 "${COFFER_PATIENCE:-60}" \
         "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
 }
 

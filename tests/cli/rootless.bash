@@ -80,7 +80,7 @@ serve_far() {
 
 mine() {
     on_host setpriv --reuid "$TEST_UID" --regid "$(id -g "$TEST_USER")" --init-groups -- env -u XDG_RUNTIME_DIR -u XDG_DATA_HOME \
-        HOME="$HOME_DIR" timeout -k 2 60 "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
+        HOME="$HOME_DIR" timeout -k 2 "${COFFER_PATIENCE:-60}" "$COFFER" --root "$HOME_DIR/run" --store "$HOME_DIR/store" "$@"
 }
 
 # The user's processes whose name fits, and whose words have this test's folder.

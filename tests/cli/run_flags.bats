@@ -49,6 +49,18 @@ load engine
     refused '--sysctl: expected NAME=VALUE such as net.ipv4.ip_forward=1, found "one"' --sysctl one
 }
 
+@test "in a network of its own whoever is in the container may listen on any port, and ping" {
+    for users in auto host; do
+        [ "$(tiny --userns $users --user 1000:1000 tiny sh -c '(echo served | busybox nc -l -p 80) & sleep 0.2; busybox nc -w 5 127.0.0.1 80 < /dev/null')" = served ]
+    done
+    [ "$(tiny tiny cat /proc/sys/net/ipv4/ping_group_range)" = $'0\t65535' ]
+    [ "$(tiny --userns host tiny cat /proc/sys/net/ipv4/ping_group_range)" = $'0\t2147483647' ]
+    # What is said counts, and the host's own is its own.
+    run tiny --user 1000 --sysctl net.ipv4.ip_unprivileged_port_start=81 tiny busybox nc -l -p 80
+    [[ $output == *"Permission denied"* ]]
+    [ "$(coffer run --rm --network host tiny cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" = "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" ]
+}
+
 @test "--group-add: by name and number, for exec too" {
     [ "$(tiny --group-add extra --group-add 77 tiny id -G)" = "0 77 2000" ]
     [ "$(tiny -u 1000:1000 --group-add extra tiny id -G)" = "1000 2000" ]
