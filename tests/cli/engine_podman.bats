@@ -98,7 +98,7 @@ podman_run() {
     [ -x "$BUILD/unit/landlock_test" ] || skip "needs $BUILD/unit/landlock_test (make unit)"
     "$BUILD/unit/landlock_test" | grep -q '^# Landlock [1-9]' || skip "this kernel has no Landlock"
     podman_run --annotation run.coffer.landlock.rx=/bin --annotation run.coffer.landlock.rw=/tmp:/dev tiny \
-        sh -c 'cat /etc/passwd; echo written > /tmp/file && cat /tmp/file'
+        sh -c 'exec 2>&1; cat /etc/passwd; echo written > /tmp/file && cat /tmp/file'
     [ "$output" = $'cat: can\'t open \'/etc/passwd\': Permission denied\nwritten' ]
     podman_run --annotation run.coffer.landlock.ro=/ tiny true
     [ "$status" -eq 126 ]

@@ -66,8 +66,10 @@ podman_exec() {
 }
 
 @test "podman exec has user, environment, folder, a terminal, and runs in the background" {
-    podman_exec -u 1000 -e A=b -w /tmp web sh -c 'id -u; echo $A $HOME; pwd; echo error > /dev/stderr'
-    [ "$output" = $'1000\nb /home/user\n/tmp\nerror' ]
+    run --separate-stderr with_runtime "$COFFER_OCI" exec -u 1000 -e A=b -w /tmp web sh -c 'id -u; echo $A $HOME; pwd; echo error > /dev/stderr'
+    [ "$output" = $'1000\nb /home/user\n/tmp' ]
+    # shellcheck disable=SC2154 # of run
+    [ "$stderr" = error ]
     on_pty "podman --runtime $COFFER_OCI --cgroup-manager=cgroupfs --storage-driver vfs --root $PODMAN_DIR/store --runroot $PODMAN_DIR/run --tmpdir $PODMAN_DIR/tmp --events-backend file exec -it web sh -c 'tty; exit 3'"
     [ "$status" -eq 3 ]
     [[ "$output" == */dev/pts/0* ]]
