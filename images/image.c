@@ -40,11 +40,17 @@ static void list_lower(struct image *image, const struct image_record *record) {
     }
 }
 
-static int open_path(const struct store *store, const char *path, struct image *image, struct err *err) {
+static int open_path(const struct store *store, const char *path, bool locks, struct image *image, struct err *err) {
     struct image_record record;
-    image->lock_fd = image_record_open(store, path, &image->arena, &record, err);
-    if (image->lock_fd < 0) {
-        return -1;
+    if (!locks) {
+        if (image_record_read(store, path, &image->arena, &record, err) < 0) {
+            return -1;
+        }
+    } else {
+        image->lock_fd = image_record_open(store, path, &image->arena, &record, err);
+        if (image->lock_fd < 0) {
+            return -1;
+        }
     }
     image->id = record.id;
     image->manifest = record.manifest;
@@ -104,7 +110,7 @@ int image_find(const struct store *store, const char *name, struct arena *arena,
                    result < 0 ? quote_text(name, quoted) : image_ref_familiar(arena, ret_ref));
 }
 
-int image_open(struct store *store, const char *name, struct image **ret_image, struct err *err) {
+static int open_image(const struct store *store, const char *name, bool locks, struct image **ret_image, struct err *err) {
     AUTO_IMAGE struct image *image = mem_alloc(sizeof(*image));
     image->lock_fd = -1;
     image->name = arena_copy_string(&image->arena, name);
@@ -113,13 +119,21 @@ int image_open(struct store *store, const char *name, struct image **ret_image, 
     if (image_find(store, name, &image->arena, &path, &ref, err) < 0) {
         return -1;
     }
-    if (open_path(store, path, image, err) < 0) {
+    if (open_path(store, path, locks, image, err) < 0) {
         return err_in(err, "image %s", name);
     }
     image->manifest = ref.digest ? ref.digest : image->manifest;
     *ret_image = image;
     image = NULL;
     return 0;
+}
+
+int image_open(struct store *store, const char *name, struct image **ret_image, struct err *err) {
+    return open_image(store, name, true, ret_image, err);
+}
+
+int image_look(const struct store *store, const char *name, struct image **ret_image, struct err *err) {
+    return open_image(store, name, false, ret_image, err);
 }
 
 int image_check_platform(struct image *image, const char *wish, struct err *err) {

@@ -64,9 +64,11 @@ void start_finish(struct start *start) {
 
 int start_open_image(struct start *start, const char *name, struct err *err) {
     unsigned flags = STORE_CREATE | (start->home.rootless ? STORE_USER_XATTR : 0);
-    return store_open(start->engine->store, flags, &start->store, err) < 0 || image_open(start->store, name, &start->image, err) < 0
-               ? -1
-               : 0;
+    if (store_open(start->engine->store, flags, &start->store, err) < 0) {
+        return -1;
+    }
+    // While it runs its monitor has the lock.
+    return start->runs ? image_look(start->store, name, &start->image, err) : image_open(start->store, name, &start->image, err);
 }
 
 int start_read_log_options(struct start *start, struct err *err) {
