@@ -59,11 +59,11 @@ fill() { # COUNT: so many run then
         seq $(($1 - there)) | on_host "$host_coffer" xargs -P 4 -I @ "${coffer[@]}" run -d --network bridge "$image" sleep 100000 > /dev/null
 }
 
-# One more than there are, some times.
+# One more than there are, some times. What the kernel clears up behind the one before is not its cost.
 one_more() { # COUNT
     "$build/bench/interleave" --title "with $1 running" --ours coffer --runs "${BENCH_RUNS:-15}" --warmups 2 --settle 0 \
         --json "$folder/more.$1" "start | ${coffer[*]} run -d --network bridge --name one-more $image sleep 100000 |
-            ${coffer[*]} rm -f one-more > /dev/null 2>&1; true | | $(within coffer)" \
+            ${coffer[*]} rm -f one-more > /dev/null 2>&1; sleep 0.3 | | $(within coffer)" \
         "run | ${coffer[*]} run --rm --network bridge $image true | | | $(within coffer)" \
         "exec | ${coffer[*]} exec first true | | | $(within coffer)" > /dev/null
     on coffer rm -f one-more > /dev/null
@@ -83,6 +83,7 @@ timed() { # TITLE ARGS...
 
 run_on coffer -d --name first "$image" sleep 100000 > /dev/null
 fill 10
+sleep 1 # a monitor gives back what the start has needed
 report coffer 10 "$(private_kb coffer coffer-monitor)" "$(private_kb coffer coffer-dns)"
 one_more 10
 begin=$(date +%s%N)
