@@ -18,17 +18,17 @@
 
 // A keeper that goes takes its socket away, and goes only where nobody has an interface; one that was killed leaves it.
 bool commons_lack(const struct commons *commons, const struct home *home, const char *id) {
-    AUTO_ARENA struct arena arena = {0};
-    struct oci_state state;
+    unsigned status;
+    pid_t pid;
     struct err gone;
     char path[48];
     if (commons->user_fd < 0) {
         return faccessat(home->live_fd, COMMONS_FOLDER "/keeper", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
     }
-    if (container_state(home->oci_root, id, &arena, &state, &gone) < 0 || state.pid <= 0) {
+    if (container_status(home->oci_root, id, &status, &pid, &gone) < 0 || pid <= 0) {
         return false;
     }
-    snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)state.pid);
+    snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
     AUTO_FD int user_fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     return user_fd >= 0 && !commons_include(commons, user_fd);
 }

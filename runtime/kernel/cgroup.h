@@ -158,7 +158,7 @@ int cgroup_v2_fd(const struct cgroup *cgroup);
 int cgroup_birth_fd(const struct cgroup *cgroup);
 
 // Tries whether a process can be born in a group of version 2. Where somebody has once used its cgroup.kill, or that of our own group,
-// newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process that shares all with us, some 50 us.
+// newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process, which shares all with us.
 void cgroup_probe_birth(struct cgroup *cgroup);
 
 // Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, and one for that

@@ -76,19 +76,25 @@ lead_out_6() {
     mine run --rm --network team -p 192.0.2.3:8080:80 tiny true
 }
 
+# Two at one moment: one of them comes up, and $output is what both have said.
+one_of_two_starts() { # NETWORK PORT PORT
+    local one two
+    mine run -d --name one --network "$1" -p "$2" tiny sleep 1000 > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
+    one=$!
+    mine run -d --name two --network "$1" -p "$3" tiny sleep 1000 > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
+    two=$!
+    wait "$one" && one=0 || one=1
+    wait "$two" && two=0 || two=1
+    cat "$BATS_TEST_TMPDIR"/{one,two}
+    [ $((one + two)) = 1 ]
+    run -0 cat "$BATS_TEST_TMPDIR"/{one,two}
+}
+
 @test "two containers that want one port at one moment: one gets it, and the other is told by name" {
-    local network one two
+    local network
     for network in team pasta; do
         for _ in 1 2 3 4 5; do
-            mine run -d --name one --network "$network" -p 8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
-            one=$!
-            mine run -d --name two --network "$network" -p 8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
-            two=$!
-            wait "$one" && one=0 || one=1
-            wait "$two" && two=0 || two=1
-            cat "$BATS_TEST_TMPDIR"/{one,two}
-            [ $((one + two)) = 1 ]
-            run -0 cat "$BATS_TEST_TMPDIR"/{one,two}
+            one_of_two_starts "$network" 8080:80 8080:80
             [[ "$output" == *"port 8080/tcp of 0.0.0.0 is taken by container "*"; choose another one"* ]]
             [ "$(mine ps -aq | wc -l)" = 1 ]
             mine rm -f one two > /dev/null 2>&1 || true
@@ -97,15 +103,7 @@ lead_out_6() {
     # The same at two addresses that the user's networks do not tell apart.
     on_host ip addr add 192.0.2.3/24 dev h0
     for _ in 1 2 3 4 5; do
-        mine run -d --name one --network team -p 192.0.2.2:8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/one" 2>&1 3>&- &
-        one=$!
-        mine run -d --name two --network team -p 192.0.2.3:8080:80 tiny sleep 1000 > "$BATS_TEST_TMPDIR/two" 2>&1 3>&- &
-        two=$!
-        wait "$one" && one=0 || one=1
-        wait "$two" && two=0 || two=1
-        cat "$BATS_TEST_TMPDIR"/{one,two}
-        [ $((one + two)) = 1 ]
-        run -0 cat "$BATS_TEST_TMPDIR"/{one,two}
+        one_of_two_starts team 192.0.2.2:8080:80 192.0.2.3:8080:80
         [[ "$output" == *"8080/tcp "*" container "@(one|two)*"; choose another one"* ]]
         mine rm -f one two > /dev/null 2>&1 || true
     done

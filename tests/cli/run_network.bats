@@ -17,6 +17,10 @@ teardown() {
     remove_host
 }
 
+answers() { # ADDRESS TEXT
+    [ "$(on_host sh -c "busybox nc -w 5 $1 8080 < /dev/null")" = "$2" ]
+}
+
 @test "a bridge: an address, a way out, and the host's end goes with the container" {
     run -0 here run --rm --network bridge tiny sh -c 'ip -4 addr show eth0; ip route'
     [[ "$output" == *"inet 10.201.0.2/22"*"default via 10.201.0.1"* ]]
@@ -80,12 +84,7 @@ teardown() {
     run -0 on_host nft list ruleset
     [[ "$output" != *8080* ]]
     here start web > /dev/null
-    for ((i = 0; i < 200; i++)); do
-        run on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
-        [ "$output" = from-web ] && break
-        sleep 0.02
-    done
-    [ "$output" = from-web ]
+    until_true answers 127.0.0.1 from-web
 }
 
 @test "published ports: 0.0.0.0 and :: are all addresses of their family, which the container must have" {
@@ -107,12 +106,7 @@ teardown() {
     fails "coffer: run tiny: --publish 127.0.0.1:8080:80: the container has no address of IPv4 that this could lead to" \
         here run --rm --network six -p 127.0.0.1:8080:80 tiny true
     here run -d --name six --network six -p '[::]:8080:80' tiny sh -c 'while :; do echo from-six | busybox nc -l -p 80; done' > /dev/null
-    for ((i = 0; i < 200; i++)); do
-        run on_host sh -c 'busybox nc -w 5 fd12:3456::1 8080 < /dev/null'
-        [ "$output" = from-six ] && break
-        sleep 0.02
-    done
-    [ "$output" = from-six ]
+    until_true answers fd12:3456::1 from-six
 }
 
 @test "several networks: interfaces in their order, the way out by priority and name, ports by the way out" {
@@ -194,12 +188,7 @@ teardown() {
     here network disconnect more web
     run -0 here exec web sh -c 'ip -4 -o addr; ip route; cat /etc/hosts'
     [[ "$output" == *"eth0 "*10.77.0.*"default via 10.77.0.1 dev eth0"* && "$output" != *10.78* && "$output" != *eth1* ]]
-    for ((i = 0; i < 200; i++)); do
-        run on_host sh -c 'busybox nc -w 5 127.0.0.1 8080 < /dev/null'
-        [ "$output" = from-web ] && break
-        sleep 0.02
-    done
-    [ "$output" = from-web ]
+    until_true answers 127.0.0.1 from-web
     run here run --rm --network more tiny busybox nslookup www
     [ "$status" -ne 0 ]
     fails 'coffer: disconnect web from network more: it is not on network more' here network disconnect more web
