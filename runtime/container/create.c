@@ -137,7 +137,7 @@ static int make_cgroup(struct creation *creation, const struct container_options
     if (wish.pid == 0 && check_cgroup_is_free(creation, err) < 0) {
         return -1;
     }
-    if (wish.pid == 0) {
+    if (wish.pid == 0 && (cgroup_was_there(&creation->cgroup) || cgroup_births_were_killed())) {
         cgroup_probe_birth(&creation->cgroup);
     }
     return 0;

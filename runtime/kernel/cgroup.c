@@ -384,6 +384,12 @@ int cgroup_birth_fd(const struct cgroup *cgroup) {
     return -1;
 }
 
+static bool births_were_killed;
+
+bool cgroup_births_were_killed(void) {
+    return births_were_killed;
+}
+
 static void end_at_once(void *unused) {
     (void)unused;
     _exit(0);
@@ -403,6 +409,7 @@ void cgroup_probe_birth(struct cgroup *cgroup) {
             process_reap(pidfd, &end);
         }
         dir->kills_births = child > 0 && end.si_code == CLD_KILLED; // what else is wrong is told by the birth itself
+        births_were_killed = births_were_killed || dir->kills_births;
         fd_close(&pidfd);
     }
 }

@@ -161,6 +161,9 @@ int cgroup_birth_fd(const struct cgroup *cgroup);
 // newer kernels (seen with 6.18) take that for a kill during each birth. Costs a process, which shares all with us.
 void cgroup_probe_birth(struct cgroup *cgroup);
 
+// Whether a trial by this process, or by the one that it was forked from, has been killed: then a new group is to be tried, too.
+bool cgroup_births_were_killed(void);
+
 // Opens what a process must write "0" to, itself, to be in the group: one descriptor for each version 1 hierarchy, and one for that
 // of version 2 where it cannot be born there. Returns how many, at most CGROUP_MAX_HIERARCHIES; they are the caller's.
 int cgroup_join_fds(const struct cgroup *cgroup, int fds[], size_t max, struct err *err) MUST_CHECK;
