@@ -197,8 +197,8 @@ static void check_record(struct check *check, struct check_image *image) {
     if (!is_file(check, path)) {
         return; // the layout says so
     }
-    AUTO_FD int fd = image_record_open(check->store, path, check->arena, &image->record, &err);
-    if (fd < 0) {
+    // Without a lock: who removes the image meanwhile would take us for a running container.
+    if (image_record_read(check->store, path, check->arena, &image->record, &err) < 0) {
         if (image->selected) {
             bad_record(check, image, "%s", without_path(err.text, path));
         }

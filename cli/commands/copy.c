@@ -149,7 +149,7 @@ static int check_stored_platform(const struct context *context, struct store *st
     if (!request->platform) {
         return 0;
     }
-    return image_open(store, name, &image, err) < 0 ? -1 : image_check_platform(image, request->platform, err);
+    return image_look(store, name, &image, err) < 0 ? -1 : image_check_platform(image, request->platform, err);
 }
 
 static int copy_as_it_is(struct context *context, struct copy_options *copy, struct digest *ret_digest, struct err *err) {

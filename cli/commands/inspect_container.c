@@ -446,7 +446,7 @@ int inspect_add_container(struct inspecting *inspecting, const char *name, struc
     }
     // Without its image, what that said is left out.
     if (store_open(context->store_dir, context->rootless ? STORE_USER_XATTR : 0, &showing.store, &gone) == 0 &&
-        image_open(showing.store, showing.view.record.image_id, &showing.image, &gone) == 0) {
+        image_look(showing.store, showing.view.record.image_id, &showing.image, &gone) == 0) {
         showing.settings = showing.image->config.settings;
     }
     write_container(&showing);

@@ -177,7 +177,7 @@ static void set_size(struct listing *listing, const struct view *view) {
     char path[RECORD_ID_SIZE + 8], own[OUTPUT_HUMAN_SIZE], with_image[OUTPUT_HUMAN_SIZE];
     snprintf(path, sizeof(path), "%.64s/upper", view->record.id);
     uint64_t bytes = tree_measure(listing->home.containers_fd, path), below = 0;
-    if (image_open(listing->store, view->record.image_id, &image, &gone) == 0) {
+    if (image_look(listing->store, view->record.image_id, &image, &gone) == 0) {
         below = image->size_bytes;
     }
     table_set(&listing->table, COLUMN_SIZE, "%s (virtual %s)", output_human_size((int64_t)bytes, own),

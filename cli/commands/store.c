@@ -215,7 +215,7 @@ bool store_has_image(const struct context *context, const char *image, const cha
         image_find(store, image, &arena, &path, &ref, &ignored) < 0) {
         return false;
     }
-    return !platform || (image_open(store, image, &found, &ignored) == 0 &&
+    return !platform || (image_look(store, image, &found, &ignored) == 0 &&
                          image_check_platform(found, platform, &ignored) == 0);
 }
 

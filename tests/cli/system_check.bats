@@ -78,6 +78,7 @@ said() {
     if [ "$status" -ne "$code" ] ||
         ! diff <(printf '%s\n' "$@" | LC_ALL=C sort) <(printf '%s\n' "${lines[@]}" | grep -v '^Checked \|^What could not be' | LC_ALL=C sort); then
         echo "exit code $status, output: $output"
+        cat "$WORK/churned"
         return 1
     fi
 }
@@ -637,9 +638,10 @@ END
         [ "$status" -eq 0 ] || break
     done
     touch "$WORK/stop"
-    wait "$pid"
-    if [ "$status" -ne 0 ] || grep -v '^Untagged\|^Deleted\|^Loaded\|^sha256' "$WORK/churned"; then
+    wait "$pid" || churn_status=$?
+    if [ "$status" -ne 0 ] || [ "${churn_status:-0}" -ne 0 ] || grep -v '^Untagged\|^Deleted\|^Loaded\|^sha256' "$WORK/churned"; then
         echo "exit code $status, output: $output"
+        cat "$WORK/churned"
         return 1
     fi
 }
