@@ -47,6 +47,7 @@ int connection_take(struct connection *connection, struct arena *arena, struct e
         connection_release(connection);
         return -1;
     }
+    connection->crowd = network_crowd_read(folder_fd);
     return 0;
 }
 
@@ -93,7 +94,7 @@ static int make_endpoint(struct connection *connection, int netns_fd, bool gatew
     struct link_address addresses[NETWORK_FAMILIES];
     struct address gateways[NETWORK_FAMILIES];
     struct endpoint endpoint = {0};
-    char bridge[IF_NAMESIZE], host_name[IF_NAMESIZE], name[IF_NAMESIZE];
+    char bridge[IF_NAMESIZE], host_name[IF_NAMESIZE], name[IF_NAMESIZE], trunk[IF_NAMESIZE], trunk_port[IF_NAMESIZE];
     size_t count = 0, gateway_count = 0;
     for (int i = 0; i < NETWORK_FAMILIES; i++) {
         if (leases[i]->family != 0) {
@@ -103,10 +104,17 @@ static int make_endpoint(struct connection *connection, int netns_fd, bool gatew
             gateways[gateway_count++] = both[i]->gateway;
         }
     }
+    if (!is_macvlan && count > 0) {
+        network_crowd_look(connection->home, network, &addresses[0].address, &connection->crowd);
+    }
+    bool crowded = !is_macvlan && connection->crowd.now;
     struct endpoint_request request = {
         .kind = is_macvlan ? ENDPOINT_MACVLAN : ENDPOINT_BRIDGED,
         .parent = is_macvlan ? (parent ? parent : "") : network_bridge_name(network, bridge),
         .host_name = is_macvlan ? NULL : attachment_host_name(connection->container, connection->wish->number, host_name),
+        .trunk = crowded ? network_trunk_name(network, connection->container, trunk) : NULL,
+        .trunk_port = crowded ? network_trunk_port(network, connection->container, trunk_port) : NULL,
+        .settle = !is_macvlan && connection->crowd.ever,
         .name = attachment_link_name(connection->wish, name),
         .addresses = addresses,
         .address_count = count,
@@ -122,6 +130,7 @@ static int make_endpoint(struct connection *connection, int netns_fd, bool gatew
         return -1;
     }
     connection->index = endpoint.index;
+    connection->on_trunk = endpoint.on_trunk;
     memcpy(connection->mac, endpoint.mac, MAC_SIZE);
     return 0;
 }
@@ -140,7 +149,7 @@ int connection_unmake(struct connection *connection, int netns_fd, struct err *e
     if (!connection->made) {
         return 0;
     }
-    int result = connection->network.driver == NETWORK_MACVLAN
+    int result = connection->network.driver == NETWORK_MACVLAN || connection->on_trunk
                      ? endpoint_remove_within(netns_fd, connection->index, err)
                      : endpoint_remove(attachment_host_name(connection->container, connection->wish->number, name), err);
     if (result < 0) {
@@ -148,6 +157,20 @@ int connection_unmake(struct connection *connection, int netns_fd, struct err *e
     }
     connection->made = false;
     return 0;
+}
+
+int connection_rejoin(const struct connection *connection, int netns_fd, bool *ret_there, struct err *err) {
+    char bridge[IF_NAMESIZE], name[IF_NAMESIZE];
+    *ret_there = true;
+    if (connection->network.driver != NETWORK_BRIDGE) {
+        return 0;
+    }
+    if (!connection->on_trunk) {
+        return endpoint_rejoin(attachment_host_name(connection->container, connection->wish->number, name),
+                               network_bridge_name(&connection->network, bridge), ret_there, err);
+    }
+    return network_trunks_rejoin(&connection->network, err) < 0 ? -1
+                                                                 : endpoint_is_within(netns_fd, connection->index, ret_there, err);
 }
 
 int connection_lead_out(const struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) {

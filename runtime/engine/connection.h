@@ -10,6 +10,7 @@
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/lease.h"
 #include "runtime/engine/network.h"
+#include "runtime/engine/network_crowd.h"
 #include "runtime/net/dns.h"
 #include "runtime/net/link.h"
 
@@ -30,6 +31,8 @@ struct connection {
     bool taken; // it has addresses there
     bool named; // its names are answered there
     bool made;  // its interface is there
+    bool on_trunk; // and has no end on the host
+    struct network_crowd crowd;
     int index;  // in the container's namespace
     struct dns_beginning responder; // the network's, while it is being started for this one
     uint8_t mac[MAC_SIZE];
@@ -46,6 +49,9 @@ int connection_make(struct connection *connection, int netns_fd, bool gateway4, 
 
 // Makes one whose interface is there the way out, in place of another.
 int connection_lead_out(const struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) MUST_CHECK;
+
+// Brings its host's side back into a bridge that was made anew. *ret_there: the container has its interface still.
+int connection_rejoin(const struct connection *connection, int netns_fd, bool *ret_there, struct err *err) MUST_CHECK;
 
 // Takes the interface out of a namespace that lives on, and waits for that.
 int connection_unmake(struct connection *connection, int netns_fd, struct err *err) MUST_CHECK;

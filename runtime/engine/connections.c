@@ -488,14 +488,8 @@ int connections_rename(struct connections *connections, struct err *err) {
 
 // An interface that was taken away is made anew: its other end went with it.
 static int restore_one(const struct connections *connections, struct connection *connection, struct err *err) {
-    char bridge[IF_NAMESIZE], name[IF_NAMESIZE];
     bool there = true;
-    if (raise_one(connections, connection, err) < 0) {
-        return -1;
-    }
-    if (connection->network.driver == NETWORK_BRIDGE &&
-        endpoint_rejoin(attachment_host_name(connection->container, connection->wish->number, name),
-                        network_bridge_name(&connection->network, bridge), &there, err) < 0) {
+    if (raise_one(connections, connection, err) < 0 || connection_rejoin(connection, connections->netns_fd, &there, err) < 0) {
         return -1;
     }
     return !there && make_one(connections, connection, err) < 0 ? -1 : dns_await(&connection->responder, err);

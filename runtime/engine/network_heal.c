@@ -8,6 +8,7 @@
 #include "runtime/engine/attachment.h"
 #include "runtime/engine/commons.h"
 #include "runtime/engine/home.h"
+#include "runtime/engine/network_crowd.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/publication.h"
 #include "runtime/engine/publish.h"
@@ -43,7 +44,8 @@ static const struct network *make_network(struct healing *healing, const char *i
         if (healing->networks[i].driver != NETWORK_BRIDGE) {
             return NULL;
         }
-        if ((!healing->made[i] || ports) && network_make(&healing->networks[i], ports, &losses, &err) < 0) {
+        if (((!healing->made[i] || ports) && network_make(&healing->networks[i], ports, &losses, &err) < 0) ||
+            (!healing->made[i] && network_trunks_rejoin(&healing->networks[i], &err) < 0)) {
             log_warn("%s", err.text);
             return NULL;
         }

@@ -3,6 +3,7 @@
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/network_crowd.h"
 #include "runtime/net/bridge.h"
 #include "runtime/net/firewall.h"
 #include "runtime/net/foreign_filter.h"
@@ -95,5 +96,5 @@ int network_lower(const struct network *network, struct err *err) {
         *err = none;
         return -1;
     }
-    return bridge_remove(parts.name, parts.note, err);
+    return network_trunks_remove(network, err) < 0 ? -1 : bridge_remove(parts.name, parts.note, err);
 }

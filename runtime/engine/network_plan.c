@@ -157,9 +157,9 @@ static size_t list_taken(const struct planning *plan, struct arena *arena, struc
     return count;
 }
 
-// The network that containers are on where nobody has said another has as many addresses as a bridge has ports in Linux, 1023.
+// The network that containers are on where nobody has said another has 4093 addresses for them, more than a host has room for.
 static bool choose_large(const struct planning *plan, const struct subnet *taken, size_t taken_count, struct subnet *ret) {
-    enum { LARGE_PREFIX = 22 };
+    enum { LARGE_PREFIX = 20 };
     for (size_t i = 0; i < ARRAY_LEN(pools_4) && strcmp(plan->network->name, "bridge") == 0; i++) {
         struct pool pool = pools_4[i];
         pool.prefix = LARGE_PREFIX;

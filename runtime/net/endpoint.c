@@ -8,6 +8,7 @@
 #include "runtime/kernel/netlink.h"
 #include "runtime/net/announce.h"
 #include "runtime/net/sysctl.h"
+#include "runtime/net/trunk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@ enum { LOOPBACK_INDEX = 1 }; // of every namespace: it is made with it
 
 // --- the pair ---
 
-enum { CREATE = 1, PORT_MODE, HOST_QUIET, HOST_UP };
+enum { CREATE = 1, PORT_MODE, HOST_QUIET, HOST_UP, SETTLE };
 
 // How the container's end is born: the attributes are the same whether it is the request's subject or a veth's peer.
 static void add_container_end(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE],
@@ -52,20 +53,6 @@ static void add_pair(struct buf *batch, const struct endpoint_request *request, 
     netlink_append(batch, &peer, sizeof(peer)); // a message in itself, but for its first header
     add_container_end(batch, request, mac, netns_fd);
     netlink_nest_end(batch, other);
-    netlink_nest_end(batch, data);
-    netlink_nest_end(batch, info);
-}
-
-// What comes from the container may go back to it: where bridged packets meet the packet filter (br_netfilter), that turns what a
-// container sends to its own published port back within the bridge, which would keep it from the port that it came by.
-static void add_port_mode(struct buf *batch, const char *host_name) {
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, 0, PORT_MODE, &link, sizeof(link));
-    netlink_add_string(batch, IFLA_IFNAME, host_name);
-    size_t info = netlink_nest(batch, IFLA_LINKINFO);
-    netlink_add_string(batch, IFLA_INFO_SLAVE_KIND, "bridge");
-    size_t data = netlink_nest(batch, IFLA_INFO_SLAVE_DATA);
-    netlink_add_u8(batch, IFLA_BRPORT_MODE, 1);
     netlink_nest_end(batch, data);
     netlink_nest_end(batch, info);
 }
@@ -119,13 +106,91 @@ static int try_link(int fd, const struct buf *batch, uint32_t last, int *ret_err
     return 0;
 }
 
+// The bridge takes no entry that ages for a port that passes nothing on yet, as one does that was just made; the other kind lasts as
+// long as the port.
+static void add_settled(struct buf *batch, int port_index, bool new_port, const uint8_t mac[MAC_SIZE]) {
+    const struct ndmsg entry = {.ndm_family = AF_BRIDGE,
+                                .ndm_ifindex = port_index,
+                                .ndm_state = new_port ? NUD_NOARP : NUD_REACHABLE,
+                                .ndm_flags = NTF_MASTER};
+    netlink_begin(batch, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, SETTLE, &entry, sizeof(entry));
+    netlink_add(batch, NDA_LLADDR, mac, MAC_SIZE);
+}
+
+// Nobody is kept from the network by this: what the container sends teaches the bridge, too.
+static int settle(int fd, const struct endpoint_request *request, int port_index, bool new_port, const uint8_t mac[MAC_SIZE],
+                  struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    struct netlink_failure failure = {0};
+    add_settled(&batch, port_index, new_port, mac);
+    if (netlink_exchange(fd, &batch, SETTLE, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    if (failure.errnum) {
+        log_info("bridge \"%s\" is not told where network interface \"%s\" is: %s", request->parent, request->name,
+                 strerror(failure.errnum));
+    }
+    return 0;
+}
+
 // The host's end of a container that ended a moment ago may still be there, since the kernel clears up behind it, or of one whose
 // end nobody saw; it has this name for us, so it goes.
-static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, struct err *err) {
+static int make_pair(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent, int netns_fd,
+                     struct err *err) {
     _Alignas(struct nlmsghdr) char room[1024];
     AUTO_BUF struct buf batch = BUF_IN(room);
-    uint32_t last = HOST_UP;
+    int errnum = 0, host_end = 0;
+    add_pair(&batch, request, mac, parent, netns_fd);
+    link_add_port_mode(&batch, PORT_MODE, request->host_name);
+    link_add_quiet(&batch, HOST_QUIET, request->host_name, false); // a bridge's port needs no address
+    link_add_up(&batch, HOST_UP, 0, request->host_name, true);
+    if (try_link(fd, &batch, HOST_UP, &errnum, err) < 0 ||
+        (errnum == EEXIST &&
+         (link_remove(fd, request->host_name, "veth", err) < 0 || try_link(fd, &batch, HOST_UP, &errnum, err) < 0))) {
+        return -1;
+    }
+    if (errnum) {
+        return complain(request, errnum, err);
+    }
+    return !request->settle ? 0
+           : link_find(fd, request->host_name, NULL, &host_end, NULL, err) < 0 ? -1
+                                                                                : settle(fd, request, host_end, true, mac, err);
+}
+
+static int make_macvlan(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent, int netns_fd,
+                        int *ret_errnum, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[1024];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    add_macvlan(&batch, request, mac, parent, netns_fd);
+    return try_link(fd, &batch, CREATE, ret_errnum, err);
+}
+
+// 1: it is there; 0: this kernel has no macvlans.
+static int make_on_trunk(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, struct err *err) {
+    const struct trunk_request wish = {.bridge = request->parent, .name = request->trunk, .port = request->trunk_port, .mtu = request->mtu};
+    struct trunk trunk;
+    int errnum = 0;
+    if (trunk_ensure(fd, &wish, &trunk, err) < 0 || make_macvlan(fd, request, mac, trunk.index, netns_fd, &errnum, err) < 0) {
+        return -1;
+    }
+    if (errnum == EOPNOTSUPP) {
+        log_debug("bridge \"%s\" has more ports than is good for it: this kernel has no macvlans", request->parent);
+        return 0;
+    }
+    return errnum ? complain(request, errnum, err) : settle(fd, request, trunk.port_index, trunk.made, mac, err) < 0 ? -1 : 1;
+}
+
+static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, bool *ret_on_trunk,
+                     struct err *err) {
     int parent = 0, errnum = 0;
+    if (request->kind == ENDPOINT_BRIDGED && request->trunk) {
+        int made = make_on_trunk(fd, request, mac, netns_fd, err);
+        *ret_on_trunk = made > 0;
+        if (made != 0) {
+            return made < 0 ? -1 : 0;
+        }
+    }
     if (link_find(fd, request->parent, NULL, &parent, NULL, err) < 0) {
         return -1;
     }
@@ -133,20 +198,10 @@ static int make_link(int fd, const struct endpoint_request *request, const uint8
         return err_set(err, ERR_NOT_FOUND, "make network interface \"%s\": this host has no interface \"%s\"", request->name,
                        request->parent);
     }
-    if (request->kind == ENDPOINT_MACVLAN) {
-        last = CREATE;
-        add_macvlan(&batch, request, mac, parent, netns_fd);
-    } else {
-        add_pair(&batch, request, mac, parent, netns_fd);
-        add_port_mode(&batch, request->host_name);
-        link_add_quiet(&batch, HOST_QUIET, request->host_name, false); // a bridge's port needs no address
-        link_add_up(&batch, HOST_UP, 0, request->host_name, true);
+    if (request->kind == ENDPOINT_BRIDGED) {
+        return make_pair(fd, request, mac, parent, netns_fd, err);
     }
-    if (try_link(fd, &batch, last, &errnum, err) < 0) {
-        return -1;
-    }
-    if (errnum == EEXIST && request->kind == ENDPOINT_BRIDGED &&
-        (link_remove(fd, request->host_name, "veth", err) < 0 || try_link(fd, &batch, last, &errnum, err) < 0)) {
+    if (make_macvlan(fd, request, mac, parent, netns_fd, &errnum, err) < 0) {
         return -1;
     }
     return errnum ? complain(request, errnum, err) : 0;
@@ -295,7 +350,7 @@ static int announce(int here, const struct endpoint_request *request, int netns_
     int ignored;
     AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
     if (there < 0 || link_find(there, request->name, NULL, &ignored, NULL, err) < 0 ||
-        (request->host_name && link_find(here, request->host_name, NULL, &ignored, NULL, err) < 0)) {
+        (request->host_name && !endpoint->on_trunk && link_find(here, request->host_name, NULL, &ignored, NULL, err) < 0)) {
         return -1;
     }
     link_add_arp_notify(&batch, NOTIFY, request->name);
@@ -309,9 +364,9 @@ static int announce(int here, const struct endpoint_request *request, int netns_
 }
 
 // The other end goes with it. A macvlan has its only end within.
-static void unmake_link(int here, const struct endpoint_request *request, int netns_fd) {
+static void unmake_link(int here, const struct endpoint_request *request, int netns_fd, bool on_trunk) {
     struct err err;
-    bool is_macvlan = request->kind == ENDPOINT_MACVLAN;
+    bool is_macvlan = request->kind == ENDPOINT_MACVLAN || on_trunk;
     AUTO_FD int there = is_macvlan ? netlink_open_in(netns_fd, NETLINK_ROUTE, &err) : -1;
     if ((is_macvlan && there < 0) ||
         link_remove(is_macvlan ? there : here, is_macvlan ? request->name : request->host_name, is_macvlan ? "macvlan" : "veth", &err) < 0) {
@@ -328,12 +383,12 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
     }
     AUTO_FD int here = netlink_open(err);
     choose_mac(request, mac);
-    if (here < 0 || make_link(here, request, mac, netns_fd, err) < 0) {
+    if (here < 0 || make_link(here, request, mac, netns_fd, &endpoint.on_trunk, err) < 0) {
         return -1;
     }
     if (configure(netns_fd, request, &endpoint, err) < 0 ||
         (is_news(request, endpoint.mac) && announce(here, request, netns_fd, &endpoint, err) < 0)) {
-        unmake_link(here, request, netns_fd);
+        unmake_link(here, request, netns_fd, endpoint.on_trunk);
         return -1;
     }
     *ret = endpoint;
@@ -379,6 +434,24 @@ int endpoint_route(int netns_fd, int index, const struct address *gateways, size
                           : 0;
 }
 
+int endpoint_is_within(int netns_fd, int index, bool *ret_there, struct err *err) {
+    _Alignas(struct nlmsghdr) char room[256];
+    AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    struct netlink_failure failure = {0};
+    if (there < 0) {
+        return -1;
+    }
+    netlink_begin(&batch, RTM_GETLINK, NLM_F_ACK, 1, &link, sizeof(link));
+    if (netlink_exchange(there, &batch, 1, NULL, NULL, &failure, err) < 0) {
+        return -1;
+    }
+    *ret_there = failure.errnum != ENODEV;
+    return failure.errnum && failure.errnum != ENODEV ? err_num(err, failure.errnum, "look for the container's network interface %d", index)
+                                                      : 0;
+}
+
 int endpoint_remove_within(int netns_fd, int index, struct err *err) {
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);
@@ -413,7 +486,7 @@ int endpoint_rejoin(const char *host_name, const char *bridge, bool *ret_there, 
     netlink_begin(&batch, RTM_NEWLINK, 0, CREATE, &link, sizeof(link));
     netlink_add_string(&batch, IFLA_IFNAME, host_name);
     netlink_add_u32(&batch, IFLA_MASTER, (uint32_t)parent);
-    add_port_mode(&batch, host_name);
+    link_add_port_mode(&batch, PORT_MODE, host_name);
     link_add_up(&batch, HOST_UP, 0, host_name, true);
     if (netlink_exchange(fd, &batch, HOST_UP, NULL, NULL, &failure, err) < 0) {
         return -1;

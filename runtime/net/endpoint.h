@@ -32,6 +32,10 @@ struct endpoint_request {
     enum endpoint_kind kind;
     const char *parent;    // the bridge; of a macvlan the host's interface
     const char *host_name; // of the host's end, derived from ids by the caller; a macvlan has none
+    const char *trunk, *trunk_port; // of a bridge that is crowded, the trunk to be on instead (trunk.h); NULL: none. Where the kernel
+                                    // has no macvlans, the bridge gets one port more.
+    // The bridge learns at once where this hardware address is now: it may know it by a trunk still, and send there for minutes.
+    bool settle;
     const char *name;      // in the container: "eth0"
     uint8_t mac[MAC_SIZE]; // zeroes: link_mac_of() the first address, or the kernel's choice
     const struct link_address *addresses;
@@ -48,6 +52,7 @@ struct endpoint_request {
 struct endpoint {
     int index; // in the container
     uint8_t mac[MAC_SIZE];
+    bool on_trunk; // it has no end on the host
 };
 
 // What was made is removed when it fails: the namespace may go on.
@@ -59,13 +64,16 @@ int endpoint_loopback(int netns_fd, struct err *err) MUST_CHECK;
 // The default routes of a namespace lead by this interface from now on, those of the gateways' families.
 int endpoint_route(int netns_fd, int index, const struct address *gateways, size_t count, struct err *err) MUST_CHECK;
 
-// Puts the host's end into a bridge that was made anew. *ret_there: there is such an end.
+// Puts the host's end, or a trunk's port, into a bridge that was made anew. *ret_there: there is such an end.
 int endpoint_rejoin(const char *host_name, const char *bridge, bool *ret_there, struct err *err) MUST_CHECK;
+
+// Whether the container has an interface of that number.
+int endpoint_is_within(int netns_fd, int index, bool *ret_there, struct err *err) MUST_CHECK;
 
 // Removes an interface by its number in the container. There may be none.
 int endpoint_remove_within(int netns_fd, int index, struct err *err) MUST_CHECK;
 
-// Removes a pair by the name of the host's end, and waits for that. There may be none.
+// Removes a pair by the name of the host's end, or a trunk by its name, and waits for that. There may be none.
 int endpoint_remove(const char *host_name, struct err *err) MUST_CHECK;
 
 #endif

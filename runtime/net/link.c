@@ -218,6 +218,18 @@ void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool l
     netlink_nest_end(batch, families);
 }
 
+void link_add_port_mode(struct buf *batch, uint32_t number, const char *name) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, 0, number, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, name);
+    size_t info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_SLAVE_KIND, "bridge");
+    size_t data = netlink_nest(batch, IFLA_INFO_SLAVE_DATA);
+    netlink_add_u8(batch, IFLA_BRPORT_MODE, 1);
+    netlink_nest_end(batch, data);
+    netlink_nest_end(batch, info);
+}
+
 void link_add_arp_notify(struct buf *batch, uint32_t number, const char *name) {
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     netlink_begin(batch, RTM_NEWLINK, 0, number, &link, sizeof(link));

@@ -64,6 +64,10 @@ void link_add_note(struct buf *batch, uint32_t number, const char *name, const c
 // that is not up yet.
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);
 
+// What comes from a bridge's port may go back to it: where bridged packets meet the packet filter (br_netfilter), that turns what a
+// container sends to its own published port back within the bridge, which would keep it from the port that it came by.
+void link_add_port_mode(struct buf *batch, uint32_t number, const char *name);
+
 // From then on the kernel tells the neighbours of each new hardware address, for all IPv4 addresses of the interface (RFC 5227, section
 // 3); also when it is told the one that it has.
 void link_add_arp_notify(struct buf *batch, uint32_t number, const char *name);

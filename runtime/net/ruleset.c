@@ -1,6 +1,7 @@
 #include "runtime/net/ruleset.h"
 
 #include "runtime/base/err.h"
+#include "runtime/net/trunk.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 
 // Goes up whenever what follows changes; the table bears it as its comment.
-static const char version[] = "coffer networks, version 2";
+static const char version[] = "coffer networks, version 3";
 
 // --- sets ---
 
@@ -79,6 +80,7 @@ enum step_kind {
     STEP_END,
     STEP_IPV4, // of this family
     STEP_IPV6,
+    STEP_FROM_TRUNK,    // was sent to a trunk itself, by its hardware address (runtime/net/trunk.h)
     STEP_FROM_SET,      // came in by an interface of the set
     STEP_TO_SET,        // goes out by one
     STEP_NOT_TO_SET,    // goes out by another one
@@ -111,6 +113,7 @@ static const struct rule {
     enum chain chain;
     struct step steps[MOST_STEPS];
 } rules[] = {
+    {CHAIN_EARLY, {{STEP_FROM_TRUNK}, {STEP_DROP}}},
     {CHAIN_EARLY, {{STEP_FROM_SET, SET_BRIDGES}, {STEP_IPV4}, {STEP_TO_LOOPBACK4}, {STEP_DROP}}},
     // A neighbour of the host could address 127.0.0.1 on the wire, and reach what is published for the host alone.
     {CHAIN_PREROUTING, {{STEP_IPV4}, {STEP_NOT_TO_LOOPBACK4}, {STEP_TO_HOST}, {STEP_JUMP}}},
@@ -149,6 +152,11 @@ enum {
 static void add_interface(struct buf *batch, uint32_t key, const char *set, bool in) {
     nft_load_meta(batch, key, R0);
     nft_look_up(batch, set, R0, in);
+}
+
+static void add_from_trunk(struct buf *batch) {
+    nft_load_meta(batch, NFT_META_IIFNAME, R0);
+    nft_compare(batch, R0, true, TRUNK_PREFIX, sizeof(TRUNK_PREFIX) - 1);
 }
 
 static void add_family(struct buf *batch, uint8_t family) {
@@ -224,6 +232,9 @@ static void add_step(struct buf *batch, const struct step *step) {
         break;
     case STEP_IPV6:
         add_family(batch, NFT_IPV6);
+        break;
+    case STEP_FROM_TRUNK:
+        add_from_trunk(batch);
         break;
     case STEP_FROM_SET:
         add_interface(batch, NFT_META_IIFNAME, set, true);

@@ -43,7 +43,7 @@ none null local" ]
     first=$(coffer network inspect -f '{{.Id}}' bridge)
     [ "$(coffer network rm bridge)" = bridge ]
     on_host 'ip route add 10.201.0.0/20 dev vpn0' network ls > /dev/null
-    [ "$(coffer network inspect bridge | jq -r '.[0].IPAM.Config[0].Subnet')" = 10.201.16.0/22 ]
+    [ "$(coffer network inspect bridge | jq -r '.[0].IPAM.Config[0].Subnet')" = 10.201.32.0/20 ]
     [ "$(coffer network inspect -f '{{.Id}}' bridge)" != "$first" ]
     coffer network rm bridge
     coffer network create --subnet 10.9.0.0/24 --ipv6 bridge
@@ -99,22 +99,22 @@ none null local" ]
         coffer network inspect "$1" | jq -r '.[0].IPAM.Config[0].Subnet'
     }
     on_host true network create a
-    [ "$(subnet_of bridge) $(subnet_of a)" = "10.201.0.0/22 10.201.4.0/24" ]
-    on_host 'ip route add 10.201.4.0/23 dev vpn0' network create b
-    [ "$(subnet_of b)" = 10.201.6.0/24 ]
-    on_host 'ip addr add 10.201.5.77/30 dev vpn0' network create c
-    [ "$(subnet_of c)" = 10.201.7.0/24 ]
+    [ "$(subnet_of bridge) $(subnet_of a)" = "10.201.0.0/20 10.201.16.0/24" ]
+    on_host 'ip route add 10.201.16.0/23 dev vpn0' network create b
+    [ "$(subnet_of b)" = 10.201.18.0/24 ]
+    on_host 'ip addr add 10.201.17.77/30 dev vpn0' network create c
+    [ "$(subnet_of c)" = 10.201.19.0/24 ]
     # A VPN's own table, a whole private network; and the halves of everything, which are no reason.
     on_host 'ip route add 10.0.0.0/8 dev vpn0 table 52' network create d
     [ "$(subnet_of d)" = 172.30.0.0/24 ]
     on_host 'ip route add 0.0.0.0/1 dev vpn0 && ip route add 128.0.0.0/1 dev vpn0 && ip route add default dev vpn0' network create e
-    [ "$(subnet_of e)" = 10.201.5.0/24 ]
+    [ "$(subnet_of e)" = 10.201.17.0/24 ]
     on_host 'ip route add unreachable 172.16.0.0/12 && ip route add 10.0.0.0/8 dev vpn0' network create f
     [ "$(subnet_of f)" = 192.168.192.0/24 ]
     # A name server that is reached by the default route.
-    echo "nameserver 10.201.8.53" > "$BATS_TEST_TMPDIR/resolv.conf"
+    echo "nameserver 10.201.20.53" > "$BATS_TEST_TMPDIR/resolv.conf"
     on_host "mount --bind $BATS_TEST_TMPDIR/resolv.conf $(readlink -f /etc/resolv.conf)" network create h
-    [ "$(subnet_of h)" = 10.201.9.0/24 ]
+    [ "$(subnet_of h)" = 10.201.21.0/24 ]
     fails "other networks and the host's routes leave no subnet free in 10.201.0.0/16, 172.30.0.0/16, 192.168.192.0/18; choose one with --subnet" \
         on_host 'ip route add 172.16.0.0/12 dev vpn0 && ip route add 10.0.0.0/8 dev vpn0 && ip route add 192.168.0.0/16 dev vpn0' network create g
     fails "--subnet 10.8.1.0/24 overlaps the host's route to 10.8.0.0/16 of vpn0; choose another" \

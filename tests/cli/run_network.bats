@@ -23,7 +23,7 @@ answers() { # ADDRESS TEXT
 
 @test "a bridge: an address, a way out, and the host's end goes with the container" {
     run -0 here run --rm --network bridge tiny sh -c 'ip -4 addr show eth0; ip route'
-    [[ "$output" == *"inet 10.201.0.2/22"*"default via 10.201.0.1"* ]]
+    [[ "$output" == *"inet 10.201.0.2/20"*"default via 10.201.0.1"* ]]
     run -0 here run --rm --network bridge tiny busybox ping -c 1 -W 5 10.201.0.1
     # The kernel takes it away in its own time.
     for ((i = 0; i < 1000; i++)); do
@@ -37,7 +37,7 @@ answers() { # ADDRESS TEXT
 
 @test "who says nothing is on the bridge; a default of his own is obeyed, and a host that cannot says what to do" {
     run -0 here run --rm tiny sh -c 'ip -4 addr show eth0; ip route'
-    [[ "$output" == *"inet 10.201.0.2/22"*"default via 10.201.0.1"* ]]
+    [[ "$output" == *"inet 10.201.0.2/20"*"default via 10.201.0.1"* ]]
     COFFER_NETWORK=none run -0 here run --rm tiny sh -c 'ip -o link | wc -l'
     [ "$output" = 1 ]
     here network create --subnet 10.77.0.0/24 mine > /dev/null

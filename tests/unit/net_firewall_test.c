@@ -457,7 +457,7 @@ CASE(nft_shows_it_in_its_own_words) {
         port_of(IPPROTO_TCP, NULL, 8080, "10.80.0.2", 80), port_of(IPPROTO_UDP, "192.0.2.1", 53, "10.80.0.2", 5353),
         port_of(IPPROTO_TCP, NULL, 8080, "fd80::2", 80), port_of(IPPROTO_TCP, "2001:db8::1", 443, "fd80::2", 8443)};
     static const char *const words[] = {
-        "comment \"coffer networks, version 2\"",
+        "comment \"coffer networks, version 3\"",
         "elements = { 10.80.0.0/24, 10.81.0.0/24 }",
         "elements = { fd80::/64,\n\t\t\t     fd81::/64 }",
         "elements = { \"cf-int\" }",
@@ -465,6 +465,7 @@ CASE(nft_shows_it_in_its_own_words) {
         "elements = { udp . 192.0.2.1 . 53 comment \"web\" : 10.80.0.2 . 5353 }",
         "elements = { tcp . 8080 comment \"web\" : fd80::2 . 80 }",
         "elements = { tcp . 2001:db8::1 . 443 comment \"web\" : fd80::2 . 8443 }",
+        "iifname \"cot-*\" drop",
         "iifname @bridges ip daddr 127.0.0.0/8 drop",
         "ip daddr != 127.0.0.0/8 fib daddr type local jump publish",
         "dnat ip to meta l4proto . ip daddr . th dport map @publish4",
