@@ -15,6 +15,7 @@
 #include "runtime/kernel/sys.h"
 #include "runtime/net/dns.h"
 #include "runtime/net/edge.h"
+#include "runtime/net/trunk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -194,27 +195,48 @@ static int open_inside(void *context, struct err *err) {
     return keeper->ask_fd < 0 ? -1 : edge_prepare(err);
 }
 
+struct ends {
+    bool container;    // somebody has a port of his own
+    struct buf trunks; // their numbers
+};
+
 static int take_veth(void *context, const struct nlmsghdr *message, struct err *err) {
     (void)err;
-    bool *found = context;
-    if (message->nlmsg_type == RTM_NEWLINK && message->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
-        struct netlink_bytes info = netlink_find(netlink_attributes(message, sizeof(struct ifinfomsg)), IFLA_LINKINFO, 0);
-        const char *kind = netlink_find_string(info, IFLA_INFO_KIND);
-        *found = *found || (kind && strcmp(kind, "veth") == 0);
+    struct ends *ends = context;
+    if (message->nlmsg_type != RTM_NEWLINK || message->nlmsg_len < NLMSG_LENGTH(sizeof(struct ifinfomsg))) {
+        return 0;
+    }
+    const struct ifinfomsg *link = NLMSG_DATA(message);
+    struct netlink_bytes attributes = netlink_attributes(message, sizeof(*link));
+    const char *kind = netlink_find_string(netlink_find(attributes, IFLA_LINKINFO, 0), IFLA_INFO_KIND);
+    const char *name = netlink_find_string(attributes, IFLA_IFNAME);
+    bool is_veth = kind && name && strcmp(kind, "veth") == 0;
+    if (is_veth && strncmp(name, TRUNK_PREFIX, sizeof(TRUNK_PREFIX) - 1) == 0) {
+        buf_add(&ends->trunks, &link->ifi_index, sizeof(link->ifi_index));
+    } else if (is_veth && strncmp(name, TRUNK_PORT_PREFIX, sizeof(TRUNK_PORT_PREFIX) - 1) != 0) {
+        ends->container = true;
     }
     return 0;
+}
+
+static void ends_finish(struct ends *ends) {
+    buf_finish(&ends->trunks);
 }
 
 static bool has_containers(const struct keeper *keeper) {
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);
+    AUTO(ends_finish) struct ends ends = {0};
     const struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
     struct netlink_failure failure = {0};
     struct err err;
-    bool found = false;
+    bool on_trunk = false;
     netlink_begin(&batch, RTM_GETLINK, NLM_F_DUMP, 1, &link, sizeof(link));
-    int result = netlink_exchange(keeper->ask_fd, &batch, 1, take_veth, &found, &failure, &err);
-    return result < 0 || failure.errnum || found;
+    if (netlink_exchange(keeper->ask_fd, &batch, 1, take_veth, &ends, &failure, &err) < 0 || failure.errnum || ends.container) {
+        return true;
+    }
+    const int *trunks = (const int *)(const void *)ends.trunks.data;
+    return trunks_are_used(keeper->ask_fd, trunks, ends.trunks.size / sizeof(*trunks), &on_trunk, &err) < 0 || on_trunk;
 }
 
 static void drain(int fd) {

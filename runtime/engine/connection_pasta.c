@@ -375,6 +375,7 @@ int pasta_revive(struct pasta *pasta, struct err *err) {
     if (clock_now_ms() - pasta->started_ms < REVIVE_MS) {
         return err_set(err, ERR_STATE, "its pasta has ended twice within %d s, and it has no network any more", REVIVE_MS / 1000);
     }
+    fd_close(&pasta->events_fd); // of a try that failed
     pasta->events_fd = rootless_events_open(err);
     if (pasta->events_fd < 0 || start(pasta, err) < 0) {
         return err_in(err, "its pasta has ended, and it has no network any more");

@@ -100,3 +100,46 @@ int trunk_ensure(int fd, const struct trunk_request *request, struct trunk *ret,
     }
     return ret->index != 0 ? 0 : err_set(err, ERR_STATE, "network interface \"%s\" was gone as soon as it was made", request->name);
 }
+
+// --- who is on one ---
+
+struct search {
+    const int *indexes;
+    size_t count;
+    bool found;
+};
+
+// An address of the other end's own filter, one host's.
+static int take_address(void *context, const struct nlmsghdr *message, struct err *err) {
+    (void)err;
+    struct search *search = context;
+    const struct ndmsg *entry = NLMSG_DATA(message);
+    if (message->nlmsg_type != RTM_NEWNEIGH || message->nlmsg_len < NLMSG_LENGTH(sizeof(*entry)) || !(entry->ndm_flags & NTF_SELF)) {
+        return 0;
+    }
+    const uint8_t *mac = netlink_attribute(message, sizeof(*entry), NDA_LLADDR, MAC_SIZE);
+    for (size_t i = 0; i < search->count && mac && !(mac[0] & 1); i++) {
+        search->found = search->found || entry->ndm_ifindex == search->indexes[i];
+    }
+    return 0;
+}
+
+int trunks_are_used(int fd, const int *indexes, size_t count, bool *ret, struct err *err) {
+    struct search search = {indexes, count, false};
+    struct netlink_failure failure = {.errnum = EINTR};
+    const struct ndmsg any = {.ndm_family = AF_BRIDGE};
+    while (count > 0 && failure.errnum == EINTR) { // a change meanwhile cuts it short
+        _Alignas(struct nlmsghdr) char room[256];
+        AUTO_BUF struct buf batch = BUF_IN(room);
+        netlink_begin(&batch, RTM_GETNEIGH, NLM_F_DUMP, 1, &any, sizeof(any));
+        failure = (struct netlink_failure){0};
+        if (netlink_exchange(fd, &batch, 1, take_address, &search, &failure, err) < 0) {
+            return -1;
+        }
+    }
+    if (count > 0 && failure.errnum) {
+        return err_num(err, failure.errnum, "look for who is on trunks");
+    }
+    *ret = search.found;
+    return 0;
+}

@@ -14,6 +14,7 @@
 #include "runtime/base/attr.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -36,5 +37,9 @@ struct trunk {
 // Makes it where it is not there. fd: netlink_open(). A bridge that was made anew gets the port back by endpoint_rejoin(), and
 // endpoint_remove() takes the trunk away.
 int trunk_ensure(int fd, const struct trunk_request *request, struct trunk *ret, struct err *err) MUST_CHECK;
+
+// Whether anybody is on one of these trunks: the kernel tells of interfaces in other namespaces no more than their hardware addresses. The
+// kernel tells its listeners (RTNLGRP_LINK) when the last one has left.
+int trunks_are_used(int fd, const int *indexes, size_t count, bool *ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -6,6 +6,8 @@ load rootless
 
 answers() { [[ $(outside python3 "$NET" ask 192.0.2.2 8080) == "web 192.0.2.1" ]]; }
 
+no_helpers() { [ -z "$(network_helpers)" ]; }
+
 setup() {
     rootless_setup
 }
@@ -173,6 +175,42 @@ finds() { # NAME
     [[ "$(mine run --rm --network team "${talk[@]}" tiny /usr/bin/python3 /net.py ask "$1" 80)" == "$1 "* ]]
 }
 
+@test "so many on a network that the next ones are on trunks: they find all others, and the way out" {
+    local bridge anchor
+    serve_far
+    mine network create --subnet 10.99.0.0/24 team > /dev/null
+    serve db --network team
+    anchor=$(of_test '^coffer-ancho')
+    bridge=cof-$(mine network inspect -f '{{.Id}}' team | cut -c 1-11)
+    nsenter --target "$anchor" --net -- sh -c "for i in \$(seq 64); do ip link add idle\$i type veth peer name rest\$i && ip link set idle\$i master $bridge; done"
+    nsenter --target "$anchor" --net -- sh -c 'ip link add link rest1 name trial type macvlan && ip link del trial' || skip "this kernel has no macvlans"
+    serve web --network team --ip 10.99.0.16 -p 8080:80
+    serve api --network team
+    run -0 nsenter --target "$anchor" --net -- ip -o link
+    [ "$(grep -c ': cv-' <<< "$output")" -eq 1 ]
+    [[ "$output" == *": cot-"* ]]
+    until_true answers
+    run -0 mine exec db /usr/bin/python3 /net.py ask web 80
+    [[ "$output" == "web "* ]]
+    run -0 mine exec web /usr/bin/python3 /net.py ask api 80
+    [[ "$output" == "api "* ]]
+    run -0 mine exec web /usr/bin/python3 /net.py ask db 80
+    [[ "$output" == "db "* ]]
+    run -0 mine exec web /usr/bin/python3 /net.py ask 192.0.2.1 99
+    [ "$output" = "far 192.0.2.2" ]
+    # One that goes on without its monitor keeps the networks, and its end is seen.
+    mine rm -f db api > /dev/null
+    nsenter --target "$anchor" --net -- sh -c 'for i in $(seq 64); do ip link del idle$i; done'
+    kill -KILL $(of_test '^coffer-monitor')
+    sleep 1
+    [ "$(of_test '^coffer-ancho')" = "$anchor" ]
+    until_true answers
+    kill -KILL $(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve web')
+    until_true no_helpers
+    mine rm web > /dev/null
+    nothing_left
+}
+
 @test "killed at any time: keeper, anchor, pasta, monitors; what can go on goes on, and nothing stays for ever" {
     serve_far
     mine network create team > /dev/null
@@ -208,7 +246,7 @@ finds() { # NAME
         kill -KILL "$pid" || true
     done
     mine system repair
-    [ -z "$(of_test '^coffer-net')" ] || until_true test -z "$(of_test '^coffer-net')"
+    until_true no_helpers
     mine rm db web > /dev/null
     nothing_left
 }
