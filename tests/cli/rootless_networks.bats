@@ -201,11 +201,11 @@ finds() { # NAME
     # One that goes on without its monitor keeps the networks, and its end is seen.
     mine rm -f db api > /dev/null
     nsenter --target "$anchor" --net -- sh -c 'for i in $(seq 64); do ip link del idle$i; done'
-    kill -KILL $(of_test '^coffer-monitor')
+    kill -KILL "$(of_test '^coffer-monitor')"
     sleep 1
     [ "$(of_test '^coffer-ancho')" = "$anchor" ]
     until_true answers
-    kill -KILL $(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve web')
+    kill -KILL "$(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve web')"
     until_true no_helpers
     mine rm web > /dev/null
     nothing_left
