@@ -80,7 +80,8 @@ load engine
     [ -z "$output" ]
     [ "$stderr" = err ]
     [ "$(echo word | tiny -a stdin -a stdout tiny cat)" = word ]
-    [ -z "$(echo word | tiny -i -a stdout tiny timeout 0.2 cat)" ]
+    # Not cat as the first process, which nobody within could end.
+    [ "$(echo word | tiny -i -a stdout tiny sh -c 'timeout 1 cat; echo end')" = end ]
     local id
     id=$(echo word | coffer run -a stdin --name box tiny cat)
     [ "$(coffer logs "$id")" = word ]
