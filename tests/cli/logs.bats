@@ -313,7 +313,10 @@ END
     timeout 120 unshare -m --propagation private bash "$BATS_TEST_TMPDIR/inside" "$WRITER" "$BATS_TEST_TMPDIR/folder" 3>&-
     # A slow journal, on an emulated host say, is not waited for; what it has not got is counted.
     lacks=$(sed -n 's/^coffer: here the log lacks \([0-9]*\) lines*: the journal did not take more$/\1/p' "$BATS_TEST_TMPDIR/folder/err" | paste -sd +)
-    [ "$(grep -v '^coffer: here the log lacks' "$BATS_TEST_TMPDIR/folder/err")" = bad ]
+    [ "$(grep -v '^coffer: here the log lacks' "$BATS_TEST_TMPDIR/folder/err")" = bad ] || {
+        cat "$BATS_TEST_TMPDIR/folder/err"
+        return 1
+    }
     [ "$(tail -n 1 "$BATS_TEST_TMPDIR/folder/out")" = 'no end' ]
     head -n -1 "$BATS_TEST_TMPDIR/folder/out" > "$BATS_TEST_TMPDIR/folder/numbers"
     sort -n -u -c "$BATS_TEST_TMPDIR/folder/numbers"
