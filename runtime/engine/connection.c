@@ -107,7 +107,7 @@ static int make_endpoint(struct connection *connection, int netns_fd, bool gatew
     if (!is_macvlan && count > 0) {
         network_crowd_look(connection->home, network, &addresses[0].address, &connection->crowd);
     }
-    bool crowded = !is_macvlan && connection->crowd.now;
+    bool crowded = !is_macvlan && connection->crowd.now && !connection->own_port;
     struct endpoint_request request = {
         .kind = is_macvlan ? ENDPOINT_MACVLAN : ENDPOINT_BRIDGED,
         .parent = is_macvlan ? (parent ? parent : "") : network_bridge_name(network, bridge),

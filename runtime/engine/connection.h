@@ -32,6 +32,8 @@ struct connection {
     bool named; // its names are answered there
     bool made;  // its interface is there
     bool on_trunk; // and has no end on the host
+    // It may set its interfaces as it likes (CAP_NET_ADMIN): on a trunk it could hear what is sent to others there.
+    bool own_port;
     struct network_crowd crowd;
     int index;  // in the container's namespace
     struct dns_beginning responder; // the network's, while it is being started for this one

@@ -8,6 +8,7 @@
 #include "runtime/engine/network_heal.h"
 #include "runtime/engine/network_host.h"
 #include "runtime/engine/network_names.h"
+#include "runtime/engine/policy.h"
 #include "runtime/engine/record.h"
 #include "runtime/engine/request.h"
 #include "runtime/net/dns.h"
@@ -17,6 +18,7 @@
 #include "runtime/net/routes.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,7 +140,10 @@ static int check_twice(const struct connections *connections, struct connection 
 
 static int take_one(struct connections *connections, const struct attachment *wish, struct err *err) {
     struct connection *connection = arena_alloc(&connections->arena, sizeof(*connection));
-    *connection = (struct connection){.home = connections->home, .container = connections->record->id, .wish = wish};
+    *connection = (struct connection){.home = connections->home,
+                                      .container = connections->record->id,
+                                      .wish = wish,
+                                      .own_port = policy_grants(connections->request, CAP_NET_ADMIN)};
     if (connections->count == ATTACHMENTS_MAX) {
         return err_set(err, ERR_INPUT, "expected %d networks at most", ATTACHMENTS_MAX);
     }

@@ -62,6 +62,12 @@ static int merge_capabilities(const struct run_request *run, uint64_t *ret_set, 
     return 0;
 }
 
+bool policy_grants(const struct run_request *run, int capability) {
+    uint64_t set;
+    struct err refused;
+    return merge_capabilities(run, &set, &refused) == 0 && (set & CAP_BIT(capability));
+}
+
 int policy_process(const struct run_request *run, struct arena *arena, struct oci_process *process, struct err *err) {
     uint64_t set;
     struct security_options options;

@@ -5,11 +5,16 @@
 
 #include "runtime/base/attr.h"
 
+#include <stdbool.h>
+
 struct arena;
 struct err;
 struct oci_config;
 struct oci_process;
 struct run_request;
+
+// Whether it will have this capability (CAP_*).
+bool policy_grants(const struct run_request *run, int capability);
 
 // Sets the capabilities and no_new_privs.
 int policy_process(const struct run_request *run, struct arena *arena, struct oci_process *process, struct err *err) MUST_CHECK;

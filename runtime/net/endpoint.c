@@ -374,7 +374,7 @@ static void unmake_link(int here, const struct endpoint_request *request, int ne
     }
 }
 
-int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
+static int create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
     struct endpoint endpoint = {0};
     uint8_t mac[MAC_SIZE];
     if (link_check_name(request->name, err) < 0 ||
@@ -393,6 +393,19 @@ int endpoint_create(const struct endpoint_request *request, int netns_fd, struct
     }
     *ret = endpoint;
     return 0;
+}
+
+// A trunk takes each hardware address once, and the kernel clears up late behind a container that has ended: who is started anew with the
+// address that he had may find it taken, by himself.
+int endpoint_create(const struct endpoint_request *request, int netns_fd, struct endpoint *ret, struct err *err) {
+    struct endpoint_request own = *request;
+    int result = create(request, netns_fd, ret, err);
+    if (result == 0 || !request->trunk || (err->errnum != EADDRINUSE && err->errnum != EBUSY)) {
+        return result;
+    }
+    own.trunk = NULL;
+    own.settle = true;
+    return create(&own, netns_fd, ret, err);
 }
 
 int endpoint_loopback(int netns_fd, struct err *err) {

@@ -6,6 +6,9 @@
 // walking, hears those beside it without the bridge, and others through it. A container whose interface is on a trunk is on the network
 // as any other, but receives only what is sent to its own hardware address, to groups or to all.
 //
+// Who may set his interface as he likes (CAP_NET_ADMIN over the container's namespace) can make it a macvlan of another mode, which hears
+// what is sent to its neighbours on the trunk: he gets a port of his own.
+//
 // The other end is the host's own as far as the kernel is concerned, but nobody speaks by it: it has no addresses and answers no ARP,
 // and what containers send to its hardware address the packet filter drops before all else (runtime/net/ruleset.c), by the name.
 #ifndef COFFER_NET_TRUNK_H

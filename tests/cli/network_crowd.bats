@@ -18,6 +18,7 @@ setup() {
 }
 
 teardown() {
+    [ -z "${looker:-}" ] || kill "$looker" 2> /dev/null || true
     remove_host
 }
 
@@ -118,6 +119,40 @@ answers() { # CONTAINER ADDRESS PORT WANTED; without a container: to the host
     nsenter --net="$within" ip neigh del 10.78.0.1 dev eth0
     run here exec one sh -c 'busybox nc -w 5 10.78.0.1 9000 < /dev/null'
     [ "$output" = from-host ]
+}
+
+@test "who may set interfaces as he likes has a port of his own, where he hears no neighbour" {
+    crowd mine 10.77.0.200
+    here run -d --name one --network mine --ip 10.77.0.16 tiny sleep 1000 > /dev/null
+    [ "$(links cv-)" -eq 0 ]
+    here run -d --name two --network mine --cap-add NET_ADMIN tiny sleep 1000 > /dev/null
+    [ "$(links cv-)" -eq 1 ]
+    here run -d --name three --network mine --privileged --userns host tiny sleep 1000 > /dev/null
+    [ "$(links cv-)" -eq 2 ]
+}
+
+@test "one that is started anew with its address is there at once, while its old interface is still there, too" {
+    crowd mine 10.77.0.200
+    here run -d --name web --network mine --ip 10.77.0.16 tiny sh -c 'while :; do echo from-web | busybox nc -l -p 80; done' > /dev/null
+    # Who looks at a container from outside keeps its namespace, as the kernel does for a moment.
+    nsenter --net="/proc/$(here inspect -f '{{.State.Pid}}' web)/ns/net" sleep 1000 3>&- &
+    looker=$!
+    for ((i = 0; i < 500; i++)); do
+        [ "$(cat "/proc/$looker/comm")" != sleep ] || break
+        sleep 0.01
+    done
+    here restart -t 0 web > /dev/null
+    for ((i = 0; i < 500; i++)); do
+        here exec web sh -c "busybox netstat -ltn 2> /dev/null | grep -q ':80 '" && break
+    done
+    answers "" 10.77.0.16 80 from-web
+    [ "$(links cv-)" -eq 1 ]
+    kill "$looker"
+    here restart -t 0 web > /dev/null
+    for ((i = 0; i < 500; i++)); do
+        here exec web sh -c "busybox netstat -ltn 2> /dev/null | grep -q ':80 '" && break
+    done
+    answers "" 10.77.0.16 80 from-web
 }
 
 @test "an address that moves between a trunk and a port is found at once" {
