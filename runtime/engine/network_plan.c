@@ -6,6 +6,7 @@
 #include "runtime/base/quote.h"
 #include "runtime/engine/network_options.h"
 #include "runtime/net/pool.h"
+#include "runtime/net/trunk.h"
 
 #include <string.h>
 
@@ -308,6 +309,11 @@ static int set_subnets(const struct planning *plan, struct arena *arena, struct 
 
 static int check_bridge(const struct planning *plan, struct err *err) {
     const char *wish = network_option(plan->network, NETWORK_OPTION_BRIDGE);
+    // What comes in by such an interface is dropped.
+    if (wish && strncmp(wish, TRUNK_PREFIX, sizeof(TRUNK_PREFIX) - 1) == 0) {
+        return err_set(err, ERR_INPUT, "--opt " NETWORK_OPTION_BRIDGE "=%s: names that begin with " TRUNK_PREFIX " are of interfaces that "
+                       "coffer makes itself; choose another", wish);
+    }
     for (size_t i = 0; wish && i < plan->around->network_count; i++) {
         char name[IF_NAMESIZE];
         if (plan->around->networks[i].driver == NETWORK_BRIDGE &&

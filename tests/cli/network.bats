@@ -77,6 +77,8 @@ none null local" ]
 }
 
 @test "what is refused is refused for a reason" {
+    fails '--opt com.docker.network.bridge.name=cot-1: names that begin with cot- are of interfaces that coffer makes itself; choose another' \
+        coffer network create -o com.docker.network.bridge.name=cot-1 front
     fails "--subnet 10.9.0.0/16 overlaps 10.9.3.0/24 of network old; choose another" \
         eval 'coffer network create --subnet 10.9.3.0/24 old > /dev/null && coffer network create --subnet 10.9.0.0/16 new'
     fails '--subnet "10.9.0.7/16": the subnet of this address is 10.9.0.0/16' coffer network create --subnet 10.9.0.7/16 x
