@@ -85,6 +85,18 @@ bool connection_leads_out(const struct connection *connection, uint8_t family) {
     return !connection->network.internal && address->family != 0;
 }
 
+static size_t list_addresses(const struct connection *connection, struct link_address ret[NETWORK_FAMILIES]) {
+    const struct network_subnet *both[NETWORK_FAMILIES] = {&connection->network.ipv4, &connection->network.ipv6};
+    const struct address *leases[NETWORK_FAMILIES] = {&connection->lease.ipv4, &connection->lease.ipv6};
+    size_t count = 0;
+    for (int i = 0; i < NETWORK_FAMILIES; i++) {
+        if (leases[i]->family != 0) {
+            ret[count++] = (struct link_address){.address = *leases[i], .prefix = both[i]->subnet.prefix};
+        }
+    }
+    return count;
+}
+
 static int make_endpoint(struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) {
     const struct network *network = &connection->network;
     const struct network_subnet *both[NETWORK_FAMILIES] = {&network->ipv4, &network->ipv6};
@@ -95,11 +107,8 @@ static int make_endpoint(struct connection *connection, int netns_fd, bool gatew
     struct address gateways[NETWORK_FAMILIES];
     struct endpoint endpoint = {0};
     char bridge[IF_NAMESIZE], host_name[IF_NAMESIZE], name[IF_NAMESIZE], trunk[IF_NAMESIZE], trunk_port[IF_NAMESIZE];
-    size_t count = 0, gateway_count = 0;
+    size_t count = list_addresses(connection, addresses), gateway_count = 0;
     for (int i = 0; i < NETWORK_FAMILIES; i++) {
-        if (leases[i]->family != 0) {
-            addresses[count++] = (struct link_address){.address = *leases[i], .prefix = both[i]->subnet.prefix};
-        }
         if (leases[i]->family != 0 && leads[i]) {
             gateways[gateway_count++] = both[i]->gateway;
         }
@@ -171,6 +180,12 @@ int connection_rejoin(const struct connection *connection, int netns_fd, bool *r
     }
     return network_trunks_rejoin(&connection->network, err) < 0 ? -1
                                                                  : endpoint_is_within(netns_fd, connection->index, ret_there, err);
+}
+
+int connection_strip(const struct connection *connection, int netns_fd, struct err *err) {
+    struct link_address addresses[NETWORK_FAMILIES];
+    size_t count = list_addresses(connection, addresses);
+    return connection->made && connection->on_trunk ? endpoint_strip(netns_fd, connection->index, addresses, count, err) : 0;
 }
 
 int connection_lead_out(const struct connection *connection, int netns_fd, bool gateway4, bool gateway6, struct err *err) {

@@ -58,6 +58,10 @@ int connection_rejoin(const struct connection *connection, int netns_fd, bool *r
 // Takes the interface out of a namespace that lives on, and waits for that.
 int connection_unmake(struct connection *connection, int netns_fd, struct err *err) MUST_CHECK;
 
+// When the container has ended, who is in its namespace still (a second container, say) has its addresses no more. By a bridge's port of its
+// own that is so as soon as another one has its name; a trunk has no such end.
+int connection_strip(const struct connection *connection, int netns_fd, struct err *err) MUST_CHECK;
+
 // Gives addresses and names back. One that was not taken is fine.
 void connection_release(struct connection *connection);
 

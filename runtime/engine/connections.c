@@ -550,9 +550,23 @@ int connections_mend(struct connections *connections, struct err *err) {
 
 static int withdraw(void *context, struct err *err) {
     struct connections *connections = context;
-    (void)err;
-    publication_withdraw(&connections->publication);
+    if (connections->publication.published) {
+        publication_withdraw(&connections->publication);
+    }
+    for (size_t i = 0; i < connections->count; i++) {
+        if (connections->netns_fd >= 0 && connection_strip(connections->items[i], connections->netns_fd, err) < 0) {
+            return -1;
+        }
+    }
     return 0;
+}
+
+static bool has_to_withdraw(const struct connections *connections) {
+    bool any = connections->publication.published;
+    for (size_t i = 0; i < connections->count; i++) {
+        any = any || connections->items[i]->on_trunk;
+    }
+    return any;
 }
 
 // The namespace's interfaces go with the last who keeps it.
@@ -560,7 +574,7 @@ void connections_release(struct connections *connections) {
     struct err err;
     pasta_release(&connections->pasta);
     pasta_release(&connections->edge);
-    if (connections->publication.published && commons_do(&connections->commons, withdraw, connections, &err) < 0) {
+    if (has_to_withdraw(connections) && commons_do(&connections->commons, withdraw, connections, &err) < 0) {
         log_warn("%s", err.text);
     }
     publication_release(&connections->publication);

@@ -465,6 +465,24 @@ int endpoint_is_within(int netns_fd, int index, bool *ret_there, struct err *err
                                                       : 0;
 }
 
+int endpoint_strip(int netns_fd, int index, const struct link_address *addresses, size_t count, struct err *err) {
+    AUTO_FD int there = netlink_open_in(netns_fd, NETLINK_ROUTE, err);
+    for (size_t i = 0; i < count && there >= 0; i++) {
+        _Alignas(struct nlmsghdr) char room[256];
+        AUTO_BUF struct buf batch = BUF_IN(room);
+        const struct address *address = &addresses[i].address;
+        const struct ifaddrmsg header = {
+            .ifa_family = address->family, .ifa_prefixlen = addresses[i].prefix, .ifa_index = (unsigned)index};
+        struct netlink_failure failure = {0};
+        netlink_begin(&batch, RTM_DELADDR, NLM_F_ACK, 1, &header, sizeof(header));
+        netlink_add(&batch, IFA_LOCAL, address->bytes, address_bits(address) / 8);
+        if (netlink_exchange(there, &batch, 1, NULL, NULL, &failure, err) < 0) {
+            return -1;
+        }
+    }
+    return there < 0 ? -1 : 0;
+}
+
 int endpoint_remove_within(int netns_fd, int index, struct err *err) {
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);

@@ -70,6 +70,9 @@ int endpoint_rejoin(const char *host_name, const char *bridge, bool *ret_there, 
 // Whether the container has an interface of that number.
 int endpoint_is_within(int netns_fd, int index, bool *ret_there, struct err *err) MUST_CHECK;
 
+// Takes these addresses off one: whoever stays in the namespace when its container has ended has them no more. There may be none.
+int endpoint_strip(int netns_fd, int index, const struct link_address *addresses, size_t count, struct err *err) MUST_CHECK;
+
 // Removes an interface by its number in the container. There may be none.
 int endpoint_remove_within(int netns_fd, int index, struct err *err) MUST_CHECK;
 

@@ -165,7 +165,7 @@ ends() { # PID: within ten seconds
     run -125 coffer logs
     ln -s /etc/passwd "$(folder web)/ctr.log"
     run -125 coffer logs web
-    [ "$output" = 'coffer: container web: open the log ctr.log: Symbolic link loop' ]
+    [[ "$output" == 'coffer: container web: open the log ctr.log: '*[Ss]'ymbolic link'* ]] # as its C library says it
 }
 
 @test "a damaged log shows what it still has" {

@@ -147,6 +147,8 @@ answers() { # CONTAINER ADDRESS PORT WANTED; without a container: to the host
     done
     answers "" 10.77.0.16 80 from-web
     [ "$(links cv-)" -eq 1 ]
+    run -0 nsenter --net="/proc/$looker/ns/net" ip -o addr show eth0
+    [[ "$output" != *10.77.0.16* && "$output" != *fd00:77:* ]]
     kill "$looker"
     here restart -t 0 web > /dev/null
     for ((i = 0; i < 500; i++)); do
