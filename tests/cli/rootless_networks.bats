@@ -176,7 +176,7 @@ finds() { # NAME
 }
 
 @test "so many on a network that the next ones are on trunks: they find all others, and the way out" {
-    local bridge anchor
+    local bridge anchor server
     serve_far
     mine network create --subnet 10.99.0.0/24 team > /dev/null
     serve db --network team
@@ -201,11 +201,12 @@ finds() { # NAME
     # One that goes on without its monitor keeps the networks, and its end is seen.
     mine rm -f db api > /dev/null
     nsenter --target "$anchor" --net -- sh -c 'for i in $(seq 64); do ip link del idle$i; done'
+    server=$(mine inspect -f '{{.State.Pid}}' web)
     kill -KILL "$(of_test '^coffer-monitor')"
     sleep 1
     [ "$(of_test '^coffer-ancho')" = "$anchor" ]
     until_true answers
-    kill -KILL "$(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve web')"
+    kill -KILL "$server"
     until_true no_helpers
     mine rm web > /dev/null
     nothing_left
@@ -242,7 +243,9 @@ finds() { # NAME
     mine start web
     until_true answers
     # All at once.
-    for pid in $(of_test '^coffer-') $(pastas) $(pgrep -u "$TEST_UID" -f '^/usr/bin/python3 /net.py serve'); do
+    local servers
+    servers=$(mine inspect -f '{{.State.Pid}}' web db)
+    for pid in $(of_test '^coffer-') $(pastas) $servers; do
         kill -KILL "$pid" || true
     done
     mine system repair
