@@ -90,7 +90,9 @@ const struct command command_network_create = {
     .summary = "Make a network",
     .description =
         "Containers of a network reach each other by address and by name. Nothing of the host is changed before the first "
-        "container joins.\n\nAn ordinary user's networks are in a network namespace of his own, which is there while a container "
+        "container joins.\n\nThe first containers of a bridge, some 64, have a port of it each, an interface of the host called cv-ID. Those "
+        "that come then share trunks, interfaces called cot-, so that a network has as many containers as it has addresses; who has "
+        "CAP_NET_ADMIN has a port of his own always.\n\nAn ordinary user's networks are in a network namespace of his own, which is there while a container "
         "of his is on "
         "one of them: pasta carries what leaves it, and listens for published ports. Their gateways are not the host there; "
         "host-gateway of --add-host is the host's own address. Networks of driver macvlan take root.",
