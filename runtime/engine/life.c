@@ -95,7 +95,8 @@ static void wait_for_end(const struct target *target, int64_t most_ms) {
     supervised_destroy(container);
 }
 
-// Only for one that no monitor can be made for. The low level alone says when it is over.
+// Only for one that no monitor can be made for. The low level alone says when it is over. 1: it has a monitor by now, or is about to: it was
+// just being started.
 static int stop_alone(struct target *target, int64_t timeout, int signal, struct err *err) {
     AUTO_RECORD_DIR struct record_dir dir = {.fd = -1};
     struct err ended;
@@ -103,7 +104,7 @@ static int stop_alone(struct target *target, int64_t timeout, int signal, struct
         return 0;
     }
     if (control_lock(&target->home, target->id, &dir, err) < 0) {
-        return -1;
+        return err->kind == ERR_STATE ? 1 : -1;
     }
     target->record.stopped = true;
     if (record_write(&dir, &target->record, err) < 0) {
@@ -159,12 +160,33 @@ struct engine_stopping *engine_stop_begin(const struct engine *engine, const cha
     return begun;
 }
 
+// Whoever has no monitor when we look may have one when we would do without.
+static int stop_or_ask(struct engine_stopping *stopping, struct err *err) {
+    struct target *target = &stopping->target;
+    struct control_message answer;
+    struct err busy;
+    bool told = stopping->told;
+    for (;; told = false) {
+        int result = target_ask_told(target, &stopping->wish, told, &answer, err);
+        result = result <= 0 ? result : stop_alone(target, stopping->wish.value, own_signal(target, &stopping->stop), err);
+        if (result <= 0) {
+            return result;
+        }
+        busy = *err;
+        if (target_look(target, err) < 0) {
+            return -1;
+        }
+        if (target->socket < 0) {
+            *err = busy;
+            return target_runs(target) ? -1 : 0;
+        }
+    }
+}
+
 int engine_stop_finish(struct engine_stopping *give_stopping, struct err *err) {
     AUTO(stopping_free) struct engine_stopping *stopping = give_stopping;
     struct target *target = &stopping->target;
-    struct control_message answer;
-    int result = target_ask_told(target, &stopping->wish, stopping->told, &answer, err);
-    result = result <= 0 ? result : stop_alone(target, stopping->wish.value, own_signal(target, &stopping->stop), err);
+    int result = stop_or_ask(stopping, err);
     if (result == 0 && stopping->runs) {
         announce(target, "stop", NULL, NULL);
     }

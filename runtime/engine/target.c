@@ -43,7 +43,7 @@ static int find_monitor(struct target *target, struct err *err) {
 }
 
 // The record is read behind the look for a monitor: one that has ended has left its last word there.
-static int look(struct target *target, struct err *err) {
+int target_look(struct target *target, struct err *err) {
     return find_monitor(target, err) < 0 || read_record(target, err) < 0 ? -1 : 0;
 }
 
@@ -59,7 +59,7 @@ int target_open(struct target *target, const struct engine *engine, const char *
     if (!record_exists(&target->home, target->id) && record_find(&target->home, name, target->id, err) < 0) {
         return -1;
     }
-    return look(target, err) < 0 ? -1 : 0;
+    return target_look(target, err) < 0 ? -1 : 0;
 }
 
 // 1: nobody is there any more.
@@ -96,7 +96,7 @@ int target_ask_told(struct target *target, const struct control_message *wish, b
         if (!record_exists(&target->home, target->id)) {
             return 1;
         }
-        if (look(target, err) < 0) {
+        if (target_look(target, err) < 0) {
             return record_exists(&target->home, target->id) ? -1 : 1;
         }
     }

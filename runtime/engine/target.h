@@ -34,6 +34,9 @@ void target_finish(struct target *target);
 // One that is just being started, or worked on by another command, is waited for.
 int target_open(struct target *target, const struct engine *engine, const char *name, struct err *err) MUST_CHECK;
 
+// Looks for its monitor and reads its record again.
+int target_look(struct target *target, struct err *err) MUST_CHECK;
+
 // Sends a wish and waits for the answer, whose bytes are left out. 1: there is no monitor, or it has ended meanwhile; `record` is what
 // it has left, or as it was where that is removed. -1: the monitor's error.
 int target_ask(struct target *target, const struct control_message *wish, struct control_message *ret_answer,
