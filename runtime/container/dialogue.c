@@ -80,7 +80,11 @@ static int answer_namespaces(const struct dialogue *dialogue, struct err *err) {
     if (dialogue->namespaces_made && dialogue->namespaces_made(dialogue->context, err) < 0) {
         return -1;
     }
-    return channel_send(dialogue->channel, CHANNEL_GO, NULL, 0, NULL, 0, err);
+    if (channel_send(dialogue->channel, CHANNEL_GO, NULL, 0, NULL, 0, err) < 0) {
+        dialogue_last_words(dialogue->channel, err);
+        return -1;
+    }
+    return 0;
 }
 
 int dialogue_serve(const struct dialogue *dialogue, bool *ret_ended, struct err *err) {

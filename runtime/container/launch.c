@@ -291,6 +291,9 @@ int launch_ready_init(const struct launch *launch, struct launch_ready *ready, s
         }
         if (result == 0 && send(launched.channel, "m", 1, MSG_NOSIGNAL) != 1) {
             result = err_sys(err, "talk to the container's init");
+            if (err->errnum == EPIPE) {
+                take_last_words(launched.channel, err);
+            }
         }
         if (result < 0) {
             launch_abort(&launched);

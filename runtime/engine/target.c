@@ -59,7 +59,11 @@ int target_open(struct target *target, const struct engine *engine, const char *
     if (!record_exists(&target->home, target->id) && record_find(&target->home, name, target->id, err) < 0) {
         return -1;
     }
-    return target_look(target, err) < 0 ? -1 : 0;
+    if (target_look(target, err) == 0) {
+        return 0;
+    }
+    // Its record goes first when it is removed: it is as good as never there.
+    return err->errnum != ENOENT ? -1 : err_set(err, ERR_NOT_FOUND, "no container is named \"%s\"; coffer ps --all lists them", name);
 }
 
 // 1: nobody is there any more.

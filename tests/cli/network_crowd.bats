@@ -85,7 +85,7 @@ answers() { # CONTAINER ADDRESS PORT WANTED; without a container: to the host
     on_host ip link add up0 type veth peer name eth0 netns "$outside"
     on_host sh -c 'ip addr add 192.0.2.1/24 dev up0 && ip link set up0 up'
     nsenter --net="/proc/$outside/ns/net" sh -c 'ip addr add 192.0.2.2/24 dev eth0 && ip link set eth0 up'
-    nsenter --net="/proc/$outside/ns/net" busybox nc -l -p 9000 -e echo hello-from-outside 3>&- &
+    nsenter --net="/proc/$outside/ns/net" busybox nc -ll -p 9000 -e echo hello-from-outside 3>&- &
     for ((i = 0; i < 500; i++)); do
         nsenter --net="/proc/$outside/ns/net" busybox netstat -ltn | grep -q ':9000 ' && break
         sleep 0.01
@@ -133,7 +133,7 @@ answers() { # CONTAINER ADDRESS PORT WANTED; without a container: to the host
 
 @test "one that is started anew with its address is there at once, while its old interface is still there, too" {
     crowd mine 10.77.0.200
-    here run -d --name web --network mine --ip 10.77.0.16 tiny sh -c 'while :; do echo from-web | busybox nc -l -p 80; done' > /dev/null
+    serve web 80 --network mine --ip 10.77.0.16
     # Who looks at a container from outside keeps its namespace, as the kernel does for a moment.
     nsenter --net="/proc/$(here inspect -f '{{.State.Pid}}' web)/ns/net" sleep 1000 3>&- &
     looker=$!

@@ -51,7 +51,7 @@ fails() { # MESSAGE COMMAND...
 serve() { # NAME PORT ARGS...
     local name=$1 port=$2
     shift 2
-    here run -d --name "$name" "$@" tiny sh -c "while :; do echo from-$name | busybox nc -l -p $port; done" > /dev/null
+    here run -d --name "$name" "$@" tiny busybox nc -ll -p "$port" -e echo "from-$name" > /dev/null # at no moment it does not listen
     for ((i = 0; i < 500; i++)); do
         here exec "$name" sh -c "busybox netstat -ltn 2> /dev/null | grep -q ':$port '" && return 0
         sleep 0.02

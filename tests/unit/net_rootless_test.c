@@ -120,8 +120,7 @@ struct processes {
 };
 
 // What the server answers with is what it was asked. It is ended from outside.
-static int answer_all(void) {
-    AUTO_FD int server = lab_serve(-1, SOCK_STREAM, "0.0.0.0", 80);
+static int answer_all(int server) {
     char byte;
     while (lab_ready(server, POLLIN, 20000)) {
         AUTO_FD int client = accept4(server, NULL, NULL, SOCK_CLOEXEC);
@@ -132,7 +131,7 @@ static int answer_all(void) {
     return NOT_SERVED;
 }
 
-// As the user: pasta for a namespace, and a server in it. Who they are is told before it serves.
+// As the user: pasta for a namespace, and a server in it. Who they are is told when it listens: pasta refuses what it cannot carry.
 static int serve(int report) {
     struct err err = {0};
     const struct firewall_port port = {.protocol = IPPROTO_TCP, .host_port = 8080, .target_port = 80};
@@ -159,7 +158,8 @@ static int serve(int report) {
     snprintf(path, sizeof(path), "/proc/%d/ns/net", request.target);
     AUTO_FD int net = open(path, O_RDONLY | O_CLOEXEC);
     bool inside = setns(user, CLONE_NEWUSER) == 0 && setns(net, CLONE_NEWNET) == 0;
-    return write(report, &made, sizeof(made)) == (ssize_t)sizeof(made) && inside ? answer_all() : NOT_SERVED;
+    AUTO_FD int server = inside ? lab_serve(-1, SOCK_STREAM, "0.0.0.0", 80) : -1;
+    return write(report, &made, sizeof(made)) == (ssize_t)sizeof(made) && server >= 0 ? answer_all(server) : NOT_SERVED;
 }
 
 // The first attempt has to do: pasta takes connections whether or not it can carry them.
