@@ -117,21 +117,17 @@ static void add_settled(struct buf *batch, int port_index, bool new_port, const 
     netlink_add(batch, NDA_LLADDR, mac, MAC_SIZE);
 }
 
-// Nobody is kept from the network by this: what the container sends teaches the bridge, too.
-static int settle(int fd, const struct endpoint_request *request, int port_index, bool new_port, const uint8_t mac[MAC_SIZE],
-                  struct err *err) {
+// That it fails keeps nobody from the network: what the container sends teaches the bridge, too.
+static void settle(int fd, const struct endpoint_request *request, int port_index, bool new_port, const uint8_t mac[MAC_SIZE]) {
     _Alignas(struct nlmsghdr) char room[256];
     AUTO_BUF struct buf batch = BUF_IN(room);
     struct netlink_failure failure = {0};
+    struct err err;
     add_settled(&batch, port_index, new_port, mac);
-    if (netlink_exchange(fd, &batch, SETTLE, NULL, NULL, &failure, err) < 0) {
-        return -1;
+    if (netlink_exchange(fd, &batch, SETTLE, NULL, NULL, &failure, &err) < 0 ||
+        (failure.errnum && err_num(&err, failure.errnum, "enter a hardware address") < 0)) {
+        log_info("bridge \"%s\" is not told where network interface \"%s\" is: %s", request->parent, request->name, err.text);
     }
-    if (failure.errnum) {
-        log_info("bridge \"%s\" is not told where network interface \"%s\" is: %s", request->parent, request->name,
-                 strerror(failure.errnum));
-    }
-    return 0;
 }
 
 // The host's end of a container that ended a moment ago may still be there, since the kernel clears up behind it, or of one whose
@@ -153,9 +149,11 @@ static int make_pair(int fd, const struct endpoint_request *request, const uint8
     if (errnum) {
         return complain(request, errnum, err);
     }
-    return !request->settle ? 0
-           : link_find(fd, request->host_name, NULL, &host_end, NULL, err) < 0 ? -1
-                                                                                : settle(fd, request, host_end, true, mac, err);
+    struct err gone;
+    if (request->settle && link_find(fd, request->host_name, NULL, &host_end, NULL, &gone) == 0) {
+        settle(fd, request, host_end, true, mac);
+    }
+    return 0;
 }
 
 static int make_macvlan(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent, int netns_fd,
@@ -178,7 +176,11 @@ static int make_on_trunk(int fd, const struct endpoint_request *request, const u
         log_debug("bridge \"%s\" has more ports than is good for it: this kernel has no macvlans", request->parent);
         return 0;
     }
-    return errnum ? complain(request, errnum, err) : settle(fd, request, trunk.port_index, trunk.made, mac, err) < 0 ? -1 : 1;
+    if (errnum) {
+        return complain(request, errnum, err);
+    }
+    settle(fd, request, trunk.port_index, trunk.made, mac);
+    return 1;
 }
 
 static int make_link(int fd, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int netns_fd, bool *ret_on_trunk,
