@@ -194,8 +194,9 @@ int bridge_count_ports(const char *name, size_t *ret, struct err *err) {
     _Alignas(struct nlmsghdr) char room[256];
     const struct ifinfomsg any = {.ifi_family = AF_UNSPEC};
     AUTO_FD int fd = netlink_open(err);
+    AUTO_BUF struct buf batch = BUF_IN(room);
     struct found found = {0};
-    struct netlink_failure failure;
+    struct netlink_failure failure = {0};
     *ret = 0;
     if (fd < 0 || find_bridge(fd, name, &found, err) < 0) {
         return -1;
@@ -203,18 +204,14 @@ int bridge_count_ports(const char *name, size_t *ret, struct err *err) {
     if (found.index == 0) {
         return 0;
     }
-    do { // a change meanwhile cuts it short
-        AUTO_BUF struct buf batch = BUF_IN(room);
-        netlink_begin(&batch, RTM_GETLINK, NLM_F_DUMP, 1, &any, sizeof(any));
-        netlink_add_u32(&batch, IFLA_MASTER, (uint32_t)found.index);
-        netlink_add_u32(&batch, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-        failure = (struct netlink_failure){0};
-        *ret = 0;
-        if (netlink_exchange(fd, &batch, 1, count_port, ret, &failure, err) < 0) {
-            return -1;
-        }
-    } while (failure.errnum == EINTR);
-    return failure.errnum ? err_num(err, failure.errnum, "count the ports of bridge \"%s\"", name) : 0;
+    netlink_begin(&batch, RTM_GETLINK, NLM_F_DUMP, 1, &any, sizeof(any));
+    netlink_add_u32(&batch, IFLA_MASTER, (uint32_t)found.index);
+    netlink_add_u32(&batch, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    if (netlink_exchange(fd, &batch, 1, count_port, ret, &failure, err) < 0) {
+        return -1;
+    }
+    // A change meanwhile makes the number one that was not at any moment, no more.
+    return failure.errnum && failure.errnum != EINTR ? err_num(err, failure.errnum, "count the ports of bridge \"%s\"", name) : 0;
 }
 
 int bridge_remove(const char *name, const char *note, struct err *err) {

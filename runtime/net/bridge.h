@@ -29,7 +29,7 @@ int bridge_ensure(const struct bridge_request *request, int *ret_index, bool *re
 // Its number, 0 when there is none.
 int bridge_find(const char *name, int *ret_index, struct err *err) MUST_CHECK;
 
-// How many ports it has; 0 where there is none. The kernel looks at all interfaces for that.
+// About how many ports it has, while some come and go; 0 where there is none. The kernel looks at all interfaces for that.
 int bridge_count_ports(const char *name, size_t *ret, struct err *err) MUST_CHECK;
 
 // That there is none is no error; what is no bridge stays, and one without this note, where it is not NULL.

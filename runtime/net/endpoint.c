@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
-#include <linux/veth.h>
 #include <sched.h>
 #include <string.h>
 
@@ -39,22 +38,10 @@ static void add_container_end(struct buf *batch, const struct endpoint_request *
 
 static void add_pair(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,
                      int netns_fd) {
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC}, peer = {.ifi_family = AF_UNSPEC};
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, CREATE, &link, sizeof(link));
-    netlink_add_string(batch, IFLA_IFNAME, request->host_name);
-    netlink_add_u32(batch, IFLA_MASTER, (uint32_t)parent);
-    if (request->mtu) {
-        netlink_add_u32(batch, IFLA_MTU, request->mtu);
-    }
-    size_t info = netlink_nest(batch, IFLA_LINKINFO);
-    netlink_add_string(batch, IFLA_INFO_KIND, "veth");
-    size_t data = netlink_nest(batch, IFLA_INFO_DATA);
-    size_t other = netlink_nest(batch, VETH_INFO_PEER);
-    netlink_append(batch, &peer, sizeof(peer)); // a message in itself, but for its first header
+    struct link_pair pair;
+    link_begin_pair(batch, CREATE, request->host_name, parent, request->mtu, &pair);
     add_container_end(batch, request, mac, netns_fd);
-    netlink_nest_end(batch, other);
-    netlink_nest_end(batch, data);
-    netlink_nest_end(batch, info);
+    link_end_pair(batch, &pair);
 }
 
 static void add_macvlan(struct buf *batch, const struct endpoint_request *request, const uint8_t mac[MAC_SIZE], int parent,

@@ -9,6 +9,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
+#include <linux/veth.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -216,6 +217,27 @@ void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool l
     netlink_add_u8(batch, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
     netlink_nest_end(batch, inet6);
     netlink_nest_end(batch, families);
+}
+
+void link_begin_pair(struct buf *batch, uint32_t number, const char *name, int bridge, uint32_t mtu, struct link_pair *ret) {
+    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC}, other = {.ifi_family = AF_UNSPEC};
+    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, number, &link, sizeof(link));
+    netlink_add_string(batch, IFLA_IFNAME, name);
+    netlink_add_u32(batch, IFLA_MASTER, (uint32_t)bridge);
+    if (mtu) {
+        netlink_add_u32(batch, IFLA_MTU, mtu);
+    }
+    ret->info = netlink_nest(batch, IFLA_LINKINFO);
+    netlink_add_string(batch, IFLA_INFO_KIND, "veth");
+    ret->data = netlink_nest(batch, IFLA_INFO_DATA);
+    ret->other = netlink_nest(batch, VETH_INFO_PEER);
+    netlink_append(batch, &other, sizeof(other)); // a message in itself, but for its first header
+}
+
+void link_end_pair(struct buf *batch, const struct link_pair *pair) {
+    netlink_nest_end(batch, pair->other);
+    netlink_nest_end(batch, pair->data);
+    netlink_nest_end(batch, pair->info);
 }
 
 void link_add_port_mode(struct buf *batch, uint32_t number, const char *name) {

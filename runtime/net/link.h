@@ -64,6 +64,14 @@ void link_add_note(struct buf *batch, uint32_t number, const char *name, const c
 // that is not up yet.
 void link_add_quiet(struct buf *batch, uint32_t number, const char *name, bool last);
 
+// A pair of interfaces (veth(4)): the first one has this name and is a bridge's port; what is added before link_end_pair() is the other
+// one's. mtu: bytes; 0: the kernel's.
+struct link_pair {
+    size_t info, data, other;
+};
+void link_begin_pair(struct buf *batch, uint32_t number, const char *name, int bridge, uint32_t mtu, struct link_pair *ret);
+void link_end_pair(struct buf *batch, const struct link_pair *pair);
+
 // What comes from a bridge's port may go back to it: where bridged packets meet the packet filter (br_netfilter), that turns what a
 // container sends to its own published port back within the bridge, which would keep it from the port that it came by.
 void link_add_port_mode(struct buf *batch, uint32_t number, const char *name);

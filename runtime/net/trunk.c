@@ -7,35 +7,22 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/veth.h>
 #include <string.h>
 
 enum { CREATE = 1, PORT_MODE, QUIET, PORT_UP, UP };
 
 // The other end, which is born as the port's peer: it has the name and nothing else yet.
 static void add_pair(struct buf *batch, const struct trunk_request *request, int bridge) {
-    const struct ifinfomsg link = {.ifi_family = AF_UNSPEC}, peer = {.ifi_family = AF_UNSPEC};
+    struct link_pair pair;
     uint8_t mac[MAC_SIZE];
     link_mac_of_name(request->name, mac);
-    netlink_begin(batch, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, CREATE, &link, sizeof(link));
-    netlink_add_string(batch, IFLA_IFNAME, request->port);
-    netlink_add_u32(batch, IFLA_MASTER, (uint32_t)bridge);
-    if (request->mtu) {
-        netlink_add_u32(batch, IFLA_MTU, request->mtu);
-    }
-    size_t info = netlink_nest(batch, IFLA_LINKINFO);
-    netlink_add_string(batch, IFLA_INFO_KIND, "veth");
-    size_t data = netlink_nest(batch, IFLA_INFO_DATA);
-    size_t other = netlink_nest(batch, VETH_INFO_PEER);
-    netlink_append(batch, &peer, sizeof(peer)); // a message in itself, but for its first header
+    link_begin_pair(batch, CREATE, request->port, bridge, request->mtu, &pair);
     netlink_add_string(batch, IFLA_IFNAME, request->name);
     netlink_add(batch, IFLA_ADDRESS, mac, sizeof(mac));
     if (request->mtu) {
         netlink_add_u32(batch, IFLA_MTU, request->mtu);
     }
-    netlink_nest_end(batch, other);
-    netlink_nest_end(batch, data);
-    netlink_nest_end(batch, info);
+    link_end_pair(batch, &pair);
 }
 
 // It would answer for the addresses of the host, which the bridge does.
